@@ -42,7 +42,7 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
     options = made.parse_intermixed_args(argv)  # overrides may stand anywhere among the options
     shown = warnings.formatwarning
     if not options.debug:
-        _quiet()
+        quiet()
     try:
         main(options)
     except UserError as error:
@@ -59,7 +59,7 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
         warnings.formatwarning = shown
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Libraries' advice that a user can do nothing about stays out of the output; a warning is one line."""
     import logging
 

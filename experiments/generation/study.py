@@ -13,6 +13,7 @@ from pathlib import Path
 from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
 from ptv2.build import build
+from ptv2.command import quiet
 from ptv2.config import Config, load_config
 from ptv2.fit import fit
 from ptv2.module import collect
@@ -71,6 +72,7 @@ def bare(cell: Cell) -> dict[str, float]:
 
 def main() -> None:
     quiet_transformers()
+    quiet()
     systems = ["deep prompts", *SHOTS]
     run_cells(FOLDER, [{"system": system, "seed": seed} for seed in SEEDS for system in systems], run)
     write_table(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
+from ptv2.command import quiet
 from ptv2.config import load_config
 from ptv2.fit import fit
 
@@ -59,6 +60,7 @@ def run(cell: Cell) -> dict[str, float]:
 
 def main() -> None:
     quiet_transformers()
+    quiet()
     cells = [{"task": task, "seed": seed} for seed in SEEDS for task in TASKS]
     run_cells(FOLDER, cells, run)
     write_table(

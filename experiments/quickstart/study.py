@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
+from ptv2.command import quiet
 from ptv2.config import load_config
 from ptv2.fit import fit
 
@@ -28,6 +29,7 @@ def run(cell: Cell) -> dict[str, float]:
 
 def main() -> None:
     quiet_transformers()
+    quiet()
     run_cells(FOLDER, [{"method": method, "seed": seed} for seed in SEEDS for method in ("deep", "head")], run)
     columns = ["test accuracy", "majority class", "minutes"]
     write_table(FOLDER, "The embedded default", "python -m experiments.quickstart.study", ["method"], columns)
