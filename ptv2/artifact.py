@@ -6,25 +6,27 @@ prompt/weights.safetensors   float32 tensors, any projection folded away
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
+from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ptv2.backbone import Backbone, load_backbone, tokenizer_fingerprint
-from ptv2.config import Config, make_config, to_plain
+from ptv2.backbone import Backbone, tokenizer_fingerprint
+from ptv2.config import PromptConfig, to_plain
 from ptv2.data.labels import Labels
-from ptv2.data.taskdata import TaskData
-from ptv2.errors import UserError
-from ptv2.heads import reads_of
-from ptv2.module import PromptModule
+from ptv2.errors import UserError, nearest
 from ptv2.run import environment, write_text
 
+if TYPE_CHECKING:
+    from ptv2.module import PromptModule
+
 FORMAT = 1
-ROWS = "prompt.rows.rows."
 
 
 @dataclass
@@ -47,10 +49,50 @@ class Artifact:
         names = self.about["labels"][task]
         return Labels(names, f"artifact {self.path}") if names is not None else None
 
-    def prompt_rows(self) -> list[Tensor]:
-        """Rows [P, F] per prompted site."""
-        names = [name for name in self.weights if name.startswith(ROWS)]
-        return [self.weights[name] for name in sorted(names, key=lambda n: int(n.removeprefix(ROWS)))]
+    @property
+    def sharing(self) -> str:
+        return self.config["prompt"]["sharing"]
+
+    def prompt_config(self) -> PromptConfig:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
+
+    def state(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without it."""
+        return {k.removeprefix(prefix): tensor for k, tensor in self.weights.items() if k.startswith(prefix)}
+
+    def prompt_rows(self, task: str | None = None) -> list[Tensor]:
+        """Rows [P, F] per prompted site: what a task's batches see, or, without one, what tasks share.
+
+        Raises:
+            UserError: the tasks share nothing.
+        """
+        shared, own = _ordered(self.state("prompt.rows.rows.")), f"prompt.own.{task}."
+        if task is None or self.sharing == "shared":
+            if self.sharing == "task":
+                do = f"name one, e.g. artifact:{self.path}+task:{next(iter(self.tasks))}"
+                raise UserError("its tasks have prompts of their own", where=self.path, do=do)
+            return shared
+        if self.sharing == "task":
+            return _ordered(self.state(f"{own}rows."))
+        factors = zip(_ordered(self.state(f"{own}u_PR.")), _ordered(self.state(f"{own}v_FR.")), strict=True)
+        return [rows * (u @ v.T) for rows, (u, v) in zip(shared, factors, strict=True)]
+
+    def gates(self, heads: Sequence[int], task: str | None = None) -> list[Tensor]:
+        """Gates [H] per prompted site for a task, or the mean over tasks; ones where it was trained without."""
+        held = _ordered(self.state("prompt.gates."))
+        if held and held[0].dim() == 2:
+            held = [gate[list(self.tasks).index(task)] if task in self.tasks else gate.mean(0) for gate in held]
+        return held or [torch.ones(h) for h in heads]
+
+    def check_task(self, name: str) -> str:
+        """The name, if it is one of the tasks.
+
+        Raises:
+            UserError: it is not.
+        """
+        if name not in self.tasks:
+            raise UserError(f"holds no task '{name}'", where=self.path, do=nearest(name, self.tasks))
+        return name
 
     def check_backbone(self, backbone: Backbone) -> None:
         """Refuse a backbone or tokenizer that the artifact was not made with.
@@ -69,16 +111,31 @@ class Artifact:
                 )
 
 
-def save_artifact(folder: Path, module: PromptModule, results: dict[str, Any]) -> None:
+def source(init: str | None) -> tuple[str | None, str | None]:
+    """Path and task in `artifact:<path>[+task:<name>]`; None for what is not there."""
+    kind, _, rest = (init or "").partition(":")
+    if kind != "artifact" or not rest:
+        return None, None
+    path, plus, task = rest.rpartition("+task:")
+    return (path, task) if plus else (rest, None)
+
+
+def _ordered(rows: dict[str, Tensor]) -> list[Tensor]:
+    return [rows[name] for name in sorted(rows, key=int)]
+
+
+def save_artifact(folder: Path, module: "PromptModule", results: dict[str, Any]) -> None:
     """Write the module's kept tensors and what is needed to use them."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.float().contiguous().cpu() for k, v in module.kept_state().items()}
     config = to_plain(module.config)
     if module.prompt is not None:
-        weights = {k: v for k, v in weights.items() if not k.startswith("prompt.rows.")}
-        weights |= {f"{ROWS}{i}": row.float().contiguous().cpu() for i, row in enumerate(module.prompt.folded())}
+        weights = {k: v for k, v in weights.items() if not k.startswith("prompt.")}
+        folded = module.prompt.folded_state()
+        weights |= {f"prompt.{name}": tensor.float().contiguous().cpu() for name, tensor in folded.items()}
         config["prompt"] |= {"projection": None}
     config["prompt"]["init"] = "zero"  # the values are in the weights: nothing that init named is needed again
+    config["head"]["init"] = None
     backbone = module.backbone
     about = {
         "format": FORMAT,
@@ -122,54 +179,6 @@ def read_artifact(path: str | Path) -> Artifact:
     if missing := {"backbone", "labels", "config"} - set(about):
         raise UserError(f"cannot be read (artifact.json lacks {min(missing)})", where=folder, do="copy it again")
     return Artifact(folder, about, weights)
-
-
-def load_artifact_backbone(artifact: Artifact, config: Config) -> Backbone:
-    """The backbone that an artifact was made with.
-
-    Raises:
-        UserError: it cannot be loaded, or is another one.
-    """
-    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
-    artifact.check_backbone(backbone)
-    return backbone
-
-
-def artifact_tasks(artifact: Artifact, config: Config, backbone: Backbone) -> dict[str, TaskData]:
-    """The artifact's tasks with their label names and no rows: what its heads need to be built."""
-    return {
-        name: TaskData(
-            card,
-            backbone.tokenizer,
-            labels=artifact.labels(name),
-            splits=(),
-            labelled=False,
-            decoder_only=not backbone.is_encoder_decoder,
-        )
-        for name, card in config.tasks.items()
-    }
-
-
-def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: dict[str, TaskData]) -> PromptModule:
-    """The artifact joined to its backbone, in eval mode, ready to predict.
-
-    Args:
-        artifact: as read.
-        config: the artifact's, see `artifact_config`.
-        backbone: see `load_artifact_backbone`.
-        tasks: task data by name; the names are the artifact's.
-
-    Raises:
-        UserError: the weights do not fit the config.
-    """
-    module = PromptModule(config, backbone, tasks)
-    module.load_kept(artifact.weights, where=str(artifact.path))
-    return module.eval()
-
-
-def artifact_config(artifact: Artifact, overrides: list[str] | None = None) -> Config:
-    """The config that an artifact was trained with."""
-    return make_config(json.loads(json.dumps(artifact.config)), overrides or [], where=str(artifact.path))
 
 
 def readable_card(about: dict[str, Any], weights: dict[str, Tensor]) -> str:

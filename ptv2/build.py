@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import lightning as L
+from torch import nn
 
 from ptv2.backbone import load_backbone
 from ptv2.config import Config
@@ -32,7 +33,9 @@ def build(config: Config) -> Parts:
         UserError: anything that the config or the data gets wrong.
     """
     L.seed_everything(config.seed, workers=True, verbose=False)
-    for card in config.tasks.values():
+    for name, card in config.tasks.items():
+        if hasattr(nn.ModuleDict(), name):  # it holds the tasks' heads as attributes
+            raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="call it otherwise")
         check_card(card)
     backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
     tasks = {
@@ -48,9 +51,12 @@ def build(config: Config) -> Parts:
     for name, data in tasks.items():
         if "train" not in data.rows:
             raise UserError("has no training rows", where=f"tasks.{name}.dataset", do="name a train split or file")
+        if len(tasks) > 1 and "validation" not in data.rows:
+            what = "has no validation rows: the mean score of the tasks, which chooses the checkpoint, would miss it"
+            raise UserError(what, where=f"tasks.{name}.dataset", do="name a validation split or file")
         for split in data.rows:
             data.encoded(split)
             data.references(split)  # a label that only this split has is found before training
     L.seed_everything(config.seed, workers=True, verbose=False)  # the start does not depend on what was read before
     module = PromptModule(config, backbone, tasks).train()
-    return Parts(TaskDataModule(tasks, config.data, config.seed), module)
+    return Parts(TaskDataModule(tasks, config), module)

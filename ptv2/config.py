@@ -32,23 +32,36 @@ class BackboneConfig:
 
 
 @dataclass
+class RetrieveConfig:
+    steps: int = 50  # of the warm-up on the new task, whose prompt is compared with those of the folder
+    top: int = 1  # so many of the most similar prompts are averaged, weighted by similarity
+
+
+@dataclass
 class PromptConfig:
     length: Any = 16  # P: positions per layer; a number, one per prompted layer, or {encoder: 8, decoder: 8, cross: 0}
     layers: Any = "all"  # all | top:K | bottom:K | [0, 3, 5]
     form: str = "kv"  # kv: keys and values (official) | hidden: one vector through the layer's frozen K/V projections
     projection: int | None = None  # width of the two-layer Tanh projection (official: 512); null: none
-    init: str = "normal"  # normal | zero | text:<words> | vocab | artifact:<path>
+    init: str = "normal"  # normal | zero | text:<words> | vocab | artifact:<path>[+task:<name>] | retrieve:<folder>
     init_std: float = 0.02  # standard deviation of `normal` (official: 0.02)
     dropout: float = 0.1  # official: the same as the backbone's hidden dropout
     dropout_per: str = "example"  # example (official) | batch: one mask shared by all rows of a batch
     gate: bool = False  # learned gate on the prompt's attention mass, from zero: an untrained prompt changes nothing
     position_offset: bool = False  # true (official): real tokens start at position P
+    sharing: str = (
+        "shared"  # shared: one prompt for all tasks | task: one each | shared+task: times a low-rank matrix each
+    )
+    rank: int = 1  # of those matrices
+    train: str = "all"  # all | own: what tasks share stays as it starts, their own matrices and heads train
+    retrieve: RetrieveConfig = field(default_factory=RetrieveConfig)
 
 
 @dataclass
 class HeadConfig:
     pooling: str = "cls"  # cls | mean | last | pooler | dense, for heads that read one vector per text
     dropout: float = 0.1
+    init: str | None = None  # artifact:<path>[+task:<name>]: start from its head; null: drawn
 
 
 @dataclass
@@ -64,12 +77,27 @@ class OptimConfig:
 
 @dataclass
 class DataConfig:
-    batch_size: int = 32
+    batch_size: int = 32  # rows
+    tokens_per_batch: int | None = None  # as many rows as fit into so many tokens, padding included, instead
     eval_batch_size: int = 64
     group_by_length: bool = True  # batches of rows of like length: less padding
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
     workers: int = 0
     limit: dict[str, int] = field(default_factory=dict)  # split -> at most so many rows, drawn with the seed
+
+
+@dataclass
+class MixtureConfig:
+    """How several tasks share a run; one task is a mixture of one."""
+
+    sampling: str = "proportional"  # | capped:K | temperature:T[:K] | sqrt | equal | annealed | weights
+    weights: dict[str, float] = field(default_factory=dict)  # task -> weight, with sampling: weights
+    batches: str = "single"  # single: a batch is of one task (the paper) | mixed: each row is of any
+    steps_per_epoch: int | None = None  # null: as many rows as all tasks have
+    dry: str = "cycle"  # a task whose rows are used up: cycle: begins anew | stop: ends the epoch, for all
+    loss: str = "constant"  # weight of a task's loss: constant: 1 | classes: 1 / log(number of labels)
+    loss_weights: dict[str, float] = field(default_factory=dict)  # task -> factor on its loss
+    cosine_every: int = 50  # steps between two measurements of the cosine between tasks' gradients; 0: never
 
 
 @dataclass
@@ -89,6 +117,7 @@ class Config:
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
     run: RunConfig = field(default_factory=RunConfig)
     seed: int = 11
     trainer: dict[str, Any] = field(default_factory=dict)  # handed to lightning.Trainer
@@ -100,6 +129,11 @@ CHOICES = {
     "backbone.attention": ("sdpa", "eager"),
     "prompt.form": ("kv", "hidden"),
     "prompt.dropout_per": ("example", "batch"),
+    "prompt.sharing": ("shared", "task", "shared+task"),
+    "prompt.train": ("all", "own"),
+    "mixture.batches": ("single", "mixed"),
+    "mixture.dry": ("cycle", "stop"),
+    "mixture.loss": ("constant", "classes"),
     "head.pooling": ("cls", "mean", "last", "pooler", "dense"),
     "optim.schedule": ("linear", "exponential", "constant"),
 }
@@ -110,12 +144,13 @@ RANGES: dict[str, tuple[Callable[[float], bool], tuple[str, ...]]] = {
         lambda x: x > 0,
         (
             "optim.lr", "optim.head_lr", "optim.gamma", "data.batch_size", "data.eval_batch_size", "run.log_every",
-            "prompt.projection",
+            "prompt.projection", "prompt.rank", "prompt.retrieve.steps", "prompt.retrieve.top", "data.tokens_per_batch",
+            "mixture.steps_per_epoch",
         ),
     ),
     "0 or more": (
         lambda x: x >= 0,
-        ("prompt.init_std", "optim.weight_decay", "optim.warmup", "optim.clip", "data.workers"),
+        ("prompt.init_std", "optim.weight_decay", "optim.warmup", "optim.clip", "data.workers", "mixture.cosine_every"),
     ),
     "0 or more, below 1": (lambda x: 0 <= x < 1, ("prompt.dropout", "head.dropout", "backbone.dropout")),
     "0 or more, below 2**32": (lambda x: 0 <= x < 2**32, ("seed",)),

@@ -9,14 +9,7 @@ import json
 from pathlib import Path
 
 from ptv2 import command
-from ptv2.artifact import (
-    Artifact,
-    artifact_config,
-    artifact_tasks,
-    load_artifact_backbone,
-    load_module,
-    read_artifact,
-)
+from ptv2.artifact import Artifact, read_artifact
 from ptv2.backbone import quiet_transformers
 from ptv2.config import make_config
 from ptv2.data.datamodule import TaskDataModule
@@ -25,6 +18,7 @@ from ptv2.errors import UserError
 from ptv2.module import collect
 from ptv2.predict import choose_task
 from ptv2.report import table
+from ptv2.serve import artifact_config, artifact_tasks, load_artifact_backbone, load_module
 from ptv2.task import TaskCard
 
 
@@ -54,8 +48,8 @@ def main(options: argparse.Namespace) -> None:
     )
     tasks = artifact_tasks(artifact, own, backbone) | {name: data}
     module = load_module(artifact, own, backbone, tasks)
-    loader = TaskDataModule(tasks, config.data, config.seed).eval_dataloader(name, options.split)
-    scores = data.score(options.split, collect(module, loader, name, options.device))
+    loader = TaskDataModule(tasks, config).eval_dataloader(name, options.split)
+    scores = data.score(options.split, collect(module, loader, options.device)[name])
     if options.json:
         print(json.dumps({"artifact": str(artifact.path), "task": card.name, "split": options.split, "scores": scores}))
     else:

@@ -102,7 +102,7 @@ def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[
             if split not in data.rows:
                 continue
             loader = parts.data.eval_dataloader(name, split)
-            outputs = collect(parts.module, loader, name, device)
+            outputs = collect(parts.module, loader, device)[name]
             scores.setdefault(split, {})[name] = data.score(split, outputs)
             write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
     return scores

@@ -16,7 +16,7 @@ from ptv2.prompts import DeepPrompt
 
 def deep(config: Config, backbone: Backbone) -> DeepPrompt:
     """Deep prompts; real tokens start behind them if the config asks for the official positions."""
-    prompt = DeepPrompt(config.prompt, backbone)
+    prompt = DeepPrompt(config.prompt, backbone, list(config.tasks))
     if config.prompt.position_offset:
         if backbone.can_generate:
             raise UserError(

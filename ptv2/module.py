@@ -7,13 +7,17 @@ from typing import Any
 
 import lightning as L
 import torch
+import torch.nn.functional as F
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 
-from ptv2.backbone import Backbone, Prompts
-from ptv2.config import Config
+from ptv2.backbone import INPUTS, Backbone, Prompts
+from ptv2.config import Config, MixtureConfig
+from ptv2.data.features import IGNORE
 from ptv2.data.taskdata import TaskData
-from ptv2.errors import UserError
+from ptv2.errors import UserError, nearest
 from ptv2.heads import HEADS
+from ptv2.heads.init import initial_heads
 from ptv2.method import METHODS
 from ptv2.metrics import TEXT_FREE, goodness
 from ptv2.optim import make_optimizer, make_schedule
@@ -33,6 +37,7 @@ class PromptModule(L.LightningModule):
         self.config = config
         self.tasks = tasks
         self.backbone = backbone
+        self.numbers = {name: number for number, name in enumerate(tasks)}
         self.prompt = METHODS[config.method](config, backbone)
         self.heads = nn.ModuleDict(
             {
@@ -45,6 +50,13 @@ class PromptModule(L.LightningModule):
             backbone.check_length(data.features.longest(), length, where=f"tasks.{name}.max_length")
             if self.heads[name].reads == "logits":
                 self.heads[name].settings = data.features.generation()
+        if config.mixture.batches == "mixed" and len({head.reads for head in self.heads.values()}) > 1:
+            what = "mixed batches cannot hold generating tasks and others: they read different things of the backbone"
+            raise UserError(what, where="mixture.batches", do="use single")
+        if config.head.init is not None:
+            initial_heads(self.heads, config.head.init, tasks)
+        self.loss_weights = loss_weights(config.mixture, tasks)
+        self.losses: dict[str, Tensor] = {}  # of the tasks in the last training batch
         self.strict_loading = False  # the frozen backbone is in no checkpoint
         self.outputs: dict[str, dict[int, list[Any]]] = defaultdict(dict)  # task -> row -> decoded features
         self.tokens_seen = 0
@@ -52,18 +64,36 @@ class PromptModule(L.LightningModule):
     # -- forward -----------------------------------------------------------------------------------------------------
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
-        """Logits of the batch's task."""
-        head = self.heads[batch["task"]]
-        return head(self.backbone(batch, self.prompts(batch), head.reads))
+        """Logits of a batch of one task."""
+        ((_, logits),) = self.read(batch)
+        return logits
+
+    def read(self, batch: dict[str, Any]) -> list[tuple[dict[str, Any], Tensor]]:
+        """The parts of a batch, one per task in it, with their logits: all of them in one pass through the backbone."""
+        parts = batch.get("parts", [batch])
+        reads = self.heads[parts[0]["task"]].reads
+        states = self.backbone(joined(parts, reads), self.prompts(batch), reads)
+        split = states.split([len(part["input_ids"]) for part in parts])
+        return [(part, self.heads[part["task"]](own)) for part, own in zip(parts, split, strict=True)]
 
     def prompts(self, batch: dict[str, Any]) -> Prompts:
         """What the backbone's sites get for this batch."""
-        return self.prompt(len(batch["input_ids"])) if self.prompt is not None else ()
+        if self.prompt is None:
+            return ()
+        parts = [(self.numbers[part["task"]], len(part["input_ids"])) for part in batch.get("parts", [batch])]
+        if len(parts) == 1:
+            return self.prompt(parts[0][1], parts[0][0])
+        tasks, counts = torch.tensor(parts, device=self.device).unbind(1)
+        return self.prompt(sum(rows for _, rows in parts), tasks.repeat_interleave(counts))
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
-        loss = self.heads[batch["task"]].loss(self(batch), batch)
-        self.tokens_seen += int(batch["attention_mask"].sum())
-        self.log("train/loss", loss, batch_size=len(batch["row"]), prog_bar=True)
+        """The mean over rows of their task's weighted loss."""
+        read = self.read(batch)
+        self.losses = {part["task"]: self.heads[part["task"]].loss(logits, part) for part, logits in read}
+        rows = {part["task"]: len(part["row"]) for part, _ in read}
+        loss = sum(self.loss_weights[t] * loss * (rows[t] / sum(rows.values())) for t, loss in self.losses.items())
+        self.tokens_seen += sum(int(part["attention_mask"].sum()) for part, _ in read)
+        self.log("train/loss", loss, batch_size=sum(rows.values()), prog_bar=True)
         return loss
 
     def validation_step(self, batch: dict[str, Any], _index: int, dataloader_idx: int = 0) -> None:
@@ -189,12 +219,42 @@ class PromptModule(L.LightningModule):
         }
 
 
-def collect(module: PromptModule, loader: Any, task: str, device: torch.device | str) -> dict[int, list[Any]]:
-    """What the head decodes for each row of one task's loader, in eval mode, without a Trainer."""
+def collect(module: PromptModule, loader: Any, device: torch.device | str) -> dict[str, dict[int, list[Any]]]:
+    """What the heads decode for each row of a loader, by task, in eval mode, without a Trainer."""
     module.eval().to(device)
-    module.outputs.pop(task, None)
+    module.outputs.clear()
     with torch.inference_mode():
         for batch in loader:
-            batch = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in batch.items()}
-            module.keep_outputs(batch, module(batch), module.tasks[task].card.metrics)
-    return module.outputs[task]
+            for part, logits in module.read(move_data_to_device(batch, device)):
+                module.keep_outputs(part, logits, module.tasks[part["task"]].card.metrics)
+    return module.outputs
+
+
+def joined(parts: list[dict[str, Any]], reads: str) -> dict[str, Any]:
+    """What the backbone reads of the parts of a batch, as one batch; targets are among it for those that generate."""
+    if len(parts) == 1:
+        return parts[0]
+    inputs = {key: torch.cat([part[key] for part in parts]) for key in INPUTS if key in parts[0]}
+    if reads == "logits" and all("labels" in part for part in parts):
+        width = max(part["labels"].shape[1] for part in parts)
+        padded = [F.pad(part["labels"], (0, width - part["labels"].shape[1]), value=IGNORE) for part in parts]
+        inputs["labels"] = torch.cat(padded)
+    return inputs
+
+
+def loss_weights(config: MixtureConfig, tasks: dict[str, TaskData]) -> dict[str, float]:
+    """The factor on each task's loss.
+
+    classes: 1 / log(number of labels), the loss of a uniform guess; 1 for kinds without labels.
+
+    Raises:
+        UserError: a weight for an unknown task.
+    """
+    for name in config.loss_weights:
+        if name not in tasks:
+            raise UserError(f"unknown task '{name}'", where="mixture.loss_weights", do=nearest(name, tasks))
+    weights = {}
+    for name, data in tasks.items():
+        by_classes = config.loss == "classes" and len(data.label_names()) > 1
+        weights[name] = config.loss_weights.get(name, 1.0) / (math.log(len(data.label_names())) if by_classes else 1)
+    return weights

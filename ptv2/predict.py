@@ -1,7 +1,8 @@
 """Predict: `python -m ptv2.predict --artifact DIR --input FILE|-`, JSON lines in, JSON lines out.
 
 Each input line holds the fields that the task's card reads; each output line holds the prediction under the card's
-label field, with scores where the kind has them.
+label field, with scores where the kind has them. Lines may be of several tasks, of one artifact or of several
+(`--artifact A --artifact B`): the field `task` then says of which, and rows of all tasks share batches.
 """
 
 import argparse
@@ -10,36 +11,48 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from datasets import Dataset
 
 from ptv2 import command
-from ptv2.artifact import artifact_config, artifact_tasks, load_artifact_backbone, load_module, read_artifact
+from ptv2.artifact import read_artifact
 from ptv2.backbone import quiet_transformers
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.rows import Rows
 from ptv2.errors import UserError, nearest
 from ptv2.module import PromptModule, collect
 from ptv2.run import write_text
+from ptv2.serve import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
 
 INPUT = "input"  # the split that a user's rows are
 NAMES = ("id", "idx")  # fields of an input row that are handed through
+TASK = "task"  # the field that says which task a row is of
 
 
 def main(options: argparse.Namespace) -> None:
     quiet_transformers()
-    artifact = read_artifact(options.artifact)
-    name = choose_task(list(artifact.tasks), options.task, str(artifact.path))
+    artifact = merged([read_artifact(path) for path in options.artifact])
     config = artifact_config(artifact, options.overrides)
     backbone = load_artifact_backbone(artifact, config)
     tasks = artifact_tasks(artifact, config, backbone)
-    tasks[name].rows[INPUT] = read_rows(options.input, tasks[name].features.fields())
+    lines = read_lines(options.input)
+    if len(tasks) > 1 and options.task is None:
+        routed = route(lines, list(tasks))
+    else:
+        routed = {choose_task(list(tasks), options.task, str(artifact.path)): lines}
+    for name, own in routed.items():
+        tasks[name].rows[INPUT] = rows_of(own, tasks[name].features.fields())
     module = load_module(artifact, config, backbone, tasks)
-    loader = TaskDataModule(tasks, config.data, config.seed).eval_dataloader(name, INPUT)
-    collect(module, loader, name, options.device)
-    for line in prediction_lines(module, name, INPUT):
-        print(line)
+    loader = TaskDataModule(tasks, config).joint_dataloader(list(routed), INPUT)
+    collect(module, loader, options.device)
+    printed = {}
+    for name, own in routed.items():
+        mark = {TASK: name} if len(tasks) > 1 and options.task is None else {}
+        printed |= dict(zip(own.numbers, prediction_lines(module, name, INPUT, mark), strict=True))
+    for number in sorted(printed):
+        print(printed[number])
 
 
 def choose_task(names: list[str], wanted: str | None, where: str) -> str:
@@ -58,17 +71,18 @@ def choose_task(names: list[str], wanted: str | None, where: str) -> str:
 
 @dataclass(frozen=True)
 class Lines:
-    """Where each row of the input stands."""
+    """Rows of the input and where each of them stands."""
 
     name: str
     numbers: list[int]
+    rows: list[dict[str, Any]]
 
     def where(self, row: int) -> str:
         return f"{self.name}:{self.numbers[row]}"
 
 
-def read_rows(source: str, fields: set[str]) -> Rows:
-    """Rows of a JSON lines file, or of standard input (`-`), with the fields that are used.
+def read_lines(source: str) -> Lines:
+    """The objects of a JSON lines file, or of standard input (`-`).
 
     Raises:
         UserError: no such file, or a line that is no JSON object.
@@ -80,7 +94,7 @@ def read_rows(source: str, fields: set[str]) -> Rows:
         text = (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError("not UTF-8", where=name, do="save it as UTF-8") from error
-    rows, numbers = [], []
+    lines = Lines(name, [], [])
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -90,30 +104,58 @@ def read_rows(source: str, fields: set[str]) -> Rows:
             raise UserError(f"not JSON ({error})", where=f"{name}:{number}") from error
         if not isinstance(row, dict):
             raise UserError("a line must be a JSON object", where=f"{name}:{number}")
-        missing = sorted(fields - set(row))
-        if missing:
-            have = ", ".join(row)
-            raise UserError(f"field '{missing[0]}' is missing, only {have}", where=f"{name}:{number}")
-        rows.append({field: row[field] for field in fields} | {k: row[k] for k in NAMES if k in row})
-        numbers.append(number)
-    if not rows:
+        lines.rows.append(row)
+        lines.numbers.append(number)
+    if not lines.rows:
         raise UserError("holds no rows", where=name)
-    columns = {field: [row.get(field) for row in rows] for field in [*sorted(fields), *NAMES]}
+    return lines
+
+
+def route(lines: Lines, tasks: list[str]) -> dict[str, Lines]:
+    """The lines of each task, by the rows' `task` field.
+
+    Raises:
+        UserError: a row without it, or of a task that no artifact has.
+    """
+    routed: dict[str, Lines] = {}
+    for i, row in enumerate(lines.rows):
+        name = row.get(TASK)
+        if name is None:
+            do = f"add it ({', '.join(tasks)}), or give --task"
+            raise UserError(f"no field '{TASK}', and there are several tasks", where=lines.where(i), do=do)
+        if name not in tasks:
+            raise UserError(f"unknown task '{name}'", where=lines.where(i), do=nearest(str(name), tasks))
+        own = routed.setdefault(name, Lines(lines.name, [], []))
+        own.rows.append(row)
+        own.numbers.append(lines.numbers[i])
+    return routed
+
+
+def rows_of(lines: Lines, fields: set[str]) -> Rows:
+    """The lines as rows of a task with the fields that it uses.
+
+    Raises:
+        UserError: a field is missing, or its values differ in type.
+    """
+    for i, row in enumerate(lines.rows):
+        if missing := sorted(fields - set(row)):
+            raise UserError(f"field '{missing[0]}' is missing, only {', '.join(row)}", where=lines.where(i))
+    columns = {field: [row.get(field) for row in lines.rows] for field in [*sorted(fields), *NAMES]}
     try:
         data = Dataset.from_dict(columns)
     except (pa.ArrowException, OverflowError) as error:
-        raise UserError(f"rows differ in type ({error})", where=name, do="use one type per field") from error
+        raise UserError(f"rows differ in type ({error})", where=lines.name, do="use one type per field") from error
     content = hashlib.sha256(json.dumps(columns).encode()).hexdigest()
-    return Rows(data, INPUT, content, Lines(name, numbers))
+    return Rows(data, INPUT, content, lines)
 
 
-def prediction_lines(module: PromptModule, task: str, split: str) -> list[str]:
-    """One JSON line per row of the split that was last evaluated."""
+def prediction_lines(module: PromptModule, task: str, split: str, mark: dict[str, str] | None = None) -> list[str]:
+    """One JSON line per row of the split that was last evaluated, `mark` first in each."""
     data = module.tasks[task]
     lines = []
     for index, prediction in enumerate(module.predictions(task, split)):
         row, outputs = data.rows[split].data[index], module.outputs[task][index]
-        line = {key: row[key] for key in NAMES if row.get(key) is not None}
+        line = (mark or {}) | {key: row[key] for key in NAMES if row.get(key) is not None}
         line |= {data.card.label: prediction} | data.features.shown(row, outputs)
         lines.append(json.dumps(line, ensure_ascii=False))
     return lines
@@ -127,9 +169,15 @@ def write_predictions(path: Path, module: PromptModule, task: str, split: str) -
 
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.predict", __doc__.splitlines()[0])
-    made.add_argument("--artifact", required=True, help="a run folder, or its prompt/ folder")
+    made.add_argument(
+        "--artifact",
+        required=True,
+        action="append",
+        metavar="DIR",
+        help="a run folder, or its prompt/ folder; may be repeated",
+    )
     made.add_argument("--input", required=True, help="JSON lines file, or - for standard input")
-    made.add_argument("--task", help="which of the artifact's tasks, if it holds several")
+    made.add_argument("--task", help="the task of all rows, instead of their field `task`")
     made.add_argument("--device", default="cpu", type=command.device, help="cpu, cuda, cuda:1, ...")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the artifact's config")
     return made

@@ -32,10 +32,12 @@ def dry_run(parts: Parts) -> None:
         table(f"task {name} ({data.card.kind})", ["split", "rows", "features"], rows)
     batch = next(iter(parts.data.train_dataloader()))
     module = parts.module.train()
-    logits = module(batch)
-    loss = module.heads[batch["task"]].loss(logits, batch)
-    shapes = [[key, str(tuple(value.shape))] for key, value in batch.items() if isinstance(value, torch.Tensor)]
-    shapes += [["logits", str(tuple(logits.shape))], ["loss", f"{loss.item():.4f}"]]
+    shapes = []
+    for part, logits in module.read(batch):
+        loss = module.heads[part["task"]].loss(logits, part)
+        name = f"{part['task']} " if len(parts.tasks) > 1 else ""
+        shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
+        shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
     if module.prompt is not None:
         shapes += prompt_shapes(module.prompt)
     table("first batch", ["tensor", "shape"], shapes)

@@ -16,6 +16,8 @@ from ptv2.run import RunFolder
 OURS = {"self", "logger", "callbacks", "default_root_dir"}
 INSTEAD = {
     "fast_dev_run": "use --dry-run, which does everything up to the first batch",
+    "limit_train_batches": "use mixture.steps_per_epoch=N",
+    "reload_dataloaders_every_n_epochs": "the batches of all epochs follow from the seed",
     "overfit_batches": "use data.limit.train=N",
     "limit_val_batches": "scores are of whole splits: use data.limit.validation=N",
     "limit_test_batches": "use data.limit.test=N",

@@ -66,7 +66,7 @@ def bare(cell: Cell) -> dict[str, float]:
     card.options["separator"] = separator
     card.options["generation"] = {**card.options.get("generation", {}), "stop_strings": ["\n"]}
     parts = build(config)
-    outputs = collect(parts.module, parts.data.eval_dataloader(name, "test"), name, "cpu")
+    outputs = collect(parts.module, parts.data.eval_dataloader(name, "test"), "cpu")[name]
     return parts.tasks[name].score("test", outputs)
 
 

@@ -29,7 +29,7 @@ class SitePrompt:
 
     key_BGPD: Tensor
     value_BGPD: Tensor
-    gate_H: Tensor | None = None  # factor on the prompt's attention mass; None: 1, the plain softmax
+    gate: Tensor | None = None  # [H] or [B, H], factor on the prompt's attention mass; None: 1, the plain softmax
 
 
 @dataclass
@@ -116,22 +116,27 @@ def _attend(
     if joint.get("position_bias") is not None:  # T5: a prompt has no distance to a token
         joint["position_bias"] = F.pad(joint["position_bias"], (P, 0))
     out_BTHD, weights = kernel(module, query_BHTD, key, value, joint_mask, **joint)
-    if prompt.gate_H is None:
+    if prompt.gate is None:
         return out_BTHD, weights
     # The joint softmax is (1 - m) * plain + m * prompt, with m the prompt's mass: this scales m by the gate, and a gate
     # of zero leaves the frozen backbone's output as it was, to the bit.
     plain_BTHD, _ = kernel(module, query_BHTD, key_BGSD, value_BGSD, mask, **kwargs)
-    gate = prompt.gate_H.to(plain_BTHD.dtype)[:, None]
-    return plain_BTHD + gate * (out_BTHD - plain_BTHD), weights
+    gate = prompt.gate.to(plain_BTHD.dtype)
+    if gate.dim() == 2:
+        gate = _repeated(gate, len(plain_BTHD))[:, None]
+    return plain_BTHD + gate[..., None] * (out_BTHD - plain_BTHD), weights
 
 
 def _join(prompt_BGPD: Tensor, states_BGSD: Tensor) -> Tensor:
     """The prompt in front of the states, in the states' dtype."""
     batch = states_BGSD.shape[0]
-    if prompt_BGPD.shape[0] not in (1, batch):  # beam search repeats the rows of a batch
-        prompt_BGPD = prompt_BGPD.repeat_interleave(batch // prompt_BGPD.shape[0], dim=0)
-    prompt_BGPD = prompt_BGPD.to(states_BGSD.dtype).expand(batch, -1, -1, -1)
+    prompt_BGPD = _repeated(prompt_BGPD, batch).to(states_BGSD.dtype).expand(batch, -1, -1, -1)
     return torch.cat([prompt_BGPD, states_BGSD], dim=2)
+
+
+def _repeated(rows: Tensor, batch: int) -> Tensor:
+    """Rows of a batch as beam search repeats them; one row serves all."""
+    return rows if len(rows) in (1, batch) else rows.repeat_interleave(batch // len(rows), dim=0)
 
 
 def _is_causal(module: nn.Module, kwargs: dict[str, Any]) -> bool:

@@ -30,6 +30,12 @@ class States:
     pooled_BD: Tensor | None = None  # the backbone's own pooler, where it has one
     logits_BTV: Tensor | None = None  # over the target's positions (encoder-decoder) or the input's (decoder-only)
 
+    def split(self, rows: list[int]) -> list["States"]:
+        """The states of so many rows each."""
+        held = (self.last_BTD, self.mask_BT, self.pooled_BD, self.logits_BTV)
+        split = [[None] * len(rows) if states is None else states.split(rows) for states in held]
+        return [States(*parts) for parts in zip(*split, strict=True)]
+
 
 class _Captured(Exception):
     """Ends an attention module's forward once its keys and values are known."""

@@ -29,7 +29,7 @@ class Samples(Callback):
         data = module.tasks[name]
         encoded = data.encoded("validation")
         features = [encoded[i] for i in range(min(SHOWN, len(encoded)))]
-        batch = data.features.collate(features)
+        batch = data.features.collate(features) | {"task": name}
         batch = {k: v.to(module.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
         with torch.no_grad():
             written = module.heads[name].generate(module.backbone, module.prompts(batch), batch)

@@ -1,47 +1,55 @@
-"""The DataModule: loaders over the tasks' features. A single task is a mixture of one."""
+"""The DataModule: training batches of the mixture, and an evaluation loader per task."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import lightning as L
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from ptv2.config import DataConfig
-from ptv2.data.batches import EpochBatches
+from ptv2.config import Config
+from ptv2.data.features import Feature
+from ptv2.data.mixture import Draw, MixtureBatches
 from ptv2.data.taskdata import TaskData
-from ptv2.errors import UserError
 
 
 class TaskDataModule(L.LightningDataModule):
-    """Training batches of the task, and one evaluation loader per task.
+    """Training batches of all tasks, and one evaluation loader per task.
+
+    A batch is what its task's kind collates, with the name of the `task`. A batch with rows of several tasks is
+    `{"parts": [batch of one task, ...]}`, all padded to one length.
 
     Args:
         tasks: the data of each task by name.
-        config: batch sizes and order.
-        seed: of the order.
+        config: the run's.
     """
 
-    def __init__(self, tasks: dict[str, TaskData], config: DataConfig, seed: int):
+    def __init__(self, tasks: dict[str, TaskData], config: Config):
         super().__init__()
-        self.tasks, self.config, self.seed = tasks, config, seed
-        self.epoch = 0  # the first that is drawn
+        self.tasks, self.run_config, self.config = tasks, config, config.data
+        self.start = 0  # the first training batch that is drawn
 
     def train_dataloader(self) -> DataLoader:
-        (name, data), *others = self.tasks.items()
-        if others:
-            raise UserError(f"{len(self.tasks)} tasks in one run are not supported yet", where="tasks", do="give one")
-        encoded = data.encoded("train")
-        lengths, config = encoded["length"][:], self.config
-        batches = EpochBatches(lengths, config.batch_size, self.seed, config.group_by_length, self.epoch)
-        return self._loader(name, "train", batch_sampler=batches)
+        return self._loader("train", batch_sampler=self.mixture())
+
+    def mixture(self) -> MixtureBatches:
+        """The draw of the training batches, from where this run starts."""
+        config, limits = self.run_config, self.run_config.trainer
+        lengths = {name: data.encoded("train")["length"][:] for name, data in self.tasks.items()}
+        draw = partial(MixtureBatches, lengths, self.config, config.mixture, config.seed)
+        epochs = limits.get("max_epochs")
+        if epochs in (None, -1) and limits.get("max_steps", -1) > 0:
+            batches = limits["max_steps"] * limits.get("accumulate_grad_batches", 1)
+            epochs = math.ceil(batches / len(draw()))
+        return draw(epochs=max(1, epochs or 1), start=self.start)
 
     def state_dict(self) -> dict[str, int]:
-        """Part of every checkpoint: the epochs that are over."""
-        return {"epoch": self.trainer.fit_loop.epoch_progress.current.processed}
+        """Part of every checkpoint: the batches that were trained on."""
+        return {"batches": self.trainer.fit_loop.epoch_loop.batch_progress.total.processed}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Lightning asks for the loader of a run that goes on before it knows the epoch itself."""
-        self.epoch = state["epoch"]
+        self.start = state["batches"]
 
     def val_dataloader(self) -> list[DataLoader]:
         return self.eval_dataloaders("validation")
@@ -54,23 +62,58 @@ class TaskDataModule(L.LightningDataModule):
         return [self.eval_dataloader(name, split) for name, data in self.tasks.items() if split in data.rows]
 
     def eval_dataloader(self, name: str, split: str) -> DataLoader:
-        lengths = self.tasks[name].encoded(split)["length"][:]
-        order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        size = self.config.eval_batch_size
-        batches = [order[i : i + size] for i in range(0, len(order), size)]
-        return self._loader(name, split, batch_sampler=batches)
+        return self.joint_dataloader([name], split)
 
-    def _loader(self, name: str, split: str, **kwargs: Any) -> DataLoader:
-        data = self.tasks[name]
-        length = data.card.max_length if self.config.pad_to_max else None
+    def joint_dataloader(self, names: Sequence[str], split: str) -> DataLoader:
+        """One pass over the split of several tasks, in batches of like length whatever their task."""
+        tasks, size = list(self.tasks), self.config.eval_batch_size
+        lengths = {
+            (tasks.index(name), row): length
+            for name in names
+            for row, length in enumerate(self.tasks[name].encoded(split)["length"][:])
+        }
+        order = sorted(lengths, key=lengths.__getitem__)
+        batches = [
+            sorted(order[i : i + size]) if len(names) > 1 else order[i : i + size] for i in range(0, len(order), size)
+        ]
+        return self._loader(split, batch_sampler=batches)
+
+    def _loader(self, split: str, **kwargs: Any) -> DataLoader:
         return DataLoader(
-            data.encoded(split),
-            collate_fn=partial(_collate, data=data, name=name, length=length),
+            _Joint(self.tasks, split),
+            collate_fn=partial(collate, tasks=self.tasks, pad_to_max=self.config.pad_to_max),
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
             **kwargs,
         )
 
 
-def _collate(features: list[dict[str, Any]], data: TaskData, name: str, length: int | None) -> dict[str, Any]:
-    return data.features.collate(features, length) | {"task": name}
+class _Joint(Dataset):
+    """The features of one split of all tasks, found by (task's number, row)."""
+
+    def __init__(self, tasks: dict[str, TaskData], split: str):
+        self.sets = [(name, data.encoded(split)) if split in data.rows else (name, []) for name, data in tasks.items()]
+
+    def __len__(self) -> int:
+        return sum(len(rows) for _, rows in self.sets)
+
+    def __getitems__(self, draw: Draw) -> list[tuple[str, Feature]]:
+        return [(name, self.sets[task][1][row]) for task, row in draw for name in [self.sets[task][0]]]
+
+
+def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to_max: bool = False) -> dict[str, Any]:
+    """The batch of drawn features, those of one task in a row; see `TaskDataModule`."""
+    names = list(dict.fromkeys(name for name, _ in drawn))
+    length = max(tasks[name].card.max_length for name in names) if pad_to_max else None
+    if len(names) > 1 and length is None:
+        length = max(len(ids) for _, feature in drawn for ids in _texts(feature["input_ids"]))
+    parts = [
+        tasks[name].features.collate([feature for task, feature in drawn if task == name], length) | {"task": name}
+        for name in names
+    ]
+    return parts[0] if len(parts) == 1 else {"parts": parts}
+
+
+def _texts(ids: list) -> list[list[int]]:
+    """The token ids of a feature's texts: one, or one per choice."""
+    return ids if ids and isinstance(ids[0], list) else [ids]

@@ -8,78 +8,137 @@ hidden form one vector per layer and position is learned and goes through the la
 Shapes: B batch, G key/value heads, P prompt positions, D head width, F row width.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptv2.backbone import Backbone, Observation, Site, SitePrompt
+from ptv2.backbone import Backbone, Observation, SitePrompt
 from ptv2.config import PromptConfig
-from ptv2.errors import UserError, nearest
-from ptv2.prompts.init import initial_rows
+from ptv2.errors import UserError
+from ptv2.prompts.init import initial_factors, initial_gates, initial_rows
 from ptv2.prompts.rows import DirectRows, ProjectedRows
-
-
-@dataclass
-class Slot:
-    """A prompted site: its index among the backbone's sites and how many positions it gets."""
-
-    index: int
-    site: Site
-    length: int
+from ptv2.prompts.sharing import LowRankRows
+from ptv2.prompts.slots import Slot, choose_slots
 
 
 class DeepPrompt(nn.Module):
-    """The learned prompt of a backbone.
+    """The learned prompt of a backbone, for one task or several.
+
+    Args:
+        config: length, layers, form, sharing and init.
+        backbone: gives the sites and, in the hidden form, the projections.
+        tasks: their names; a task's number is its place here.
 
     Raises:
         UserError: a layer out of range, lengths that do not fit the layers, an init that does not fit the form.
     """
 
-    def __init__(self, config: PromptConfig, backbone: Backbone):
+    def __init__(self, config: PromptConfig, backbone: Backbone, tasks: Sequence[str] = ("task",)):
         super().__init__()
-        self.config = config
+        self.config, self.tasks = config, list(tasks)
         self.slots = choose_slots(config, backbone.sites)
         self._project = backbone.project  # a bound method: the backbone is no submodule of the prompt
         self._observe = backbone.observe
         self._seen: dict[tuple, list] = {}  # by length and device: how each site's module is called (hidden form)
-        lengths = [slot.length for slot in self.slots]
-        widths = [slot.site.width if config.form == "hidden" else slot.site.row_width for slot in self.slots]
-        if config.projection:
-            if config.init != "normal":
-                raise UserError(
-                    f"init '{config.init}' cannot be put through a projection",
-                    where="prompt.init",
-                    do="use init=normal, or projection=null",
-                )
-            width = self.slots[0].site.width
-            self.rows: nn.Module = ProjectedRows(lengths, widths, width, config.projection, config.init_std)
-        else:
-            self.rows = DirectRows(initial_rows(config, self.slots, widths, backbone))
-        heads = [slot.site.heads for slot in self.slots]
-        self.gates = nn.ParameterList(torch.zeros(h) for h in heads) if config.gate else None
         self.site_count = len(backbone.sites)
+        self.lengths = [slot.length for slot in self.slots]
+        self.widths = [slot.site.width if config.form == "hidden" else slot.site.row_width for slot in self.slots]
+        self.own = nn.ModuleDict()  # what each task has for itself
+        if config.sharing == "task":
+            self.own.update({name: self._new_rows(backbone, name) for name in self.tasks})
+        else:
+            self.rows = self._new_rows(backbone)
+        if config.sharing == "shared+task":
+            for name in self.tasks:
+                self.own[name] = LowRankRows(self.lengths, self.widths, config.rank, config.init_std)
+                initial_factors(self.own[name], config, name)
+        heads = [slot.site.heads for slot in self.slots]
+        self.gates = nn.ParameterList(initial_gates(config, heads, self.tasks)) if config.gate else None
+        if config.train == "own":
+            for parameter in self.shared_parameters():
+                parameter.requires_grad_(False)
         if config.form == "hidden":  # a prompt that the backbone cannot read is refused now, not at the first batch
             self._observed(self.max_length, backbone.device)
+
+    def _new_rows(self, backbone: Backbone, task: str | None = None) -> nn.Module:
+        if not self.config.projection:
+            return DirectRows(initial_rows(self.config, self.slots, self.widths, backbone, task))
+        if self.config.init != "normal":
+            raise UserError(
+                f"init '{self.config.init}' cannot be put through a projection",
+                where="prompt.init",
+                do="use init=normal, or projection=null",
+            )
+        width = self.slots[0].site.width
+        return ProjectedRows(self.lengths, self.widths, width, self.config.projection, self.config.init_std)
 
     @property
     def max_length(self) -> int:
         """P of the longest prompted layer."""
         return max(slot.length for slot in self.slots)
 
-    def forward(self, batch: int) -> list[SitePrompt | None]:
-        """What each site of the backbone gets for a batch of `batch` rows; None at sites without a prompt."""
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """What all tasks train together."""
+        if self.config.sharing == "task":
+            return []
+        gates = self.gates if self.config.sharing == "shared" and self.gates is not None else []
+        return [*self.rows.parameters(), *gates]
+
+    def forward(self, batch: int, task: int | Tensor = 0) -> list[SitePrompt | None]:
+        """What each site of the backbone gets for a batch of `batch` rows; None at sites without a prompt.
+
+        Args:
+            batch: B, rows of the batch.
+            task: the number of the task of all rows, or of each of them, [B].
+        """
         prompts: list[SitePrompt | None] = [None] * self.site_count
-        for i, (slot, rows_PF) in enumerate(zip(self.slots, self.rows(), strict=True)):
-            key, value = self._keys_values(slot, rows_PF)
+        made, pick_B = self._task_rows(task)
+        for i, slot in enumerate(self.slots):
+            pairs = [self._keys_values(slot, rows[i]) for rows in made]
+            key, value = (torch.cat(states) if len(states) > 1 else states[0] for states in zip(*pairs, strict=True))
+            gate = self.gates[i] if self.gates is not None else None
+            if pick_B is not None:
+                key, value = key[pick_B], value[pick_B]
+            if gate is not None and self.config.sharing != "shared":
+                gate = gate[task]
             key, value = self._dropped(key, batch), self._dropped(value, batch)
-            prompts[slot.index] = SitePrompt(key, value, self.gates[i] if self.gates is not None else None)
+            prompts[slot.index] = SitePrompt(key, value, gate)
         return prompts
 
-    def folded(self) -> list[Tensor]:
-        """The rows with any projection computed away: what the artifact holds."""
-        return [row.detach().clone() for row in self.rows()]
+    def task_rows(self, task: str) -> list[Tensor]:
+        """The rows [P, F] per slot that a task's batches see."""
+        if self.config.sharing == "shared":
+            return self.rows()
+        own = self.own[task]
+        return own(self.rows()) if self.config.sharing == "shared+task" else own()
+
+    def folded(self, task: str | None = None) -> list[Tensor]:
+        """The rows of a task, or those that tasks share, with any projection computed away."""
+        rows = self.rows() if task is None else self.task_rows(task)
+        return [row.detach().clone() for row in rows]
+
+    def folded_state(self) -> dict[str, Tensor]:
+        """The state dict with any projection computed away: what the artifact holds."""
+        state = {name: tensor.detach() for name, tensor in self.state_dict().items()}
+        if self.config.projection:
+            for prefix, module in [
+                ("rows", getattr(self, "rows", None)),
+                *((f"own.{n}", m) for n, m in self.own.items()),
+            ]:
+                if isinstance(module, ProjectedRows):
+                    state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{prefix}.")}
+                    state |= {f"{prefix}.rows.{i}": row.detach().clone() for i, row in enumerate(module())}
+        return state
+
+    def _task_rows(self, task: int | Tensor) -> tuple[list[list[Tensor]], Tensor | None]:
+        """The rows of every task that the batch may hold, and which of them each row of the batch takes."""
+        if self.config.sharing == "shared":
+            return [self.rows()], None
+        if isinstance(task, int):
+            return [self.task_rows(self.tasks[task])], None
+        return [self.task_rows(name) for name in self.tasks], task
 
     def _keys_values(self, slot: Slot, rows_PF: Tensor) -> tuple[Tensor, Tensor]:
         if self.config.form == "hidden":
@@ -97,56 +156,10 @@ class DeepPrompt(nn.Module):
             self._seen[length, device] = self._observe(torch.ones(length, dtype=torch.long))
         return self._seen[length, device]
 
-    def _dropped(self, states_1GPD: Tensor, batch: int) -> Tensor:
+    def _dropped(self, states_BGPD: Tensor, batch: int) -> Tensor:
+        """Dropout on keys or values [1 or B, G, P, D]; `batch`: with a mask that the rows of a task share."""
         if not (self.training and self.config.dropout):
-            return states_1GPD
+            return states_BGPD
         if self.config.dropout_per == "example":  # as the official code: after expansion to the batch
-            states_1GPD = states_1GPD.expand(batch, -1, -1, -1)
-        return F.dropout(states_1GPD, self.config.dropout)
-
-
-def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
-    """The prompted sites, from `prompt.layers` and `prompt.length`.
-
-    Raises:
-        UserError: see `DeepPrompt`.
-    """
-    depths: dict[str, int] = {}  # encoder, decoder and cross attention count their layers apart
-    for site in sites:
-        depths[site.place] = site.layer + 1
-    layers = {place: _layers(config.layers, depth) for place, depth in depths.items()}
-    chosen = [i for i, site in enumerate(sites) if site.layer in layers[site.place]]
-    if isinstance(config.length, dict):
-        for place in config.length:
-            if place not in depths:
-                raise UserError(
-                    f"no place '{place}' in this backbone", where="prompt.length", do=nearest(place, depths)
-                )
-        chosen = [i for i in chosen if config.length.get(sites[i].place, 0)]
-        lengths = [config.length[sites[i].place] for i in chosen]
-        if not chosen:
-            raise UserError("no place gets a prompt", where="prompt.length", do="give one a length above 0")
-    else:
-        lengths = config.length if isinstance(config.length, list) else [config.length] * len(chosen)
-    if len(lengths) != len(chosen):
-        raise UserError(
-            f"{len(lengths)} lengths for {len(chosen)} prompted layers", where="prompt.length", do="give one per layer"
-        )
-    for length in lengths:
-        if not isinstance(length, int) or isinstance(length, bool) or length < 1:
-            raise UserError(f"'{length}' is not a length", where="prompt.length", do="use whole numbers from 1")
-    return [Slot(i, sites[i], length) for i, length in zip(chosen, lengths, strict=True)]
-
-
-def _layers(spec: object, depth: int) -> list[int]:
-    """Layer numbers that `all`, `top:K`, `bottom:K` or a list of numbers stands for."""
-    valid = f"use all, top:K or bottom:K with K in 1..{depth}, or a list of layers 0..{depth - 1}"
-    if spec == "all":
-        return list(range(depth))
-    if isinstance(spec, str) and spec.partition(":")[0] in ("top", "bottom"):
-        end, _, count = spec.partition(":")
-        if count.isdigit() and 1 <= int(count) <= depth:
-            return list(range(depth - int(count), depth) if end == "top" else range(int(count)))
-    if isinstance(spec, list) and spec and all(isinstance(layer, int) and 0 <= layer < depth for layer in spec):
-        return sorted(set(spec))
-    raise UserError(f"'{spec}' names no layers of a backbone with {depth}", where="prompt.layers", do=valid)
+            return F.dropout(states_BGPD.expand(batch, -1, -1, -1), self.config.dropout)
+        return states_BGPD * F.dropout(torch.ones_like(states_BGPD[:1]), self.config.dropout)

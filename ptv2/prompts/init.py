@@ -1,26 +1,33 @@
 """Where a prompt starts: drawn, zero, what the frozen backbone computes for a text, or an earlier artifact."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ptv2.artifact import read_artifact, source
 from ptv2.backbone import Backbone
 from ptv2.config import PromptConfig
 from ptv2.errors import UserError, nearest
+from ptv2.prompts.sharing import LowRankRows
+from ptv2.prompts.slots import Slot, choose_slots
 
-if TYPE_CHECKING:
-    from ptv2.prompts.deep import Slot
-
-KINDS = ("normal", "zero", "text:<words>", "vocab", "artifact:<path>")
+KINDS = (
+    "normal",
+    "zero",
+    "text:<words>",
+    "vocab",
+    "artifact:<path>",
+    "artifact:<path>+task:<name>",
+    "retrieve:<folder>",
+)
 FREQUENT = 5000  # Lester et al. 2021, section 3.2: sample from the 5,000 most common tokens
 
 
 def initial_rows(
-    config: PromptConfig, slots: Sequence["Slot"], widths: Sequence[int], backbone: Backbone
+    config: PromptConfig, slots: Sequence[Slot], widths: Sequence[int], backbone: Backbone, task: str | None = None
 ) -> list[Tensor]:
-    """Rows [P, F] per slot as `config.init` says.
+    """Rows [P, F] per slot as `config.init` says, of what tasks share or of one `task`.
 
     Raises:
         UserError: unknown init, a text without tokens, an artifact that does not fit.
@@ -28,7 +35,7 @@ def initial_rows(
     kind, _, rest = config.init.partition(":")
     if kind == "normal":  # the official code's initialisation
         return [torch.randn(s.length, w) * config.init_std for s, w in zip(slots, widths, strict=True)]
-    if kind == "zero":
+    if kind == "zero" or (kind == "retrieve" and rest):  # fit puts what it retrieves in the place of these zeros
         return [torch.zeros(s.length, w) for s, w in zip(slots, widths, strict=True)]
     longest = max(slot.length for slot in slots)
     if kind == "text" and rest:
@@ -36,8 +43,41 @@ def initial_rows(
     if kind == "vocab":
         return _rows_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
     if kind == "artifact" and rest:
-        return _rows_of_artifact(rest, config, slots, widths, backbone)
+        return _rows_of_artifact(config, slots, widths, backbone, task)
     raise UserError(f"unknown init '{config.init}'", where="prompt.init", do=nearest(config.init, KINDS))
+
+
+def initial_factors(own: LowRankRows, config: PromptConfig, task: str) -> None:
+    """Put an artifact's low-rank matrix of the task in the place of ones, if `config.init` names one that has it.
+
+    Raises:
+        UserError: it is of another rank or size.
+    """
+    path, named = source(config.init)
+    if path is None:
+        return
+    artifact = read_artifact(path)
+    if artifact.sharing != "shared+task":
+        return
+    held = artifact.state(f"prompt.own.{artifact.check_task(named or task) if named else task}.")
+    mine = own.state_dict()
+    if not held:
+        return
+    if {name: tensor.shape for name, tensor in held.items()} != {name: tensor.shape for name, tensor in mine.items()}:
+        raise UserError("has low-rank matrices of another size", where=path, do="give prompt.rank the artifact's value")
+    own.load_state_dict(held)
+
+
+def initial_gates(config: PromptConfig, heads: Sequence[int], tasks: Sequence[str]) -> list[Tensor]:
+    """A gate per prompted layer: [H] where tasks share it, else [tasks, H]; zeros, or an artifact's."""
+    path, named = source(config.init)
+    own = [len(tasks)] if config.sharing != "shared" else []
+    if path is None:
+        return [torch.zeros(*own, h) for h in heads]
+    artifact = read_artifact(path)
+    if not own:
+        return artifact.gates(heads, named)
+    return [torch.stack(gates) for gates in zip(*(artifact.gates(heads, named or t) for t in tasks), strict=True)]
 
 
 def _text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
@@ -58,7 +98,7 @@ def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
     return torch.tensor(ids)[torch.randperm(len(ids))].repeat(length // len(ids) + 1)[:length]
 
 
-def _rows_of_tokens(ids_P: Tensor, form: str, slots: Sequence["Slot"], backbone: Backbone) -> list[Tensor]:
+def _rows_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone: Backbone) -> list[Tensor]:
     """Rows that the bare backbone computes for the tokens: keys and values, or the states it projects."""
     seen = backbone.observe(ids_P)
     rows = []
@@ -74,22 +114,28 @@ def _rows_of_tokens(ids_P: Tensor, form: str, slots: Sequence["Slot"], backbone:
 
 
 def _rows_of_artifact(
-    path: str, config: PromptConfig, slots: Sequence["Slot"], widths: Sequence[int], backbone: Backbone
+    config: PromptConfig, slots: Sequence[Slot], widths: Sequence[int], backbone: Backbone, task: str | None
 ) -> list[Tensor]:
-    from ptv2.artifact import artifact_config, read_artifact  # the artifact knows prompts, not the other way round
-    from ptv2.prompts.deep import choose_slots
-
+    path, named = source(config.init)
     artifact = read_artifact(path)
     artifact.check_backbone(backbone)
-    rows, form = artifact.prompt_rows(), artifact.config["prompt"]["form"]
+    if named is not None:
+        artifact.check_task(named)
+    if config.sharing == "shared+task":
+        named = None  # the shared rows; the task's matrix comes from `initial_factors`
+    rows = artifact.prompt_rows(named or (task if task in artifact.tasks else None))
+    held = artifact.config["prompt"]
     shapes = [(slot.length, width) for slot, width in zip(slots, widths, strict=True)]
-    fits = form == config.form and [tuple(row.shape) for row in rows] == shapes
-    if not fits or choose_slots(artifact_config(artifact).prompt, backbone.sites) != list(slots):
-        held = f"form '{form}' with {len(rows)} layers of {tuple(rows[0].shape)}" if rows else "no prompt"
+    fits = held["form"] == config.form and [tuple(row.shape) for row in rows] == shapes
+    if not fits or choose_slots(artifact.prompt_config(), backbone.sites) != list(slots):
+        has = f"form '{held['form']}' with {len(rows)} layers of {tuple(rows[0].shape)}" if rows else "no prompt"
         raise UserError(
-            f"holds {held}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
+            f"holds {has}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
             + (", other layers or places of the backbone" if fits else ""),
             where=path,
             do="give prompt.form, prompt.length and prompt.layers the artifact's values",
         )
+    for key in ("gate", "position_offset"):
+        if held[key] and not getattr(config, key):
+            raise UserError(f"was trained with prompt.{key}", where=path, do=f"set prompt.{key}=true")
     return rows

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from ptv2.data.batches import EpochBatches, epoch_batches
+from ptv2.data.batches import BatchStream, epoch_batches
 
 DRAW = random.Random(0)
 LENGTHS = [DRAW.randint(5, 120) for _ in range(1003)]
@@ -37,8 +37,21 @@ def test_long_and_short_batches_come_in_any_order():
     assert sizes != sorted(sizes) and sizes != sorted(sizes, reverse=True)
 
 
-def test_each_iteration_is_the_next_epoch():
-    sampler = EpochBatches(LENGTHS, 16, seed=3, group_by_length=True, epoch=5)
-    assert len(sampler) == 63
-    assert list(sampler) == epoch_batches(LENGTHS, 16, 3, 5)
-    assert list(sampler) == epoch_batches(LENGTHS, 16, 3, 6)
+def test_a_token_budget_is_kept_and_filled():
+    batches = epoch_batches(LENGTHS, 16, 0, 0, tokens=1000)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(LENGTHS)))
+    sizes = [len(batch) * max(LENGTHS[row] for row in batch) for batch in batches]
+    assert max(sizes) <= 1000 and sum(sizes) > 0.8 * 1000 * len(sizes)
+
+
+def test_a_row_longer_than_the_budget_stands_alone():
+    assert [len(batch) for batch in epoch_batches([50, 50, 50], 16, 0, 0, tokens=40)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("tokens", [None, 1000])
+def test_a_stream_is_epoch_after_epoch_and_is_entered_anywhere(tokens):
+    expected = [batch for epoch in range(4) for batch in epoch_batches(LENGTHS, 16, 3, epoch, True, tokens)]
+    stream = BatchStream(LENGTHS, 16, 3, tokens=tokens)
+    assert [stream[k] for k in range(len(expected))] == expected
+    last = len(expected) - 1
+    assert BatchStream(LENGTHS, 16, 3, tokens=tokens)[last] == expected[last]

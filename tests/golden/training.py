@@ -11,10 +11,11 @@ from families import CONFIGS, WORDS, make_tokenizer, save_backbone, stir
 from torch import Tensor
 from transformers import AutoModelForMaskedLM
 
-from ptv2.artifact import artifact_config, artifact_tasks, load_artifact_backbone, load_module, read_artifact
+from ptv2.artifact import read_artifact
 from ptv2.build import Parts, build
 from ptv2.config import Config, make_config
 from ptv2.module import PromptModule
+from ptv2.serve import artifact_config, artifact_tasks, load_artifact_backbone, load_module
 
 LABELS = ["no", "so", "yes"]
 TAGS = ["O", "B-X", "I-X"]

@@ -1,0 +1,30 @@
+"""How tasks share a prompt: one for all, one each, or one for all times a matrix of low rank each.
+
+Shapes: P prompt positions, F row width, R rank.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class LowRankRows(nn.Module):
+    """A task's rows out of the shared ones: `shared_PF * sum over r of u_r v_r^T`, element by element.
+
+    Multitask Prompt Tuning (Wang et al. 2023, section 3.1) has rank one. The first u and v are ones and every later v
+    is zero, so each task starts from the shared prompt whatever the rank.
+    """
+
+    def __init__(self, lengths: Sequence[int], widths: Sequence[int], rank: int, std: float):
+        super().__init__()
+        self.u_PR = nn.ParameterList(_ones_first(torch.randn(length, rank) * std) for length in lengths)
+        self.v_FR = nn.ParameterList(_ones_first(torch.zeros(width, rank)) for width in widths)
+
+    def forward(self, shared_PF: Sequence[Tensor]) -> list[Tensor]:
+        return [rows * (u @ v.T) for rows, u, v in zip(shared_PF, self.u_PR, self.v_FR, strict=True)]
+
+
+def _ones_first(columns: Tensor) -> Tensor:
+    columns[:, 0] = 1
+    return columns
