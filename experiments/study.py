@@ -14,7 +14,7 @@ from ptv2.run import environment
 Cell = dict[str, Any]  # what identifies a run: system, task, seed, ...
 
 
-def run_cells(folder: Path, cells: Iterable[Cell], run: Callable[[Cell], dict[str, float]]) -> None:
+def run_cells(folder: Path, cells: Iterable[Cell], run: Callable[[Cell], dict[str, Any]]) -> None:
     """Run every cell that results.jsonl does not hold yet; a cell's scores are appended when it is done."""
     for cell in cells:
         if any(line["cell"] == cell for line in read_results(folder)):
@@ -30,9 +30,16 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
 
 
-def write_table(folder: Path, title: str, command: str, by: list[str], columns: list[str]) -> None:
+def write_table(
+    folder: Path,
+    title: str,
+    command: str,
+    by: list[str],
+    columns: list[str],
+    keep: Callable[[Cell], bool] = lambda cell: True,
+) -> None:
     """table.md: a row per value of the cell keys `by`, and mean ± std over seeds of each score in `columns`."""
-    results = read_results(folder)
+    results = [line for line in read_results(folder) if keep(line["cell"])]
     rows: dict[tuple, list[dict[str, float]]] = {}
     for line in results:
         rows.setdefault(tuple(str(line["cell"].get(key, "")) for key in by), []).append(line["scores"])

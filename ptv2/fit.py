@@ -22,7 +22,8 @@ from ptv2.errors import UserError
 from ptv2.module import collect
 from ptv2.predict import write_predictions
 from ptv2.report import dry_run, print_results
-from ptv2.run import RunFolder, comparable, environment
+from ptv2.retrieval import retrieve
+from ptv2.run import RunFolder, comparable, environment, write_text
 from ptv2.trainer import make_trainer
 
 
@@ -54,11 +55,17 @@ def fit(config: Config) -> dict[str, Any]:
         print(f"{folder.path} is finished; run.overwrite=true runs it again")
         print_results(results, folder.path)
         return results
+    retrieved = retrieve(config) if last is None and config.prompt.init.startswith("retrieve:") else None
     parts = build(config)
+    if retrieved is not None:
+        parts.module.prompt.start_from(retrieved.rows_PF)
     if not any(p.requires_grad for p in parts.module.parameters()):
         raise UserError(f"method '{config.method}' trains nothing for a generating task", where="method", do="use deep")
     trainer, best = make_trainer(config, folder, parts.data)
     folder.open()
+    if retrieved is not None:
+        found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
+        write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     started = time.monotonic()
     try:
         trainer.fit(parts.module, parts.data, ckpt_path=last, weights_only=True)
@@ -88,6 +95,8 @@ def fit(config: Config) -> dict[str, Any]:
         "parameters": parts.module.parameter_counts(),
         "environment": environment(),
     }
+    if folder.retrieved_file.is_file():
+        results["retrieved"] = json.loads(folder.retrieved_file.read_text(encoding="utf-8"))
     save_artifact(folder.prompt, parts.module, results)
     folder.write_results(results)
     print_results(results, folder.path)

@@ -2,6 +2,7 @@
 
 <folder>/<name>/config.yaml       the resolved config
                 metrics.jsonl     one line per logged step
+                retrieved.json    what a prompt.init of retrieve:<folder> found and started from
                 results.json      scores, best step, versions, sizes, speed
                 checkpoints/      best.ckpt and last.ckpt: what is trained, and the optimiser
                 predictions/      one file per scored split, as `ptv2.predict` writes them
@@ -48,6 +49,10 @@ class RunFolder:
     @property
     def results_file(self) -> Path:
         return self.path / "results.json"
+
+    @property
+    def retrieved_file(self) -> Path:
+        return self.path / "retrieved.json"
 
     @property
     def finished(self) -> bool:

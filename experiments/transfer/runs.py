@@ -10,17 +10,14 @@ from ptv2.config import Config, make_config
 
 FOLDER = Path(__file__).parent
 RUNS = Path("runs") / "transfer"
-DATA = {"few_nerd_inter": "few_nerd"}  # folder in PTV2_DATA, where it is not the card's name
 
 
 def load(name: str, tasks: dict[str, dict[str, Any]], overrides: list[str]) -> Config:
-    """The common config with a run's name and its tasks, their rows in PTV2_DATA."""
+    """The common config with a run's name and its tasks, their rows in the folders of PTV2_DATA that are called so."""
     values = yaml.safe_load((FOLDER / "config.yaml").read_text(encoding="utf-8"))
     values["run"]["name"] = name
-    values["tasks"] = {task: keys | {"dataset": {"path": _folder(keys["card"])}} for task, keys in tasks.items()}
+    data = Path(os.environ["PTV2_DATA"])
+    values["tasks"] = {
+        task: keys | {"dataset": keys.get("dataset", {}) | {"path": str(data / task)}} for task, keys in tasks.items()
+    }
     return make_config(values, overrides, where="experiments/transfer")
-
-
-def _folder(card: str) -> str:
-    name = Path(card).name
-    return str(Path(os.environ["PTV2_DATA"]) / DATA.get(name, name))

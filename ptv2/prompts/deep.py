@@ -119,6 +119,16 @@ class DeepPrompt(nn.Module):
         rows = self.rows() if task is None else self.task_rows(task)
         return [row.detach().clone() for row in rows]
 
+    @torch.no_grad()
+    def start_from(self, rows_PF: Sequence[Tensor]) -> None:
+        """Put these rows in the place of those that tasks share, or of each task's own."""
+        for module in self.own.values() if self.config.sharing == "task" else [self.rows]:
+            for parameter, row_PF in zip(module.rows, rows_PF, strict=True):
+                parameter.copy_(row_PF)
+        if self.gates is not None:  # they stand for prompts that were trained without
+            for gate in self.gates:
+                gate.fill_(1)
+
     def folded_state(self) -> dict[str, Tensor]:
         """The state dict with any projection computed away: what the artifact holds."""
         state = {name: tensor.detach() for name, tensor in self.state_dict().items()}

@@ -1,0 +1,147 @@
+"""Which earlier prompts suit a new task: cosine similarity between prompts, and a start made of the nearest.
+
+SPoT (Vu et al. 2022, section 4): two tasks are alike where their prompts, averaged over positions, point the same way;
+a new task starts from the prompt of the most similar one, or from the mean of the top k weighted by similarity. Here
+the prompt has layers, so the cosine is taken in each and averaged.
+
+Shapes: P prompt positions, F row width, N prompts, L prompted layers.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ptv2.artifact import Artifact, read_artifact
+from ptv2.backbone import Backbone
+from ptv2.build import build
+from ptv2.config import Config
+from ptv2.errors import UserError
+
+
+@dataclass
+class Source:
+    """A prompt of an artifact: the one that its tasks share, or one task's own."""
+
+    name: str
+    rows_PF: list[Tensor]
+    artifact: Artifact
+
+
+@dataclass
+class Retrieved:
+    """What a new task starts from."""
+
+    rows_PF: list[Tensor]
+    similarity: dict[str, float]  # of every source, the most similar first
+    weights: dict[str, float]  # of those that the start is made of
+
+
+def sources(artifact: Artifact) -> list[Source]:
+    """The prompts in an artifact.
+
+    Raises:
+        UserError: it has none.
+    """
+    if artifact.about["method"] != "deep":
+        raise UserError(f"method '{artifact.about['method']}' has no prompt", where=artifact.path, do="leave it out")
+    run = artifact.config["run"]["name"]
+    if artifact.sharing == "shared":
+        return [Source(run, artifact.prompt_rows(), artifact)]
+    return [Source(f"{run}+task:{task}", artifact.prompt_rows(task), artifact) for task in artifact.tasks]
+
+
+def library(folder: str | Path) -> list[Artifact]:
+    """Every artifact below a folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [read_artifact(path.parent) for path in sorted(Path(folder).rglob("artifact.json"))]
+    if not found:
+        raise UserError("holds no artifacts", where=folder, do="give a folder of runs")
+    return [artifact for artifact in found if artifact.about["method"] == "deep"]
+
+
+def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Cosine similarity [L, N, N] between N prompts, each averaged over its positions, in every layer.
+
+    Raises:
+        UserError: prompts of other layers or widths.
+    """
+    shapes = [[row.shape[1] for row in rows] for rows in prompts]
+    if any(shape != shapes[0] for shape in shapes):
+        raise UserError("the prompts have other layers or forms than each other", do="compare those of one shape")
+    layers = zip(*prompts, strict=True)
+    means_LNF = torch.stack([F.normalize(torch.stack([row.float().mean(0) for row in rows]), dim=1) for rows in layers])
+    return means_LNF @ means_LNF.transpose(1, 2)
+
+
+def warm_up(config: Config) -> tuple[list[Tensor], Backbone]:
+    """A prompt for the config's task after `prompt.retrieve.steps` steps from a random start."""
+    config = deepcopy(config)
+    config.prompt.init, config.head.init = "normal", None
+    parts = build(config)
+    trainer = L.Trainer(
+        accelerator=config.trainer.get("accelerator", "auto"),
+        devices=1,
+        precision=config.trainer.get("precision"),
+        max_steps=config.prompt.retrieve.steps,
+        gradient_clip_val=config.optim.clip or None,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(parts.module, parts.data)
+    return parts.module.prompt.folded(next(iter(config.tasks))), parts.module.backbone
+
+
+def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], list[float]]:
+    """The artifacts' prompts that fit the config, and how similar each is to a warmed-up prompt of its task.
+
+    Raises:
+        UserError: several tasks or no prompt in the config, or nothing fits.
+    """
+    if len(config.tasks) > 1 or config.method != "deep":
+        what = f"{len(config.tasks)} tasks, method '{config.method}'"
+        raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
+    rows, backbone = warm_up(config)
+    shapes, fitting = [row.shape for row in rows], []
+    for source in (source for artifact in artifacts for source in sources(artifact)):
+        held = source.artifact.config["prompt"]
+        same = [row.shape for row in source.rows_PF] == shapes and held["form"] == config.prompt.form
+        if same and source.artifact.about["backbone"]["weights"] == backbone.fingerprint:
+            fitting.append(source)
+    if not fitting:
+        do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
+        raise UserError("no artifact has a prompt of this shape for this backbone", where="prompt.init", do=do)
+    return fitting, cosines([rows, *(source.rows_PF for source in fitting)]).mean(0)[0, 1:].tolist()
+
+
+def retrieve(config: Config) -> Retrieved:
+    """The start that `prompt.init: retrieve:<folder>` asks for.
+
+    Raises:
+        UserError: see `rank` and `library`.
+    """
+    fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2]))
+    order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
+    best = order[: config.prompt.retrieve.top]
+    weights = [max(similarity[i], 0.0) for i in best]
+    if sum(weights) == 0:  # nothing points the same way: the nearest one alone
+        best, weights = best[:1], [1.0]
+    weights = [weight / sum(weights) for weight in weights]
+    layers = zip(*(fitting[i].rows_PF for i in best), strict=True)
+    rows = [sum(w * row for w, row in zip(weights, layer, strict=True)) for layer in layers]
+    return Retrieved(
+        rows,
+        {fitting[i].name: similarity[i] for i in order},
+        {fitting[i].name: weight for i, weight in zip(best, weights, strict=True)},
+    )
