@@ -7,7 +7,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ptv2.callbacks import BestCheckpoint, JsonlLogger, LastCheckpoint, Samples, make_progress
+from ptv2.callbacks import BestCheckpoint, JsonlLogger, LastCheckpoint, Samples, TaskCurves, make_progress
 from ptv2.config import Config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError, nearest
@@ -56,6 +56,8 @@ def make_trainer(config: Config, folder: RunFolder, data: TaskDataModule) -> tup
     best = BestCheckpoint(str(folder.checkpoints), validated)
     last = LastCheckpoint(str(folder.checkpoints))
     callbacks: list[Callback] = [best, last, Samples()]
+    if len(data.tasks) > 1:
+        callbacks.append(TaskCurves(list(data.tasks), config.run.log_every, config.mixture.cosine_every))
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(make_progress(config.run.log_every))
     loggers = [

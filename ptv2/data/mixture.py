@@ -50,6 +50,7 @@ class MixtureBatches(Sampler[Draw]):
     ):
         self.config, self.seed, self.epochs, self.start = config, seed, epochs, start
         self.sizes = {name: len(rows) for name, rows in lengths.items()}
+        shares(self.sizes, config)  # refuses what cannot be drawn before anything is
         mixed = config.batches == "mixed"
         self.slots = data.batch_size if mixed else 1  # draws of a task that make one batch
         size, tokens = (1, None) if mixed else (data.batch_size, data.tokens_per_batch)

@@ -1,0 +1,95 @@
+"""What each task of a mixture does while it trains: loss, share of the batches, gradient norm, and the cosine between
+the gradients that two tasks send to the prompt they share.
+"""
+
+from itertools import combinations
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+
+class TaskCurves(Callback):
+    """Per task, averaged since the last line: `train/<task>/loss`, `/share` of the rows, `/grad_norm` on the prompt.
+
+    Every `cosine_every` steps the next gradient of each task is kept, and once every task has had one, the cosines
+    between them are logged as `gradients/<task>~<task>`, with their mean. Below zero, two tasks pull the shared prompt
+    apart. Between those moments nothing is kept, so it costs a copy of the prompt per task. Batches of several tasks
+    have one gradient together: for them, neither norm nor cosine is known.
+
+    Args:
+        tasks: their names.
+        log_every: optimiser steps between two lines.
+        cosine_every: optimiser steps between two measurements of the cosines; 0: never.
+    """
+
+    def __init__(self, tasks: list[str], log_every: int, cosine_every: int):
+        self.tasks, self.log_every, self.cosine_every = tasks, log_every, cosine_every
+        self.sums = {task: _nothing() for task in tasks}
+        self.kept: dict[str, Tensor] = {}
+        self.listening = True
+        self._before: Tensor | None = None  # what the gradient was before this batch, where steps have several batches
+
+    def on_after_backward(self, trainer: L.Trainer, module: Any) -> None:
+        if len(module.losses) != 1 or module.prompt is None or not (shared := module.prompt.shared_parameters()):
+            return
+        (task,) = module.losses
+        total = torch.cat([p.grad.flatten() for p in shared if p.grad is not None] or [torch.zeros(0)])
+        gradient = total if self._before is None else total - self._before
+        if trainer.accumulate_grad_batches > 1:
+            self._before = total.clone()
+        self.sums[task]["grad_norm"] += float(gradient.norm())
+        if self.listening and self.cosine_every and gradient.norm() > 0:
+            self.kept.setdefault(task, gradient.detach().cpu().clone())
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        for part in batch.get("parts", [batch]):
+            sums = self.sums[part["task"]]
+            sums["rows"] += len(part["row"])
+            sums["loss"] += float(module.losses[part["task"]].detach())
+            sums["batches"] += 1
+        if trainer.fit_loop._should_accumulate():  # the step is not done
+            return
+        self._before = None
+        step, values = trainer.global_step, {}
+        if len(self.kept) == len(self.tasks):
+            values |= self._cosines()
+            self.kept, self.listening = {}, False
+        if self.cosine_every and step % self.cosine_every == 0:
+            self.listening = True
+        if step % self.log_every == 0:
+            values |= self._curves()
+        if values:
+            for logger in trainer.loggers:
+                logger.log_metrics(values, step - 1)
+
+    def _curves(self) -> dict[str, float]:
+        rows, values = sum(sums["rows"] for sums in self.sums.values()), {}
+        for task, sums in self.sums.items():
+            values[f"train/{task}/share"] = sums["rows"] / rows
+            if sums["batches"]:
+                values[f"train/{task}/loss"] = sums["loss"] / sums["batches"]
+            if sums["grad_norm"]:
+                values[f"train/{task}/grad_norm"] = sums["grad_norm"] / sums["batches"]
+            sums |= _nothing()
+        return values
+
+    def _cosines(self) -> dict[str, float]:
+        values = {
+            f"gradients/{a}~{b}": float(torch.cosine_similarity(self.kept[a], self.kept[b], dim=0))
+            for a, b in combinations(self.tasks, 2)
+        }
+        return values | {"gradients/mean": sum(values.values()) / len(values)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Part of every checkpoint: a run that goes on logs what it would have logged."""
+        return {"sums": self.sums, "kept": self.kept, "listening": self.listening}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.sums, self.kept, self.listening = state["sums"], state["kept"], state["listening"]
+
+
+def _nothing() -> dict[str, float]:
+    return {"rows": 0, "batches": 0, "loss": 0.0, "grad_norm": 0.0}
