@@ -62,6 +62,8 @@ def library(folder: str | Path) -> list[Artifact]:
     Raises:
         UserError: there is none.
     """
+    if not str(folder):
+        raise UserError("names no folder", where="prompt.init", do="write retrieve:<folder of runs>")
     found = [read_artifact(path.parent) for path in sorted(Path(folder).rglob("artifact.json"))]
     if not found:
         raise UserError("holds no artifacts", where=folder, do="give a folder of runs")
@@ -77,9 +79,11 @@ def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
     shapes = [[row.shape[1] for row in rows] for rows in prompts]
     if any(shape != shapes[0] for shape in shapes):
         raise UserError("the prompts have other layers or forms than each other", do="compare those of one shape")
-    layers = zip(*prompts, strict=True)
-    means_LNF = torch.stack([F.normalize(torch.stack([row.float().mean(0) for row in rows]), dim=1) for rows in layers])
-    return means_LNF @ means_LNF.transpose(1, 2)
+    cosines_LNN = []
+    for rows in zip(*prompts, strict=True):
+        mean_NF = F.normalize(torch.stack([row_PF.float().mean(0) for row_PF in rows]), dim=1)
+        cosines_LNN.append(mean_NF @ mean_NF.T)
+    return torch.stack(cosines_LNN)
 
 
 def warm_up(config: Config) -> tuple[list[Tensor], Backbone]:
@@ -133,11 +137,10 @@ def retrieve(config: Config) -> Retrieved:
     """
     fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2]))
     order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
-    best = order[: config.prompt.retrieve.top]
-    weights = [max(similarity[i], 0.0) for i in best]
-    if sum(weights) == 0:  # nothing points the same way: the nearest one alone
-        best, weights = best[:1], [1.0]
-    weights = [weight / sum(weights) for weight in weights]
+    best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]
+    best = best or order[:1]  # nothing points the same way: the nearest one alone
+    total = sum(similarity[i] for i in best)
+    weights = [similarity[i] / total for i in best]
     layers = zip(*(fitting[i].rows_PF for i in best), strict=True)
     rows = [sum(w * row for w, row in zip(weights, layer, strict=True)) for layer in layers]
     return Retrieved(

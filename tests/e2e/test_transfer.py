@@ -1,0 +1,179 @@
+"""Prompts that start from earlier ones: an artifact's, one task's of several, or the most similar of a folder."""
+
+import json
+
+import pytest
+import torch
+from scene import make_config
+
+from ptv2.artifact import read_artifact
+from ptv2.build import build
+from ptv2.config import load_config
+from ptv2.fit import fit
+from ptv2.retrieval import cosines, retrieve, sources
+
+NAMES = ("names", "ratings", "topics")
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory, tiny_bert, cards):
+    """`pretrained("shared+task")`: the folder of a finished mixture with that sharing."""
+
+    done = {}
+
+    def run(sharing):
+        if sharing not in done:
+            folder = tmp_path_factory.mktemp("pretrained")
+            tasks = {name: str(cards[name]) for name in NAMES}
+            prompt = {"length": 4, "sharing": sharing}
+            fit(load_config(make_config(folder, tiny_bert, cards["topics"], tasks=tasks, prompt=prompt)))
+            done[sharing] = folder / "runs" / "topics"
+        return done[sharing]
+
+    return run
+
+
+def start(config, *overrides):
+    return build(load_config(config, list(overrides))).module
+
+
+def same(rows, others):
+    return all(torch.equal(a, b) for a, b in zip(rows, others, strict=True))
+
+
+def test_a_task_starts_from_the_prompt_that_tasks_shared(pretrained, write_config):
+    module = start(write_config(), f"prompt.init=artifact:{pretrained('shared')}")
+    assert same(module.prompt.rows.rows, read_artifact(pretrained("shared")).prompt_rows())
+
+
+@pytest.mark.parametrize("sharing", ["task", "shared+task"])
+def test_or_from_what_one_task_saw(pretrained, write_config, sharing):
+    folder = pretrained(sharing)
+    made = {t: start(write_config(), f"prompt.init=artifact:{folder}+task:{t}").prompt.rows.rows for t in NAMES}
+    for task, rows in made.items():
+        assert same(rows, read_artifact(folder).prompt_rows(task))
+    assert not same(made["names"], made["topics"])
+
+
+def test_the_low_rank_part_can_train_alone(pretrained, write_config, ptv2, tmp_path):
+    folder, config = pretrained("shared+task"), write_config()
+    own = ("prompt.sharing=shared+task", "prompt.train=own", f"prompt.init=artifact:{folder}")
+    before, module = read_artifact(folder), start(config, *own)
+    assert same(module.prompt.task_rows("topics"), before.prompt_rows("topics"))
+    assert ptv2("fit", "--config", config, *own).code == 0
+    after = read_artifact(tmp_path / "runs" / "topics")
+    assert same(after.prompt_rows(), before.prompt_rows())
+    assert not same(after.prompt_rows("topics"), before.prompt_rows("topics"))
+
+
+def test_a_new_task_gets_a_low_rank_part_of_ones(pretrained, write_config, cards):
+    folder = pretrained("shared+task")
+    config = write_config(tasks={"new": str(cards["topics"])})
+    module = start(config, "prompt.sharing=shared+task", f"prompt.init=artifact:{folder}")
+    assert same(module.prompt.task_rows("new"), read_artifact(folder).prompt_rows())
+    module = start(config, "prompt.sharing=shared+task", f"prompt.init=artifact:{folder}+task:names")
+    assert same(module.prompt.task_rows("new"), read_artifact(folder).prompt_rows("names"))
+
+
+def test_heads_can_come_along(pretrained, write_config, cards):
+    folder = pretrained("shared")
+    held = read_artifact(folder).state("heads.topics.")
+    same_name = start(write_config(), f"head.init=artifact:{folder}")
+    assert all(torch.equal(same_name.heads["topics"].state_dict()[name], held[name]) for name in held)
+    other = write_config(tasks={"new": str(cards["topics"])})
+    named = start(other, f"head.init=artifact:{folder}+task:topics")
+    assert all(torch.equal(named.heads["new"].state_dict()[name], held[name]) for name in held)
+
+
+def test_retrieval_finds_the_prompt_of_the_same_task(pretrained, write_config):
+    config = load_config(write_config(), [f"prompt.init=retrieve:{pretrained('task').parent}"])
+    config.prompt.retrieve.steps = 12
+    found = retrieve(config)
+    assert list(found.similarity) == sorted(found.similarity, key=lambda name: -found.similarity[name])
+    assert len(found.similarity) == 3 and list(found.weights.values()) == [1.0]
+    (best,) = found.weights
+    task = best.removeprefix("topics+task:")
+    assert same(found.rows_PF, read_artifact(pretrained("task")).prompt_rows(task))
+
+
+def test_the_top_ones_are_averaged_by_similarity(pretrained, write_config):
+    config = load_config(write_config(), [f"prompt.init=retrieve:{pretrained('task').parent}"])
+    config.prompt.retrieve.steps, config.prompt.retrieve.top = 12, 2
+    found = retrieve(config)
+    positive = {name: value for name, value in found.similarity.items() if value > 0}
+    best = dict(list(positive.items())[:2])
+    assert found.weights == pytest.approx({name: value / sum(best.values()) for name, value in best.items()})
+    held = {source.name: source.rows_PF for source in sources(read_artifact(pretrained("task")))}
+    for i, row in enumerate(found.rows_PF):
+        torch.testing.assert_close(row, sum(w * held[name][i] for name, w in found.weights.items()))
+
+
+def test_fit_retrieves_and_says_what(pretrained, ptv2, write_config, tmp_path):
+    retrieved = (f"prompt.init=retrieve:{pretrained('shared').parent}", "prompt.retrieve.steps=3")
+    assert ptv2("fit", "--config", write_config(), *retrieved).code == 0
+    folder = tmp_path / "runs" / "topics"
+    results = json.loads((folder / "results.json").read_text())
+    assert results["retrieved"]["weights"] == {"topics": 1.0}
+    assert results["retrieved"] == json.loads((folder / "retrieved.json").read_text())
+
+
+def test_cosines_are_those_of_the_mean_rows():
+    torch.manual_seed(0)
+    prompts = [[torch.randn(4, 6), torch.randn(3, 8)] for _ in range(3)]
+    made = cosines(prompts)
+    assert made.shape == (2, 3, 3)
+    for layer in range(2):
+        a, b = (prompt[layer].mean(0) for prompt in prompts[:2])
+        torch.testing.assert_close(made[layer, 0, 1], torch.cosine_similarity(a, b, dim=0))
+    torch.testing.assert_close(made.diagonal(dim1=1, dim2=2), torch.ones(2, 3))
+
+
+def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write_config):
+    folder = pretrained("task")
+    config = ("--config", write_config(), "prompt.retrieve.steps=3")
+    said = ptv2("similarity", "--artifact", folder, "--layers", "--json", *config)
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["prompts"] == [f"topics+task:{name}" for name in NAMES]
+    assert len(found["layers"]) == 3 and set(found["sources"]) == set(found["prompts"])
+    for i in range(3):
+        assert found["cosine"][i][i] == pytest.approx(1)
+        assert found["cosine"][0][i] == pytest.approx(sum(layer[0][i] for layer in found["layers"]) / 3, abs=1e-6)
+    said = ptv2("similarity", "--artifact", folder)
+    assert said.code == 0 and "cosine, mean over layers" in said.out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["prompt.init=artifact:TASK"], "its tasks have prompts of their own; name one"),
+        (["prompt.init=artifact:TASK+task:name"], "holds no task 'name'; did you mean 'names'?"),
+        (["prompt.init=artifact:TASK+task:names", "prompt.length=3"], "with 3 layers of (3, 32)"),
+        (["prompt.init=retrieve:TASK", "prompt.length=3"], "no artifact has a prompt of this shape"),
+        (["prompt.init='retrieve:'"], "prompt.init: names no folder"),
+        (["head.init=TASK"], "head.init: unknown init"),
+        (["head.init=artifact:TASK+task:ratings"], "'ratings' is of kind regression, 'topics' of kind cls"),
+        (["head.init=artifact:TASK", "tasks.topics.labels=[fruit, animal]"], "'topics' has labels animal, fruit"),
+        (["head.init=artifact:TASK", "head.pooling=dense"], "the head of 'topics' has another shape"),
+        (["prompt.init=artifact:SHARED", "prompt.position_offset=true"], None),
+    ],
+)
+def test_what_does_not_fit_is_one_line(ptv2, pretrained, write_config, tmp_path, overrides, said):
+    places = {"TASK": str(pretrained("task")), "SHARED": str(pretrained("shared"))}
+    words = [
+        override.replace(name, path) for override in overrides for name, path in places.items() if name in override
+    ]
+    words += [override for override in overrides if not any(name in override for name in places)]
+    found = ptv2("fit", "--config", write_config(), *words)
+    if said is None:  # a prompt trained without may be used with it
+        assert found.code == 0
+        return
+    assert found.code == 2 and len(found.err.splitlines()) == 1
+    assert said in found.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_head_for_no_task_of_the_run_is_refused(ptv2, pretrained, write_config, cards):
+    config = write_config(tasks={"new": str(cards["topics"])})
+    said = ptv2("fit", "--config", config, f"head.init=artifact:{pretrained('shared')}")
+    assert said.code == 2 and "no head for new, only for names, ratings, topics" in said.err
