@@ -50,7 +50,11 @@ def config_of(name: str) -> Config:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_shipped_config_validates(name):
     config = config_of(name)
-    assert config.run.name == Path(name).stem
+    names = {
+        Path(name).stem,
+        name.removesuffix(".yaml").replace("/", "-"),
+    }  # pretrain-ner, transfer-ner: apart in runs/
+    assert config.run.name in names
     for card in config.tasks.values():
         check_card(card)
 
