@@ -13,16 +13,14 @@ from ptv2.report import table
 def main(options: argparse.Namespace) -> None:
     runs = [read_results(path) for path in options.runs]
     rows = []
-    for task in dict.fromkeys(task for run in runs for task in run["tasks"]):
-        for run in (run for run in runs if task in run["tasks"]):
+    for task, card in dict.fromkeys(pair for run in runs for pair in run["tasks"].items()):
+        several = [run for run in runs if run["tasks"].get(task) == card]
+        for run in several:
             split, metric, value = headline(run, task)
-            rows.append(
-                [f"{run['name']} ({run['method']})", run["tasks"][task], f"{split} {metric}", value, trained(run)]
-            )
-        run = next(run for run in runs if task in run["tasks"])
-        split, metric, _ = headline(run, task)
-        baseline = run["baseline"][task].get(split, {}).get(metric)
-        rows.append(["trivial baseline", run["tasks"][task], f"{split} {metric}", baseline, 0])
+            rows.append([f"{run['name']} ({run['method']})", card, f"{split} {metric}", value, trained(run)])
+        split, metric, _ = headline(several[0], task)
+        baseline = several[0]["baseline"][task].get(split, {}).get(metric)
+        rows.append(["trivial baseline", card, f"{split} {metric}", baseline, 0])
     table("runs", ["run", "task", "metric", "score", "trainable"], rows)
     print(f"curves: tensorboard --logdir {Path(options.runs[0]).parent}")
 
