@@ -7,14 +7,16 @@ scratch: deep prompts from random values. same kind: from prompts pretrained on 
 prompts pretrained on the sets of all kinds. retrieved: from whichever of these four a short warm-up finds most alike.
 full: every weight of the backbone fine-tuned.
 
-Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.study
+Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.study [TARGET ...]
 """
 
 import shutil
+import sys
 from itertools import product
 from pathlib import Path
 
 from experiments.study import Cell, read_results, run_cells, write_table
+from experiments.transfer.figure import draw
 from experiments.transfer.pretrain import MIXTURES, pretrain
 from experiments.transfer.runs import FOLDER, RUNS, load
 from ptv2.backbone import quiet_transformers
@@ -43,26 +45,23 @@ SEEDS = {64: (1, 2, 3, 4, 5), 256: (1, 2, 3)}
 TEST_ROWS = 300
 
 
-def main() -> None:
+def main(targets: list[str]) -> None:
     quiet_transformers()
     quiet()
     for mixture in MIXTURES:
         pretrain(mixture)
+    for target in targets:
+        run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid()], run)
     for rows, seeds in SEEDS.items():
-        searched = [cell(target, system, 64, SEARCH_SEED, lr) for target, system, lr in grid()]
-        run_cells(FOLDER, searched, run)
-        cells = [
-            cell(target, system, rows, seed, best_rate(target, system))
-            for seed, target, system in product(seeds, TARGETS, SYSTEMS)
-        ]
-        run_cells(FOLDER, cells, run)
+        for seed, target, system in product(seeds, targets, SYSTEMS):
+            run_cells(FOLDER, [cell(target, system, rows, seed, best_rate(target, system))], run)
     report()
 
 
-def grid() -> list[tuple[str, str, float]]:
-    """Every learning rate that is searched; `retrieved` takes the rate of what it most often retrieves, same kind."""
+def grid() -> list[tuple[str, float]]:
+    """Every learning rate that is searched for a target; `retrieved` takes that of `same kind`."""
     systems = [system for system in SYSTEMS if system != "retrieved"]
-    return [(t, s, lr) for t in TARGETS for s in systems for lr in (FULL_RATES if s == "full" else PROMPT_RATES)]
+    return [(system, lr) for system in systems for lr in (FULL_RATES if system == "full" else PROMPT_RATES)]
 
 
 def cell(target: str, system: str, rows: int, seed: int, lr: float) -> Cell:
@@ -115,6 +114,8 @@ def library() -> Path:
 
 
 def report() -> None:
+    final = [line for line in read_results(FOLDER) if line["cell"]["seed"] != SEARCH_SEED]
+    draw(final, SYSTEMS, FOLDER / "figure.svg")
     write_table(
         FOLDER,
         "Transfer of pretrained prompts",
@@ -126,4 +127,4 @@ def report() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or list(TARGETS))
