@@ -23,7 +23,7 @@ SOURCES: dict[str, dict[str, dict[str, Any]]] = {  # kind -> name of a task: its
     },
 }
 MIXTURES = SOURCES | {"everything": {name: card for tasks in SOURCES.values() for name, card in tasks.items()}}
-STEPS = {"sentiment": 1200, "ner": 1400, "qa": 800, "everything": 2400}
+STEPS = {"sentiment": 1200, "ner": 1400, "qa": 800, "everything": 1200}
 SEED = 1
 
 
