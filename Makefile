@@ -12,11 +12,12 @@ test test-slow: export OMP_NUM_THREADS ?= 1
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-quickstart: $(INSTALLED)  ## train prompts and a linear probe on BBC topics, compare them (minutes on 2 cores)
-	$(PY) -m ptv2.fit --config configs/quickstart.yaml
-	$(PY) -m ptv2.fit --config configs/quickstart.yaml method=head run.name=quickstart-head
-	$(PY) -m ptv2.evaluate --artifact runs/quickstart/prompt --task demo/bbc_topic
-	$(PY) -m ptv2.compare runs/quickstart runs/quickstart-head
+quickstart: $(INSTALLED)  ## pretrain a prompt on two kinds of task, transfer it to a third with 64 rows, compare
+	$(PY) -m ptv2.fit --config configs/pretrain/demo.yaml
+	$(PY) -m ptv2.fit --config configs/transfer/demo.yaml
+	$(PY) -m ptv2.fit --config configs/transfer/demo.yaml prompt.init=normal run.name=transfer-demo-scratch
+	$(PY) -m ptv2.evaluate --artifact runs/transfer-demo --task demo/twitter_ner
+	$(PY) -m ptv2.compare runs/transfer-demo runs/transfer-demo-scratch
 	@echo 'Curves: $(VENV)/bin/tensorboard --logdir runs'
 
 test: lint  ## lint, then every test that takes seconds

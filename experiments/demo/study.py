@@ -1,0 +1,53 @@
+"""What `make quickstart` shows, over several seeds: entities in tweets from 64 rows, with and without pretraining;
+and the embedded single-task default, deep prompts beside a linear probe.
+
+Run: python -m experiments.demo.study
+"""
+
+from pathlib import Path
+from typing import Any
+
+from experiments.study import Cell, run_cells, write_table
+from ptv2.backbone import quiet_transformers
+from ptv2.command import quiet
+from ptv2.config import load_config
+from ptv2.fit import fit
+
+FOLDER = Path(__file__).parent
+CONFIGS = FOLDER.parents[1] / "configs"
+RUNS = Path("runs") / "demo-study"
+SEEDS = (11, 12, 13)
+SYSTEMS = ("pretrained on two other kinds", "from scratch", "bbc_topic: deep prompts", "bbc_topic: linear probe")
+
+
+def run(cell: Cell) -> dict[str, float]:
+    system, seed = cell["system"], cell["seed"]
+    if system == "pretrained on two other kinds":
+        train("pretrain/demo.yaml", f"pretrain-{seed}", [f"seed={seed}"])
+        source = f"prompt.init=artifact:{RUNS}/pretrain-{seed}"
+        results = train("transfer/demo.yaml", f"transfer-{seed}", [f"seed={seed}", source])
+    elif system == "from scratch":
+        results = train("transfer/demo.yaml", f"scratch-{seed}", [f"seed={seed}", "prompt.init=normal"])
+    else:
+        method = "deep" if "deep" in system else "head"
+        results = train("quickstart.yaml", f"{method}-{seed}", [f"seed={seed}", f"method={method}"])
+    ((task, scores),) = results["scores"]["test"].items()
+    metric, value = next(iter(scores.items()))
+    trivial = results["baseline"][task]["test"][metric]
+    return {"test score": value, "trivial baseline": trivial, "minutes": results["wall_seconds"] / 60}
+
+
+def train(config: str, name: str, overrides: list[str]) -> dict[str, Any]:
+    return fit(load_config(CONFIGS / config, [f"run.folder={RUNS}", f"run.name={name}", *overrides]))
+
+
+def main() -> None:
+    quiet_transformers()
+    quiet()
+    run_cells(FOLDER, [{"system": system, "seed": seed} for seed in SEEDS for system in SYSTEMS], run)
+    columns = ["test score", "trivial baseline", "minutes"]
+    write_table(FOLDER, "What the quickstart shows", "python -m experiments.demo.study", ["system"], columns)
+
+
+if __name__ == "__main__":
+    main()
