@@ -11,6 +11,7 @@ import datasets
 import torch
 
 from ptv2.errors import UserError
+from ptv2.stop import Stopped
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,6 +54,9 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
     except KeyboardInterrupt as stop:
         print(f"interrupted; {stop}" if stop.args else "interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        raise SystemExit(stop.code) from None
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
