@@ -105,7 +105,22 @@ class RunConfig:
     name: str = MISSING
     folder: str = "runs"  # the run writes into <folder>/<name>
     log_every: int = 10  # steps between two lines of metrics.jsonl
+    save_every: int | None = None  # optimizer steps between two checkpoints, beside those of every epoch; null: none
+    keep_last: int = 2  # so many checkpoints are kept, and the best
     overwrite: bool = False  # start afresh in a folder that holds a run
+
+
+@dataclass
+class GuardConfig:
+    """What ends a run that goes wrong."""
+
+    on_nonfinite: str = "stop"  # a loss or gradient that is no number: stop | skip:K: leave out K such updates first
+    step_timeout: float | None = None  # seconds after which a step that hangs ends the run; null: never
+
+    @property
+    def skips(self) -> int:
+        """How many updates may be left out."""
+        return int(self.on_nonfinite.partition(":")[2] or 0)
 
 
 @dataclass
@@ -119,6 +134,8 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    resume: str = "auto"  # auto: from the newest good checkpoint | never: afresh | PATH of a checkpoint or run
     seed: int = 11
     trainer: dict[str, Any] = field(default_factory=dict)  # handed to lightning.Trainer
 
@@ -145,7 +162,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], tuple[str, ...]]] = {
         (
             "optim.lr", "optim.head_lr", "optim.gamma", "data.batch_size", "data.eval_batch_size", "run.log_every",
             "prompt.projection", "prompt.rank", "prompt.retrieve.steps", "prompt.retrieve.top", "data.tokens_per_batch",
-            "mixture.steps_per_epoch",
+            "mixture.steps_per_epoch", "run.save_every", "run.keep_last", "guard.step_timeout",
         ),
     ),
     "0 or more": (
@@ -273,6 +290,8 @@ def check(config: Config, where: str = "config") -> None:
             value = OmegaConf.select(plain, key)
             if value is not None and not holds(value):
                 raise UserError(f"'{key}' is {value}", where=where, do=f"use {range}")
+    if not re.fullmatch(r"stop|skip:[1-9]\d*", config.guard.on_nonfinite):
+        raise UserError(f"'guard.on_nonfinite' is '{config.guard.on_nonfinite}'", where=where, do="use stop or skip:K")
     for split in config.data.limit:
         if split not in SPLITS:
             raise UserError(f"no split '{split}'", where=f"{where}: data.limit", do=nearest(split, SPLITS))

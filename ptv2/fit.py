@@ -3,20 +3,30 @@
 One config, one run folder: trains, keeps the best checkpoint, scores it, and writes the artifact to share.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from ptv2.stop import note_early
+
+    note_early()
+
 import argparse
+import errno
 import json
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from safetensors import SafetensorError
 
 from ptv2 import command
 from ptv2.artifact import save_artifact
 from ptv2.backbone import quiet_transformers
 from ptv2.build import Parts, build
+from ptv2.callbacks import on_stop
+from ptv2.checkpoint import find_start, read
 from ptv2.config import Config, load_config
 from ptv2.errors import UserError
 from ptv2.module import collect
@@ -24,7 +34,10 @@ from ptv2.predict import write_predictions
 from ptv2.report import dry_run, print_results
 from ptv2.retrieval import retrieve
 from ptv2.run import RunFolder, comparable, environment, write_text
+from ptv2.stop import Stopped, handling
 from ptv2.trainer import make_trainer
+
+FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 
 
 def main(options: argparse.Namespace) -> None:
@@ -35,10 +48,15 @@ def main(options: argparse.Namespace) -> None:
     quiet_transformers()
     if options.dry_run:
         parts = build(config)
-        make_trainer(config, RunFolder(config), parts.data)
+        make_trainer(config, RunFolder(config), parts.data, None)
         dry_run(parts)
         return
-    fit(config)
+    try:
+        with handling():
+            fit(config)
+    except Stopped as stopped:
+        on_stop(stopped)
+        raise
 
 
 def fit(config: Config) -> dict[str, Any]:
@@ -46,40 +64,70 @@ def fit(config: Config) -> dict[str, Any]:
 
     Raises:
         UserError: anything the user got wrong; nothing is written then.
+        Stopped: a signal asked for it; the same config goes on.
     """
     folder = RunFolder(config)
     folder.check()
-    last = folder.last_checkpoint()
     if folder.finished:
         results = json.loads(folder.results_file.read_text(encoding="utf-8"))
         print(f"{folder.path} is finished; run.overwrite=true runs it again")
         print_results(results, folder.path)
         return results
-    retrieved = retrieve(config) if last is None and config.prompt.init.startswith("retrieve:") else None
+    with folder, broken_machine(folder.path):
+        return train_and_score(config, folder)
+
+
+@contextmanager
+def broken_machine(folder: Path) -> Iterator[None]:
+    """Say in one line what is the machine's fault: a disk that fills up while it is written, a worker that is killed.
+
+    Raises:
+        UserError: one of those.
+    """
+    do = "the same command goes on from the last checkpoint"
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FAULTS_OF_DISKS:
+            raise
+        raise UserError(f"cannot be written ({error.strerror})", where=error.filename or folder, do=do) from error
+    except SafetensorError as error:
+        raise UserError(f"cannot be written ({error})", where=folder, do=do) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        what = f"a process that loads data has died ({str(error).splitlines()[0]})"
+        raise UserError(what, where="data.workers", do=f"see that memory suffices; {do}") from error
+
+
+def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
+    """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
+    start = None if folder.afresh else find_start(config.resume, folder.checkpoints)
+    retrieved = retrieve(config) if start is None and config.prompt.init.startswith("retrieve:") else None
     parts = build(config)
     if retrieved is not None:
         parts.module.prompt.start_from(retrieved.rows_PF)
     if not any(p.requires_grad for p in parts.module.parameters()):
         raise UserError(f"method '{config.method}' trains nothing for a generating task", where="method", do="use deep")
-    trainer, best = make_trainer(config, folder, parts.data)
+    if start is not None:
+        start.check_data(parts.data.fingerprints())
+        parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
+    trainer, checkpoints = make_trainer(config, folder, parts.data, start)
     folder.open()
     if retrieved is not None:
         found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
         write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    started = time.monotonic()
     try:
-        trainer.fit(parts.module, parts.data, ckpt_path=last, weights_only=True)
+        trainer.fit(parts.module, parts.data, ckpt_path=start.path if start else None, weights_only=True)
     except MisconfigurationException as error:
         raise UserError(str(error), where="trainer") from error
-    except SystemExit:  # what Lightning makes of Ctrl-C
-        if not trainer.interrupted:
-            raise
-    seconds = time.monotonic() - started
-    if trainer.interrupted:
-        raise KeyboardInterrupt("the same command goes on after the last epoch that was finished")
-    if best.best_model_path:
-        checkpoint = trainer.strategy.load_checkpoint(best.best_model_path, weights_only=True)
-        parts.module.load_kept(checkpoint["state_dict"], where=best.best_model_path)
+    except SystemExit:  # what Lightning makes of a second Ctrl-C
+        if trainer.interrupted:
+            raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None
+        raise
+    seconds = checkpoints.seconds
+    if checkpoints.best is not None:
+        parts.module.load_kept(read(checkpoints.best)["state_dict"], where=str(checkpoints.best))
     results = {
         "name": config.run.name,
         "method": config.method,
@@ -88,7 +136,7 @@ def fit(config: Config) -> dict[str, Any]:
         "tasks": {name: data.card.name for name, data in parts.tasks.items()},
         "scores": score_splits(parts, folder, trainer.strategy.root_device),
         "baseline": {name: data.baseline_scores() for name, data in parts.tasks.items()},
-        "best_step": checkpoint["global_step"] if best.best_model_path else trainer.global_step,
+        "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(parts.module.tokens_seen / seconds, 1),

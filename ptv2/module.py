@@ -181,30 +181,29 @@ class PromptModule(L.LightningModule):
         Raises:
             UserError: a tensor is missing, left over, or of another shape.
         """
-        own = self.state_dict()
+        self.check_kept(state, where)
+        self.load_state_dict(state, strict=False)
+
+    def check_kept(self, state: dict[str, Tensor], where: str) -> None:
+        """Refuse what `load_kept` cannot load."""
+        own, do = self.state_dict(), "use the config it was made with"
         missing, extra = sorted(set(self.kept_names()) - set(state)), sorted(set(state) - set(self.kept_names()))
         if missing or extra:
             problem = f"{len(missing)} tensors missing, {len(extra)} unknown (first: {(missing + extra)[0]})"
-            raise UserError(problem, where=where, do="use the config it was made with")
+            raise UserError(problem, where=where, do=do)
         for name, tensor in state.items():
             if tensor.shape != own[name].shape:
-                raise UserError(
-                    f"'{name}' is {tuple(tensor.shape)}, the model needs {tuple(own[name].shape)}",
-                    where=where,
-                    do="use the config it was made with",
-                )
-        self.load_state_dict(state, strict=False)
+                problem = f"'{name}' is {tuple(tensor.shape)}, the model needs {tuple(own[name].shape)}"
+                raise UserError(problem, where=where, do=do)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         kept = set(self.kept_names())
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in kept}
+        checkpoint["tokens_seen"] = self.tokens_seen
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        state, kept = set(checkpoint["state_dict"]), set(self.kept_names())
-        if state != kept:
-            raise UserError(
-                f"holds {len(state)} tensors, this model keeps {len(kept)}", where="checkpoint", do="use its own config"
-            )
+        self.check_kept(checkpoint["state_dict"], where="checkpoint")
+        self.tokens_seen = checkpoint.get("tokens_seen", 0)
 
     def parameter_counts(self) -> dict[str, dict[str, int]]:
         """Parameters by part: how many there are and how many train."""

@@ -4,7 +4,7 @@
                 metrics.jsonl     one line per logged step
                 retrieved.json    what a prompt.init of retrieve:<folder> found and started from
                 results.json      scores, best step, versions, sizes, speed
-                checkpoints/      best.ckpt and last.ckpt: what is trained, and the optimiser
+                checkpoints/      the last ones and the best: what is trained, and all that going on takes
                 predictions/      one file per scored split, as `ptv2.predict` writes them
                 prompt/           the artifact to share
                 tensorboard/      event files
@@ -12,7 +12,6 @@
 
 import json
 import os
-import pickle
 import platform
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ from typing import Any
 import torch
 import yaml
 
-from ptv2 import __version__
+from ptv2 import __version__, lock
 from ptv2.config import Config, to_plain
 from ptv2.errors import UserError
 from ptv2.schema import read_mapping
@@ -32,11 +31,24 @@ LIBRARIES = ("torch", "lightning", "transformers", "datasets", "torchmetrics")
 
 
 class RunFolder:
-    """Paths of one run and the rules about what may be written there."""
+    """Paths of one run and the rules about what may be written there.
+
+    Inside `with folder:` no other process may run here: from the first line where the folder exists, otherwise from
+    `open` on, which makes it.
+    """
 
     def __init__(self, config: Config):
         self.path = Path(config.run.folder) / config.run.name
         self.config = config
+        self.lock = lock.FolderLock(self.path)
+
+    def __enter__(self) -> "RunFolder":
+        if self.path.is_dir():
+            self._take_lock()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
     @property
     def checkpoints(self) -> Path:
@@ -58,6 +70,11 @@ class RunFolder:
     def finished(self) -> bool:
         return self.results_file.is_file() and not self.config.run.overwrite
 
+    @property
+    def afresh(self) -> bool:
+        """Whether what the folder holds of this run is to go."""
+        return self.config.run.overwrite or self.config.resume == "never"
+
     def check(self) -> None:
         """Refuse a folder that this run must not write to; changes nothing.
 
@@ -76,7 +93,7 @@ class RunFolder:
                     where=self.path,
                     do="give this run another run.name, or set run.overwrite=true to replace it",
                 )
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self.path.exists() and any(entry.name != lock.NAME for entry in self.path.iterdir()):
             raise UserError("is not empty and holds no run", where=self.path, do="choose another run.name")
 
     def open(self) -> None:
@@ -86,29 +103,27 @@ class RunFolder:
             UserError: it cannot be written.
         """
         try:
-            if self.config.run.overwrite and self.path.exists():
-                shutil.rmtree(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            if self.afresh:
+                self._empty()
             text = yaml.safe_dump(comparable(self.config), sort_keys=False, allow_unicode=True)
             write_text(self.path / "config.yaml", text)
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
 
-    def last_checkpoint(self) -> Path | None:
-        """What an unfinished run goes on from; None where it starts.
-
-        Raises:
-            UserError: it is damaged.
-        """
-        path = self.checkpoints / "last.ckpt"
-        if self.config.run.overwrite or not path.is_file():
-            return None
+    def _take_lock(self) -> None:
         try:
-            torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            do = "remove it to start from the first epoch"
-            raise UserError(f"cannot be read ({str(error).splitlines()[0]})", where=path, do=do) from error
-        return path
+            self.lock.take()
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
+
+    def _empty(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != lock.NAME:  # it is ours, and another process may be looking at it
+                entry.unlink()
 
     def write_results(self, results: dict[str, Any]) -> None:
         write_text(self.results_file, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
@@ -117,7 +132,7 @@ class RunFolder:
 def comparable(config: Config) -> dict[str, Any]:
     """The config without what only says how to treat the folder."""
     plain = to_plain(config)
-    del plain["run"]["overwrite"]
+    del plain["run"]["overwrite"], plain["resume"]
     return plain
 
 

@@ -7,13 +7,24 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ptv2.callbacks import BestCheckpoint, JsonlLogger, LastCheckpoint, Samples, TaskCurves, make_progress
+from ptv2.callbacks import (
+    Checkpoints,
+    CollapseGuard,
+    FiniteGuard,
+    JsonlLogger,
+    Samples,
+    Signals,
+    TaskCurves,
+    Watchdog,
+    make_progress,
+)
+from ptv2.checkpoint import CheckpointFiles, Start
 from ptv2.config import Config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError, nearest
 from ptv2.run import RunFolder
 
-OURS = {"self", "logger", "callbacks", "default_root_dir"}
+OURS = {"self", "logger", "callbacks", "default_root_dir", "plugins", "enable_checkpointing"}
 INSTEAD = {
     "fast_dev_run": "use --dry-run, which does everything up to the first batch",
     "limit_train_batches": "use mixture.steps_per_epoch=N",
@@ -46,26 +57,42 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             raise UserError(f"'trainer.{key}' is '{value}'", where=where, do=f"use {wanted}")
 
 
-def make_trainer(config: Config, folder: RunFolder, data: TaskDataModule) -> tuple[L.Trainer, BestCheckpoint]:
-    """The Trainer with `trainer:` passed through, and the checkpoint callback that knows the best step.
+def make_trainer(
+    config: Config, folder: RunFolder, data: TaskDataModule, start: Start | None
+) -> tuple[L.Trainer, Checkpoints]:
+    """The Trainer with `trainer:` passed through, and the callback that knows the best checkpoint.
+
+    Args:
+        config: the run's.
+        folder: where it writes.
+        data: what it trains on.
+        start: the checkpoint it will go on from; what was logged later is dropped.
 
     Raises:
         UserError: Lightning refuses the values, or they ask for what is not there.
     """
     validated = any("validation" in task.rows for task in data.tasks.values())
-    best = BestCheckpoint(str(folder.checkpoints), validated)
-    last = LastCheckpoint(str(folder.checkpoints))
-    callbacks: list[Callback] = [best, last, Samples()]
-    if len(data.tasks) > 1:
-        callbacks.append(TaskCurves(list(data.tasks), config.run.log_every, config.mixture.cosine_every))
-    if config.trainer.get("enable_progress_bar", True):
-        callbacks.append(make_progress(config.run.log_every))
-    loggers = [
-        JsonlLogger(folder.path / "metrics.jsonl"),
-        TensorBoardLogger(folder.path, name="", version="tensorboard", default_hp_metric=False),
+    run, guard, step = config.run, config.guard, start.step if start else 0
+    checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every)
+    callbacks: list[Callback] = [
+        FiniteGuard(folder.path, guard.skips),
+        CollapseGuard(),
+        Samples(),
+        Signals(checkpoints),
     ]
+    if len(data.tasks) > 1:
+        callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    if guard.step_timeout is not None:
+        callbacks.append(Watchdog(folder.path, guard.step_timeout))
+    if config.trainer.get("enable_progress_bar", True):
+        callbacks.append(make_progress(run.log_every))
+    loggers = [
+        JsonlLogger(folder.path / "metrics.jsonl", step),
+        TensorBoardLogger(folder.path, name="", version="tensorboard", default_hp_metric=False, purge_step=step),
+    ]
+    callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved
     settings = {
-        "log_every_n_steps": config.run.log_every,
+        "log_every_n_steps": run.log_every,
         "gradient_clip_val": config.optim.clip or None,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
@@ -79,9 +106,11 @@ def make_trainer(config: Config, folder: RunFolder, data: TaskDataModule) -> tup
     if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
         raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
     try:
-        trainer = L.Trainer(logger=loggers, callbacks=callbacks, default_root_dir=folder.path, **settings)
+        trainer = L.Trainer(
+            logger=loggers, callbacks=callbacks, plugins=[CheckpointFiles()], default_root_dir=folder.path, **settings
+        )
     except Exception as error:  # what Lightning finds wrong comes in many types, and nothing of ours runs here
         raise UserError(str(error), where="trainer", do="see lightning.Trainer") from error
     if trainer.world_size > 1:
         raise UserError("several devices are not supported yet", where="trainer.devices", do="use 1")
-    return trainer, best
+    return trainer, checkpoints

@@ -1,6 +1,7 @@
 """metrics.jsonl: every logged value, one JSON object a line."""
 
 import json
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ class JsonlLogger(Logger):
     """Appends {"step": ..., "epoch": ..., <name>: <value>} to a file.
 
     A run that goes on from a checkpoint does some steps again: their lines of the first time are dropped.
+
+    Args:
+        path: the file.
+        start: the first step that this process logs.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, start: int = 0):
         super().__init__()
-        self.path = path
+        self.path, self.start = path, start
         self.started = False
 
     @property
@@ -33,7 +38,7 @@ class JsonlLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         if not self.started:
-            self._rewind(step or 0)
+            self._rewind()
             self.started = True
         line = json.dumps({"step": step} | {k: float(v) for k, v in metrics.items()})
         with self.path.open("a", encoding="utf-8") as file:
@@ -43,8 +48,14 @@ class JsonlLogger(Logger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """The run folder's config.yaml holds them."""
 
-    def _rewind(self, step: int) -> None:
+    def save(self) -> None:
+        """Make sure that the disk has the lines of the steps that a checkpoint is about to call done."""
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def _rewind(self) -> None:
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]  # a killed process may leave a part of one
-            write_text(self.path, "".join(line for line in whole if json.loads(line)["step"] < step))
+            write_text(self.path, "".join(line for line in whole if json.loads(line)["step"] < self.start))

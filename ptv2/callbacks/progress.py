@@ -39,7 +39,7 @@ class PlainProgress(ProgressBar):
         self.shown = 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.started = time.monotonic()
+        self.started, self.shown = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         step, total = trainer.global_step, int(trainer.estimated_stepping_batches)

@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any
 
 import lightning as L
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ptv2.config import Config
 from ptv2.data.features import Feature
 from ptv2.data.mixture import Draw, MixtureBatches
 from ptv2.data.taskdata import TaskData
+from ptv2.stop import leave_signals
 
 
 class TaskDataModule(L.LightningDataModule):
@@ -51,6 +53,12 @@ class TaskDataModule(L.LightningDataModule):
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.start = state["batches"]
 
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """Of the content of every split's rows, by task."""
+        return {
+            name: {split: rows.fingerprint for split, rows in data.rows.items()} for name, data in self.tasks.items()
+        }
+
     def val_dataloader(self) -> list[DataLoader]:
         return self.eval_dataloaders("validation")
 
@@ -84,6 +92,8 @@ class TaskDataModule(L.LightningDataModule):
             collate_fn=partial(collate, tasks=self.tasks, pad_to_max=self.config.pad_to_max),
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
+            worker_init_fn=leave_signals,
+            generator=torch.Generator(),  # a loader draws a number when it starts: not one of those that training draws
             **kwargs,
         )
 

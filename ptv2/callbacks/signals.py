@@ -1,0 +1,46 @@
+"""A run that is asked to stop finishes its step, saves once, and ends."""
+
+import signal
+from contextlib import ExitStack
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from ptv2.callbacks.checkpoint import Checkpoints, at_boundary
+from ptv2.stop import Stopped, asked, held
+
+
+class Signals(Callback):
+    """Holds SIGTERM, SIGUSR1 and the first Ctrl-C while training, and acts on them between two steps.
+
+    The handlers only set a flag. All ranks agree on it at the same step, so one that got no signal does not wait for
+    ever for the others. Lightning's own handlers, which save inside the handler, are replaced.
+    """
+
+    def __init__(self, checkpoints: Checkpoints):
+        self.checkpoints = checkpoints
+        self.handlers = ExitStack()
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.handlers.enter_context(held())
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        if not at_boundary(trainer, batch_idx):
+            return
+        if trainer.strategy.reduce_boolean_decision(asked.number is not None, all=False):
+            asked.saving = True
+            self.checkpoints.save(trainer)
+            raise Stopped(asked.number or signal.SIGTERM, self.checkpoints.saved)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.handlers.close()
+        if asked.number is not None:  # in the last step
+            raise Stopped(asked.number, self.checkpoints.saved)
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        self.handlers.close()
+
+
+def on_stop(stopped: Stopped) -> None:
+    """Called by `fit` once on every rank when a run was asked to stop and has saved."""
