@@ -55,7 +55,7 @@ def test_overwrite_empties_the_folder_when_it_is_opened(folder):
     folder("run.overwrite=true", "seed=3").check()
     assert (folder().path / "notes.txt").exists()
     folder("run.overwrite=true", "seed=3").open()
-    assert [path.name for path in folder().path.iterdir()] == ["config.yaml"]
+    assert {path.name for path in folder().path.iterdir()} == {"config.yaml", ".lock"}
 
 
 def test_a_folder_with_somebody_elses_config_is_not_emptied(folder):

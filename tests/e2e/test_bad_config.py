@@ -79,6 +79,13 @@ OVERRIDES = [
     ("backbone.dropout=1.5", ["'backbone.dropout'", "below 1"]),
     ("seed=-1", ["'seed' is -1", "0 or more"]),
     ("task.max_length=3", ["max_length is 3", "4 or more"]),
+    ("run.save_every=0", ["'run.save_every' is 0", "above 0"]),
+    ("run.keep_last=0", ["'run.keep_last' is 0", "above 0"]),
+    ("guard.step_timeout=0", ["'guard.step_timeout' is 0", "above 0"]),
+    ("guard.on_nonfinite=skip:0", ["'guard.on_nonfinite' is 'skip:0'", "stop or skip:K"]),
+    ("guard.on_nonfinite=ignore", ["'guard.on_nonfinite' is 'ignore'", "stop or skip:K"]),
+    ("trainer.enable_checkpointing=false", ["unknown key 'trainer.enable_checkpointing'"]),
+    ("resume=nowhere.ckpt", ["resume: nowhere.ckpt", "no such checkpoint", "auto, never"]),
     # prompts
     ("prompt.length=0", ["prompt.length", "'0' is not a length", "from 1"]),
     ("prompt.length=long", ["prompt.length", "'long' is not a length"]),

@@ -33,7 +33,9 @@ def test_a_run_folder_is_whole(finished, tiny_bert):
     events = {name for name in files(folder) if name.startswith("tensorboard/events.")}
     assert len(events) == 1
     assert set(files(folder)) - events == {
-        "config.yaml", "metrics.jsonl", "results.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
+        "config.yaml", "metrics.jsonl", "results.json", ".lock", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
+        "checkpoints/step-00000006.ckpt", "checkpoints/step-00000006.ckpt.sha256",
+        "checkpoints/step-00000012.ckpt", "checkpoints/step-00000012.ckpt.sha256",
         "predictions/topics.validation.jsonl", "predictions/topics.test.jsonl", "tensorboard/hparams.yaml",
         "prompt/artifact.json", "prompt/weights.safetensors", "prompt/README.md",
     }  # fmt: skip

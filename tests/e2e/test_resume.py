@@ -1,6 +1,7 @@
-"""A run that was stopped goes on where its last checkpoint stands."""
+"""A run that was asked to stop goes on where it stood. What else can happen to a run stands in faults/."""
 
 import json
+import os
 import signal
 
 import pytest
@@ -10,47 +11,49 @@ from scene import files
 
 from ptv2.module import PromptModule
 
-STILL = ("prompt.dropout=0", "head.dropout=0", "backbone.dropout=0")  # nothing is drawn while training
-
 
 @pytest.fixture
 def stop(monkeypatch):
-    """`stop(7)`: the next process is interrupted at its training step 7."""
+    """`stop(7)`: the next process gets a signal in its training step 7, the eighth."""
 
-    def at(step):
+    def at(step, number=signal.SIGINT):
         whole = PromptModule.training_step
 
-        def step_or_stop(module, batch, index):
+        def signal_and_step(module, batch, index):
             if module.trainer.global_step == step:
                 monkeypatch.undo()
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), number)
             return whole(module, batch, index)
 
-        monkeypatch.setattr(PromptModule, "training_step", step_or_stop)
+        monkeypatch.setattr(PromptModule, "training_step", signal_and_step)
 
-    yield at
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning ignores it while it shuts down
+    return at
 
 
 def logged(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("step", "more"), [(3, ()), (6, ()), (9, ("data.workers=1",)), (12, ("prompt.projection=4",))])
+@pytest.mark.parametrize(
+    ("step", "more"),
+    [(0, ()), (3, ()), (5, ()), (6, ("run.save_every=2",)), (9, ("data.workers=1",)), (12, ("prompt.projection=4",))],
+)
 def test_a_stopped_run_ends_as_one_that_was_not(ptv2, write_config, tmp_path, stop, step, more):
-    config, three = write_config(), ("trainer.max_epochs=3", *STILL, *more)
+    config, three = write_config(), ("trainer.max_epochs=3", *more)
     undisturbed = tmp_path / "others" / "topics"
     assert ptv2("fit", "--config", config, f"run.folder={tmp_path}/others", *three).code == 0
 
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     stop(step)
     said = ptv2("fit", "--config", config, *three)
     assert said.code == 130
-    assert said.err == "interrupted; the same command goes on after the last epoch that was finished\n"
+    assert said.err == f"interrupted; step {step + 1} is saved, the same command goes on from it\n"
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == handlers
     folder = tmp_path / "runs" / "topics"
     assert not (folder / "results.json").exists()
     said = ptv2("fit", "--config", config, *three)
     assert said.code == 0 and said.err == ""
-    assert f"step {step // 6 * 6 + 1}/18" in said.out and f"step {step // 6 * 6}/18" not in said.out
+    assert f"step {step + 2}/18" in said.out and f"step {step + 1}/18" not in said.out
 
     first, second = (load_file(f / "prompt" / "weights.safetensors") for f in (undisturbed, folder))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -58,7 +61,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(ptv2, write_config, tmp_path, st
     assert files(folder / "predictions") == files(undisturbed / "predictions")
 
 
-def test_a_run_that_was_trained_and_not_scored_is_scored(finished, ptv2, write_config, tmp_path):
+def test_a_run_that_was_trained_and_not_scored_is_scored(ptv2, write_config, tmp_path):
     assert ptv2("fit", "--config", write_config()).code == 0
     folder = tmp_path / "runs" / "topics"
     before = files(folder)
@@ -72,15 +75,75 @@ def test_a_run_that_was_trained_and_not_scored_is_scored(finished, ptv2, write_c
     assert scores[0] == scores[1]
 
 
-def test_a_checkpoint_that_cannot_be_read_is_named(ptv2, write_config, tmp_path, stop):
+def test_never_starts_afresh(ptv2, write_config, tmp_path, stop):
+    config = write_config()
+    stop(7)
+    assert ptv2("fit", "--config", config).code == 130
+    (tmp_path / "runs" / "topics" / "notes.txt").write_text("of the first session")
+    said = ptv2("fit", "--config", config, "resume=never")
+    assert said.code == 0 and "step 1/12" in said.out
+    assert not (tmp_path / "runs" / "topics" / "notes.txt").exists()
+    assert [line["step"] for line in logged(tmp_path / "runs" / "topics") if "train/loss" in line] == list(range(12))
+
+
+def test_from_a_checkpoint_of_another_run(ptv2, write_config, tmp_path, stop):
+    """With more epochs: it begins there, and goes on from its own checkpoints after that."""
+    config = write_config()
+    assert ptv2("fit", "--config", config, "trainer.max_epochs=-1", "trainer.max_steps=6").code == 0
+    later = ("run.name=later", f"resume={tmp_path}/runs/topics/checkpoints/step-00000006.ckpt")
+    stop(9)
+    said = ptv2("fit", "--config", config, *later)
+    assert said.code == 130 and "step 7/12" in said.out and "step 6/12" not in said.out
+    said = ptv2("fit", "--config", config, *later)
+    assert said.code == 0 and "step 11/12" in said.out and "step 10/12" not in said.out
+    steps = [line["step"] for line in logged(tmp_path / "runs" / "later") if "train/loss" in line]
+    assert steps == list(range(6, 12))
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("nowhere.ckpt", "no such checkpoint; use auto, never"), ("", "holds no checkpoint that can be read")],
+)
+def test_from_a_checkpoint_that_is_not_there(ptv2, write_config, tmp_path, path, says):
+    said = ptv2("fit", "--config", write_config(), f"resume={tmp_path}/{path}")
+    assert said.code == 2 and said.err.startswith(f"error: resume: {tmp_path}") and says in said.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_path_of_a_run_means_its_newest_checkpoint(ptv2, write_config, tmp_path):
+    config = write_config()
+    assert ptv2("fit", "--config", config, "trainer.max_epochs=1").code == 0
+    said = ptv2("fit", "--config", config, "run.name=later", f"resume={tmp_path}/runs/topics")
+    assert said.code == 0 and "step 7/12" in said.out and "step 6/12" not in said.out
+
+
+def test_the_board_shows_one_curve(ptv2, write_config, tmp_path, stop):
+    """What a killed session logged after its checkpoint is not shown beside what the next one did instead."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     config = write_config()
     stop(7)
     assert ptv2("fit", "--config", config).code == 130
     folder = tmp_path / "runs" / "topics"
-    last = folder / "checkpoints" / "last.ckpt"
-    last.write_bytes(last.read_bytes()[:1000])
-    before = files(folder)
-    said = ptv2("fit", "--config", config)
-    assert said.code == 2 and len(said.err.splitlines()) == 1
-    assert said.err.startswith(f"error: {last}: cannot be read")
-    assert files(folder) == before
+    (folder / "checkpoints" / "step-00000008.ckpt").unlink()  # as if killed before it was saved
+    assert ptv2("fit", "--config", config).code == 0
+    board = EventAccumulator(str(folder / "tensorboard"))
+    board.Reload()
+    shown = [(event.step, event.value) for event in board.Scalars("train/loss")]
+    wanted = [(line["step"], line["train/loss"]) for line in logged(folder) if "train/loss" in line]
+    assert shown == wanted and len(shown) == 12
+
+
+def test_time_and_tokens_of_all_sessions_count(ptv2, write_config, tmp_path, stop, monkeypatch):
+    seen = {}
+    config = write_config()
+    for name, step in (("whole", None), ("topics", 7)):
+        if step:
+            stop(step)
+            assert ptv2("fit", "--config", config).code == 130
+            last = tmp_path / "runs" / name / "checkpoints" / "step-00000008.ckpt"
+            assert torch.load(last, weights_only=True)["callbacks"]["Checkpoints"]["seconds"] > 0
+        assert ptv2("fit", "--config", config, f"run.name={name}").code == 0
+        last = tmp_path / "runs" / name / "checkpoints" / "step-00000012.ckpt"
+        seen[name] = torch.load(last, weights_only=True)["tokens_seen"]
+    assert seen["whole"] == seen["topics"] > 0
