@@ -50,7 +50,7 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
         if options.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(error.code) from None
     except KeyboardInterrupt as stop:
         print(f"interrupted; {stop}" if stop.args else "interrupted", file=sys.stderr)
         raise SystemExit(130) from None

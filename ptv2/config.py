@@ -77,9 +77,9 @@ class OptimConfig:
 
 @dataclass
 class DataConfig:
-    batch_size: int = 32  # rows
+    batch_size: int = 32  # rows per device: two ranks take batches of twice as many, each its half
     tokens_per_batch: int | None = None  # as many rows as fit into so many tokens, padding included, instead
-    eval_batch_size: int = 64
+    eval_batch_size: int = 64  # rows per device
     group_by_length: bool = True  # batches of rows of like length: less padding
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
     workers: int = 0
@@ -105,6 +105,7 @@ class RunConfig:
     name: str = MISSING
     folder: str = "runs"  # the run writes into <folder>/<name>
     log_every: int = 10  # steps between two lines of metrics.jsonl
+    timeout: int = 1800  # seconds that a rank waits for the others before the run ends with a message
     save_every: int | None = None  # optimizer steps between two checkpoints, beside those of every epoch; null: none
     keep_last: int = 2  # so many checkpoints are kept, and the best
     overwrite: bool = False  # start afresh in a folder that holds a run
@@ -137,7 +138,7 @@ class Config:
     guard: GuardConfig = field(default_factory=GuardConfig)
     resume: str = "auto"  # auto: from the newest good checkpoint | never: afresh | PATH of a checkpoint or run
     seed: int = 11
-    trainer: dict[str, Any] = field(default_factory=dict)  # handed to lightning.Trainer
+    trainer: dict[str, Any] = field(default_factory=dict)  # handed to lightning.Trainer; strategy: auto | ddp | fsdp2
 
 
 CHOICES = {
@@ -161,6 +162,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], tuple[str, ...]]] = {
         lambda x: x > 0,
         (
             "optim.lr", "optim.head_lr", "optim.gamma", "data.batch_size", "data.eval_batch_size", "run.log_every",
+            "run.timeout",
             "prompt.projection", "prompt.rank", "prompt.retrieve.steps", "prompt.retrieve.top", "data.tokens_per_batch",
             "mixture.steps_per_epoch", "run.save_every", "run.keep_last", "guard.step_timeout",
         ),

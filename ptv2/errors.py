@@ -17,11 +17,19 @@ class UserError(Exception):
         do: what to change.
     """
 
+    code = 2  # that the command exits with
+
     def __init__(self, what: str, where: object = None, do: str | None = None):
         line = f"{where}: {what}" if where is not None else what
         if do:
             line = f"{line}; {do}"
         super().__init__(" ".join(line.split()))
+
+
+class Lost(UserError):
+    """Another process of the run has gone: the run cannot go on, and nothing need be wrong with what the user gave."""
+
+    code = 1
 
 
 class Unreachable(UserError):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 import yaml
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -25,12 +26,14 @@ from ptv2 import command
 from ptv2.artifact import save_artifact
 from ptv2.backbone import quiet_transformers
 from ptv2.build import Parts, build
-from ptv2.callbacks import on_stop
-from ptv2.checkpoint import find_start, read
+from ptv2.callbacks import Checkpoints, on_stop
+from ptv2.checkpoint import Start, find_start, read
+from ptv2.cluster import check_allocation
 from ptv2.config import Config, load_config
 from ptv2.errors import UserError
 from ptv2.module import collect
 from ptv2.predict import write_predictions
+from ptv2.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.report import dry_run, print_results
 from ptv2.retrieval import retrieve
 from ptv2.run import RunFolder, comparable, environment, write_text
@@ -66,6 +69,8 @@ def fit(config: Config) -> dict[str, Any]:
         UserError: anything the user got wrong; nothing is written then.
         Stopped: a signal asked for it; the same config goes on.
     """
+    check_allocation(config.trainer)
+    silence_others()
     folder = RunFolder(config)
     folder.check()
     if folder.finished:
@@ -113,10 +118,20 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
         start.check_data(parts.data.fingerprints())
         parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
     trainer, checkpoints = make_trainer(config, folder, parts.data, start)
-    folder.open()
-    if retrieved is not None:
-        found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
-        write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    with together(trainer, parts.module):
+        if is_zero():
+            folder.open()
+            if retrieved is not None:
+                found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
+                write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        wait()
+        return on_all_ranks(config, folder, parts, trainer, checkpoints, start)
+
+
+def on_all_ranks(
+    config: Config, folder: RunFolder, parts: Parts, trainer: L.Trainer, checkpoints: Checkpoints, start: Start | None
+) -> dict[str, Any]:
+    """What the ranks do together: train and score. Rank zero writes."""
     try:
         trainer.fit(parts.module, parts.data, ckpt_path=start.path if start else None, weights_only=True)
     except MisconfigurationException as error:
@@ -139,14 +154,15 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
         "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
-        "tokens_per_second": round(parts.module.tokens_seen / seconds, 1),
+        "tokens_per_second": round(summed([parts.module.tokens_seen], parts.module.device)[0] / seconds, 1),
         "parameters": parts.module.parameter_counts(),
         "environment": environment(),
     }
     if folder.retrieved_file.is_file():
         results["retrieved"] = json.loads(folder.retrieved_file.read_text(encoding="utf-8"))
-    save_artifact(folder.prompt, parts.module, results)
-    folder.write_results(results)
+    if is_zero():
+        save_artifact(folder.prompt, parts.module, results)
+        folder.write_results(results)
     print_results(results, folder.path)
     return results
 
@@ -161,7 +177,8 @@ def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[
             loader = parts.data.eval_dataloader(name, split)
             outputs = collect(parts.module, loader, device)[name]
             scores.setdefault(split, {})[name] = data.score(split, outputs)
-            write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
+            if is_zero():
+                write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
     return scores
 
 

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from ptv2.backbone import INPUTS, Backbone, Prompts
 from ptv2.config import Config, MixtureConfig
 from ptv2.data.features import IGNORE
+from ptv2.data.mixture import own_seed
+from ptv2.data.shares import LENT, own_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
 from ptv2.heads import HEADS
@@ -21,6 +23,7 @@ from ptv2.heads.init import initial_heads
 from ptv2.method import METHODS
 from ptv2.metrics import TEXT_FREE, goodness
 from ptv2.optim import make_optimizer, make_schedule
+from ptv2.ranks import gather, joint_counts, joint_losses, world
 
 
 class PromptModule(L.LightningModule):
@@ -56,9 +59,11 @@ class PromptModule(L.LightningModule):
         if config.head.init is not None:
             initial_heads(self.heads, config.head.init, tasks)
         self.loss_weights = loss_weights(config.mixture, tasks)
-        self.losses: dict[str, Tensor] = {}  # of the tasks in the last training batch
+        self.losses: dict[str, Tensor] = {}  # of the tasks in the last training batch, on all ranks
+        self.rows: dict[str, int] = {}  # theirs in it
         self.strict_loading = False  # the frozen backbone is in no checkpoint
         self.outputs: dict[str, dict[int, list[Any]]] = defaultdict(dict)  # task -> row -> decoded features
+        self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, rows of each batch
         self.tokens_seen = 0
 
     # -- forward -----------------------------------------------------------------------------------------------------
@@ -87,30 +92,44 @@ class PromptModule(L.LightningModule):
         return self.prompt(sum(rows for _, rows in parts), tasks.repeat_interleave(counts))
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
-        """The mean over rows of their task's weighted loss."""
+        """The mean over the batch's rows of their task's weighted loss, itself a mean over the task's terms.
+
+        The batch is that of all ranks. Each has a part of this mean, and DDP's average over ranks of their gradients,
+        taken `world` times, is its gradient: a rank with more terms than others weighs more, one without any nothing.
+        """
         read = self.read(batch)
-        self.losses = {part["task"]: self.heads[part["task"]].loss(logits, part) for part, logits in read}
-        rows = {part["task"]: len(part["row"]) for part, _ in read}
-        loss = sum(self.loss_weights[t] * loss * (rows[t] / sum(rows.values())) for t, loss in self.losses.items())
+        counts = {part["task"]: self.counts(part) for part, _ in read}
+        terms, self.rows = joint_counts(counts, list(self.tasks), self.device)
+        parts = {  # without a term the mean would be 0/0: that rank only takes part in the backward pass
+            task: self.heads[task].loss(logits, part) * (own / terms[task]) if own else 0.0 * logits.clamp(-1, 1).sum()
+            for part, logits in read
+            for task, own in [(part["task"], counts[part["task"]][0])]
+        }
+        self.losses = joint_losses(parts, list(self.rows), self.device)
+        weights = {task: self.loss_weights[task] * (rows / sum(self.rows.values())) for task, rows in self.rows.items()}
         self.tokens_seen += sum(int(part["attention_mask"].sum()) for part, _ in read)
-        self.log("train/loss", loss, batch_size=sum(rows.values()), prog_bar=True)
-        return loss
+        self.log("train/loss", sum(weights[t] * loss for t, loss in self.losses.items()), batch_size=1, prog_bar=True)
+        return sum(weights[task] * part * world() for task, part in parts.items())
+
+    def counts(self, part: dict[str, Any]) -> tuple[int, int]:
+        """Terms of the loss and rows of a part; none for a row that is only lent, see `ptv2.data.shares`."""
+        rows = own_rows(part)
+        return (self.heads[part["task"]].terms(part) if rows else 0), rows
 
     def validation_step(self, batch: dict[str, Any], _index: int, dataloader_idx: int = 0) -> None:
         logits = self(batch)
         task = batch["task"]
-        if "labels" in batch:
-            loss = self.heads[task].loss(logits, batch)
-            self.log(
-                f"validation/{task}/loss", loss, batch_size=len(batch["row"]), add_dataloader_idx=False, sync_dist=True
-            )
+        if "labels" in batch and (rows := own_rows(batch)):
+            self.validation_losses.append((task, float(self.heads[task].loss(logits, batch)), rows))
         self.keep_outputs(batch, logits, self.validation_metrics(task))
 
     def on_validation_epoch_start(self) -> None:
         self.outputs.clear()
+        self.validation_losses.clear()
 
     def on_validation_epoch_end(self) -> None:
-        values = {}
+        self.gather_outputs()
+        values = self.mean_losses() if not self.trainer.sanity_checking else {}
         for task, data in self.tasks.items():
             if task in self.outputs and not self.trainer.sanity_checking:
                 self.tune(task)
@@ -143,13 +162,36 @@ class PromptModule(L.LightningModule):
             texts = head.generate(self.backbone, self.prompts(batch), batch)
             decoded = [output | {"text": text} for output, text in zip(decoded, texts, strict=True)]
         for row, output in zip(batch["row"].tolist(), decoded, strict=True):
-            self.outputs[task].setdefault(row, []).append(output)
+            if row != LENT:
+                self.outputs[task].setdefault(row, []).append(output)
+
+    def gather_outputs(self) -> None:
+        """Give every rank what all of them have kept, so that all score alike and choose the same checkpoint."""
+        kept = gather(dict(self.outputs))
+        for others in kept[: self.global_rank] + kept[self.global_rank + 1 :]:
+            for task, rows in others.items():
+                for row, outputs in rows.items():
+                    self.outputs[task].setdefault(row, []).extend(outputs)
+
+    def mean_losses(self) -> dict[str, float]:
+        """The validation loss of each task: the mean of its batches on all ranks, by rows."""
+        kept = [batch for batches in gather(self.validation_losses) for batch in batches]
+        means = {}
+        for task in dict.fromkeys(task for task, _, _ in kept):
+            batches = [(loss, rows) for name, loss, rows in kept if name == task]
+            rows = sum(rows for _, rows in batches)
+            means[f"validation/{task}/loss"] = sum(loss * rows for loss, rows in batches) / rows
+        return means
 
     def predictions(self, task: str, split: str) -> list[Any]:
         """One prediction per row of the split, in order, from the outputs kept."""
         data, outputs = self.tasks[task], self.outputs[task]
         rows = data.rows[split].data
         return [data.features.prediction(rows[i], outputs[i]) for i in range(len(rows))]
+
+    def on_fit_start(self) -> None:
+        if world() > 1:  # all ranks have drawn the same parameters; from here each draws a dropout of its own
+            torch.manual_seed(own_seed(self.config.seed, f"rank {self.global_rank}"))
 
     # -- training ----------------------------------------------------------------------------------------------------
 
@@ -226,6 +268,7 @@ def collect(module: PromptModule, loader: Any, device: torch.device | str) -> di
         for batch in loader:
             for part, logits in module.read(move_data_to_device(batch, device)):
                 module.keep_outputs(part, logits, module.tasks[part["task"]].card.metrics)
+    module.gather_outputs()
     return module.outputs
 
 

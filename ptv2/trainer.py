@@ -19,10 +19,12 @@ from ptv2.callbacks import (
     make_progress,
 )
 from ptv2.checkpoint import CheckpointFiles, Start
+from ptv2.cluster import on_slurm, slurm_environment
 from ptv2.config import Config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError, nearest
 from ptv2.run import RunFolder
+from ptv2.strategy import make_strategy
 
 OURS = {"self", "logger", "callbacks", "default_root_dir", "plugins", "enable_checkpointing"}
 INSTEAD = {
@@ -100,17 +102,18 @@ def make_trainer(
         "accelerator": "auto",
         "devices": 1,
     } | config.trainer
+    settings["strategy"] = make_strategy(config, settings)
+    plugins = [CheckpointFiles(), *([slurm_environment()] if on_slurm() else [])]
     if settings.get("max_epochs") in (None, -1) and settings.get("max_steps", -1) == -1:
         raise UserError("the run has no end", where="trainer.max_epochs", do="set it, or trainer.max_steps")
-    interval, batches = settings.get("val_check_interval"), len(data.train_dataloader())
-    if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
-        raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
     try:
         trainer = L.Trainer(
-            logger=loggers, callbacks=callbacks, plugins=[CheckpointFiles()], default_root_dir=folder.path, **settings
+            logger=loggers, callbacks=callbacks, plugins=plugins, default_root_dir=folder.path, **settings
         )
     except Exception as error:  # what Lightning finds wrong comes in many types, and nothing of ours runs here
         raise UserError(str(error), where="trainer", do="see lightning.Trainer") from error
-    if trainer.world_size > 1:
-        raise UserError("several devices are not supported yet", where="trainer.devices", do="use 1")
+    data.rank, data.world = trainer.global_rank, trainer.world_size
+    interval, batches = settings.get("val_check_interval"), len(data.train_dataloader())
+    if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
+        raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
     return trainer, checkpoints

@@ -37,13 +37,19 @@ class PlainProgress(ProgressBar):
         self.log_every = log_every
         self.started = 0.0
         self.shown = 0
+        self.enabled = True
+
+    def disable(self) -> None:
+        """Lightning's call on ranks other than zero."""
+        self.enabled = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.started, self.shown = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         step, total = trainer.global_step, int(trainer.estimated_stepping_batches)
-        if step > self.shown and (step % self.log_every == 0 or step == total):  # several batches may make one step
+        new = step > self.shown  # several batches may make one step
+        if self.enabled and new and (step % self.log_every == 0 or step == total):
             self.shown = step
             loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
             seconds = time.monotonic() - self.started
@@ -52,7 +58,7 @@ class PlainProgress(ProgressBar):
             )
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or not self.enabled:
             return
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("validation/")}
         print("  ".join(f"{k} {v:.4f}" for k, v in values.items()), flush=True)

@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from ptv2.callbacks.checkpoint import Checkpoints, at_boundary
+from ptv2.cluster import requeue_from_rank_zero
 from ptv2.stop import Stopped, asked, held
 
 
@@ -44,3 +45,5 @@ class Signals(Callback):
 
 def on_stop(stopped: Stopped) -> None:
     """Called by `fit` once on every rank when a run was asked to stop and has saved."""
+    if stopped.signal == signal.SIGUSR1:  # the time is up; SIGTERM is what `scancel` sends, and SLURM's own preemption
+        requeue_from_rank_zero()

@@ -45,10 +45,10 @@ class TaskCurves(Callback):
             self.kept.setdefault(task, gradient.detach().cpu().clone())
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        for part in batch.get("parts", [batch]):
-            sums = self.sums[part["task"]]
-            sums["rows"] += len(part["row"])
-            sums["loss"] += float(module.losses[part["task"]].detach())
+        for task, loss in module.losses.items():
+            sums = self.sums[task]
+            sums["rows"] += module.rows[task]
+            sums["loss"] += float(loss)
             sums["batches"] += 1
         if trainer.fit_loop._should_accumulate():  # the step is not done
             return

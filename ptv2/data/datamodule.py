@@ -7,11 +7,12 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ptv2.config import Config
 from ptv2.data.features import Feature
 from ptv2.data.mixture import Draw, MixtureBatches
+from ptv2.data.shares import Shares, taken, times, turns
 from ptv2.data.taskdata import TaskData
 from ptv2.stop import leave_signals
 
@@ -31,15 +32,16 @@ class TaskDataModule(L.LightningDataModule):
         super().__init__()
         self.tasks, self.run_config, self.config = tasks, config, config.data
         self.start = 0  # the first training batch that is drawn
+        self.rank, self.world = 0, 1  # whose shares of the batches are loaded; `make_trainer` sets them
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader("train", batch_sampler=self.mixture())
+        return self._loader("train", Shares(self.mixture(), self.rank, self.world))
 
     def mixture(self) -> MixtureBatches:
         """The draw of the training batches, from where this run starts."""
         config, limits = self.run_config, self.run_config.trainer
         lengths = {name: data.encoded("train")["length"][:] for name, data in self.tasks.items()}
-        draw = partial(MixtureBatches, lengths, self.config, config.mixture, config.seed)
+        draw = partial(MixtureBatches, lengths, times(self.config, self.world), config.mixture, config.seed)
         epochs = limits.get("max_epochs")
         if epochs in (None, -1) and limits.get("max_steps", -1) > 0:
             batches = limits["max_steps"] * limits.get("accumulate_grad_batches", 1)
@@ -84,17 +86,17 @@ class TaskDataModule(L.LightningDataModule):
         batches = [
             sorted(order[i : i + size]) if len(names) > 1 else order[i : i + size] for i in range(0, len(order), size)
         ]
-        return self._loader(split, batch_sampler=batches)
+        return self._loader(split, turns(batches, self.rank, self.world))
 
-    def _loader(self, split: str, **kwargs: Any) -> DataLoader:
+    def _loader(self, split: str, batches: Sampler[Draw] | Sequence[Draw]) -> DataLoader:
         return DataLoader(
             _Joint(self.tasks, split),
             collate_fn=partial(collate, tasks=self.tasks, pad_to_max=self.config.pad_to_max),
             num_workers=self.config.workers,
             persistent_workers=self.config.workers > 0,
+            batch_sampler=batches,
             worker_init_fn=leave_signals,
             generator=torch.Generator(),  # a loader draws a number when it starts: not one of those that training draws
-            **kwargs,
         )
 
 
@@ -108,7 +110,7 @@ class _Joint(Dataset):
         return sum(len(rows) for _, rows in self.sets)
 
     def __getitems__(self, draw: Draw) -> list[tuple[str, Feature]]:
-        return [(name, self.sets[task][1][row]) for task, row in draw for name in [self.sets[task][0]]]
+        return [(name, taken(rows, row)) for task, row in draw for name, rows in [self.sets[task]]]
 
 
 def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to_max: bool = False) -> dict[str, Any]:

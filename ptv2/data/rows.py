@@ -206,7 +206,9 @@ def _from_hub(card: TaskCard, split: str) -> Source:
         raise UserError(what, where=where, do=f"correct task.dataset.path, or {local}") from error
     except ConnectionError as error:
         reason = "HF_HUB_OFFLINE is set" if datasets.config.HF_HUB_OFFLINE else _first_line(error)
-        raise Unreachable(f"the hub is not reachable ({reason})", where=where, do=local) from error
+        fetch = "fetch it with python -m ptv2.prepare where there is a network, or "
+        do = fetch + local if datasets.config.HF_HUB_OFFLINE else local
+        raise Unreachable(f"the hub is not reachable ({reason})", where=where, do=do) from error
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
         do = "check task.dataset.name, splits and revision"
         if "scripts are no longer supported" in str(error):

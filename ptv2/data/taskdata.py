@@ -1,10 +1,12 @@
 """One task's data: rows of each split, their features (cached by content), references and baseline."""
 
+import fcntl
 import hashlib
 import json
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from fnmatch import fnmatch
 from functools import partial
@@ -192,21 +194,35 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
     }
     fingerprint = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
     folder = cache_folder()
+    cached = folder / f"{fingerprint}.arrow"
+    with nullcontext() if cached.is_file() else only_one(cached):
+        return rows.data.map(
+            partial(_encode_rows, features=features, rows=rows, labelled=labelled, training=training),
+            with_indices=True,
+            batched=True,
+            batch_size=200,
+            remove_columns=rows.data.column_names,
+            cache_file_name=str(cached),
+            new_fingerprint=fingerprint,
+            desc=f"tokenising {card.name} {rows.split}",
+        )
+
+
+@contextmanager
+def only_one(file: Path) -> Iterator[None]:
+    """One process at a time makes `file`: of several ranks or runs the first tokenises and the others read.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.with_suffix(".lock").open("w")
     except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", where=folder, do="set PTV2_CACHE") from error
-    encoded = rows.data.map(
-        partial(_encode_rows, features=features, rows=rows, labelled=labelled, training=training),
-        with_indices=True,
-        batched=True,
-        batch_size=200,
-        remove_columns=rows.data.column_names,
-        cache_file_name=str(folder / f"{fingerprint}.arrow"),
-        new_fingerprint=fingerprint,
-        desc=f"tokenising {card.name} {rows.split}",
-    )
-    return encoded
+        raise UserError(f"cannot be written ({error.strerror})", where=file.parent, do="set PTV2_CACHE") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the process ends, however it ends
+        yield
 
 
 def _encode_rows(

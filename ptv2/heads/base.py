@@ -35,6 +35,10 @@ class Head(nn.Module, ABC):
     def loss(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
         """Mean loss of the batch, a scalar."""
 
+    def terms(self, batch: dict[str, Any]) -> int:
+        """How many terms `loss` is the mean of: what one rank's share of a batch weighs."""
+        return len(batch["labels"])
+
     @abstractmethod
     def decode(self, logits: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         """What each row of the batch says, in plain Python: names and probabilities."""

@@ -34,6 +34,10 @@ class Seq2SeqHead(Head):
         logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
         return F.cross_entropy(logits_BTV.flatten(0, 1), labels_BT.flatten(), ignore_index=IGNORE)
 
+    def terms(self, batch: dict[str, Any]) -> int:
+        labels_BT = batch["labels"][:, 1:] if self.decoder_only else batch["labels"]
+        return int((labels_BT != IGNORE).sum())
+
     def decode(self, logits_BTV: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         """Negative log-likelihood of each row's target and its number of tokens."""
         if "labels" not in batch:

@@ -19,6 +19,9 @@ class TaggingHead(Head):
     def loss(self, logits_BTC: Tensor, batch: dict[str, Any]) -> Tensor:
         return F.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORE)
 
+    def terms(self, batch: dict[str, Any]) -> int:
+        return int((batch["labels"] != IGNORE).sum())
+
     def decode(self, logits_BTC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         best_BT = logits_BTC.argmax(-1).tolist()
         return [

@@ -1,0 +1,125 @@
+"""Several processes, one run. A rank is a process with one device; rank zero is the one that writes and prints.
+
+All of this holds for a single process too: it is rank zero of one. What ranks tell one another goes through torch's
+process group, which `together` opens before anything is written.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import lightning as L
+import torch
+import torch.distributed as dist
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+
+from ptv2.errors import Lost
+
+LOST = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting")
+"""What gloo says, in a plain RuntimeError, where NCCL and the store raise a DistError."""
+
+
+def joined() -> bool:
+    """Whether there is a process group."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def world() -> int:
+    """How many ranks the process group has."""
+    return dist.get_world_size() if joined() else 1
+
+
+def is_zero() -> bool:
+    """Whether this process is the one that writes; known from the environment before there is a process group."""
+    return rank_zero_only.rank == 0
+
+
+def gather(value: Any) -> list[Any]:
+    """The value of each rank, on all ranks, in their order."""
+    if world() == 1:
+        return [value]
+    values: list[Any] = [None] * world()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def summed(values: Sequence[float], device: torch.device | str = "cpu") -> list[float]:
+    """Each number summed over the ranks, the same on all of them."""
+    if world() == 1:
+        return list(values)
+    totals = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(totals)
+    return totals.tolist()
+
+
+def wait() -> None:
+    """Until all ranks are here."""
+    if world() > 1:
+        dist.barrier()
+
+
+def silence_others() -> None:
+    """Ranks other than zero print errors alone: what all of them would say is said once."""
+    if not is_zero():
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+        warnings.simplefilter("ignore")
+
+
+@contextmanager
+def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
+    """All ranks, in step: starts their processes where nothing else has, and waits for all of them.
+
+    What every rank looks up for itself (is the run finished? where does it go on?) is looked up before this, what
+    rank zero writes is written inside, so no rank sees a folder that another has begun to change.
+
+    Raises:
+        Lost: another rank has ended, or did not answer within `run.timeout`.
+    """
+    if trainer.world_size == 1:
+        yield
+        return
+    setup, launcher = trainer.strategy.setup_environment, trainer.strategy.launcher
+    try:
+        trainer.strategy.connect(module)  # some strategies set up their environment for a module alone
+        launcher.launch(setup, trainer=trainer) if launcher is not None else setup()
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and not any(words in str(error) for words in LOST):
+            raise
+        for process in getattr(launcher, "procs", []):  # of this machine, one that hangs would outlive the run
+            process.kill()
+        raise Lost(
+            f"another rank has ended or did not answer ({str(error).splitlines()[0]})",
+            where=f"rank {trainer.global_rank}",
+            do="what it said stands above, or in its own log",
+        ) from error
+
+
+def joint_counts(
+    counts: dict[str, tuple[int, int]], tasks: list[str], device: torch.device | str
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Terms and rows of each task that is in the batch on any rank.
+
+    Args:
+        counts: terms and rows of each task in this rank's share.
+        tasks: all tasks, in an order that ranks agree on.
+        device: of the process group.
+    """
+    own = [counts.get(task, (0, 0)) for task in tasks]
+    totals = list(map(int, summed([count for pair in own for count in pair], device)))
+    rows = {task: count for task, count in zip(tasks, totals[1::2], strict=True) if count}
+    return {task: count for task, count in zip(tasks, totals[::2], strict=True) if task in rows}, rows
+
+
+def joint_losses(parts: dict[str, Tensor], tasks: list[str], device: torch.device | str) -> dict[str, Tensor]:
+    """Each task's loss on all ranks, the sum of their parts of it."""
+    if world() == 1:
+        return {task: part.detach() for task, part in parts.items()}
+    own = [parts[task].detach().float() if task in parts else torch.zeros((), device=device) for task in tasks]
+    losses = torch.stack(own)
+    dist.all_reduce(losses)
+    return dict(zip(tasks, losses.unbind(), strict=True))

@@ -1,0 +1,40 @@
+"""How several devices share the work: the values of `trainer.strategy`.
+
+ddp: every rank holds the whole model and a share of each batch; gradients are averaged. `auto` is this where there
+are several devices. fsdp2: the frozen layers are sharded, for a backbone that does not fit one device.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+
+from ptv2.config import Config
+from ptv2.errors import UserError, nearest
+from ptv2.heads import reads_of
+from ptv2.sharded import ShardedStrategy, check_shardable
+
+STRATEGIES = ("auto", "ddp", "fsdp2")
+
+
+def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
+    """The strategy for the Trainer's `settings`.
+
+    Raises:
+        UserError: one that this package does not know.
+    """
+    name = settings.get("strategy", "auto")
+    if name not in STRATEGIES:
+        raise UserError(f"'trainer.strategy' is '{name}'", where="trainer", do=nearest(str(name), STRATEGIES))
+    timeout = timedelta(seconds=config.run.timeout)
+    if name == "fsdp2":
+        check_shardable(config, reads_of(card.kind for card in config.tasks.values()) == "logits")
+        return ShardedStrategy(timeout=timeout)
+    if name == "auto" and (settings["devices"], settings.get("num_nodes", 1)) == (1, 1):
+        return "auto"
+    # A head without a batch in this step must not be waited for. DDP looks for such parameters in the graph, and
+    # leaves their gradients None where no rank used them, as a single process does: AdamW passes them over. A zero
+    # gradient would save the search (no difference was measured in 24 layers) and still move them, by their momentum.
+    # Buffers are constants, or the same on all ranks; sent around before each forward pass, they would have to be
+    # waited for in scoring too.
+    return DDPStrategy(find_unused_parameters=len(config.tasks) > 1, forward_sync_buffers=False, timeout=timeout)

@@ -1,0 +1,52 @@
+"""Two ranks are one rank with batches of twice the size."""
+
+import json
+from pathlib import Path
+
+import pytest
+from outcome import HERE, logged, same, scores, weights
+
+from ptv2 import fit
+from ptv2.config import load_config
+
+ROUNDING = 2e-6  # of float32 sums in another order, over a few steps
+TWO = ("trainer.devices=2", "trainer.strategy=ddp")
+
+
+@pytest.fixture
+def alone(config, tmp_path):
+    """`alone("mixture.batches=mixed")`: the folder of a run of one rank with the batches of two."""
+
+    def run(*more: str) -> Path:
+        where = [f"run.folder={tmp_path}/alone", "data.batch_size=16"]
+        fit.fit(load_config(config, [*where, *more]))
+        return tmp_path / "alone" / "mixture"
+
+    return run
+
+
+def check_same(folder, other):
+    assert same(logged(folder), logged(other), 1e-5)
+    assert same(weights(folder), weights(other), ROUNDING)
+    assert same(scores(folder), scores(other), 1e-6)
+
+
+def test_a_step_of_one_task_leaves_other_heads_alone(config, alone, run, tmp_path):
+    said = run("-m", "ptv2.fit", "--config", config, *TWO)
+    assert said.code == 0, said.err
+    folder, other = tmp_path / "runs" / "mixture", alone()
+    check_same(folder, other)
+    assert said.out.count("step 1/") == said.out.count("artifact: ") == 1
+    files = {path.relative_to(other) for path in other.rglob("*") if "tfevents" not in path.name}
+    assert {path.relative_to(folder) for path in folder.rglob("*") if "tfevents" not in path.name} == files
+    assert sum("tfevents" in path.name for path in folder.rglob("*")) == 1
+
+
+def test_mixed_batches_under_torchrun(config, alone, torchrun, tmp_path):
+    more = ("mixture.batches=mixed", "trainer.accumulate_grad_batches=2", "data.workers=1")
+    said = torchrun(2, HERE / "faulty.py", "note", "--config", config, *TWO, *more)
+    assert said.code == 0, said.err
+    check_same(tmp_path / "runs" / "mixture", alone(*more))
+    assert said.out.count("step 1/") == said.out.count("artifact: ") == 1
+    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    assert first["prompt"] == second["prompt"] and first["draw"] != second["draw"]

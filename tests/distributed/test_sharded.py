@@ -1,0 +1,70 @@
+"""FSDP2: the frozen layers are sharded, and nothing else is different."""
+
+import json
+
+import pytest
+from outcome import HERE, logged, same, scores, weights
+
+from ptv2 import fit
+from ptv2.config import load_config
+from ptv2.errors import UserError
+from ptv2.strategy import make_strategy
+
+FSDP2 = ("trainer.devices=2", "trainer.strategy=fsdp2")
+DDP = ("trainer.devices=2", "trainer.strategy=ddp")
+ROUNDING = 2e-6
+
+
+@pytest.mark.slow
+def test_it_is_ddp_with_a_smaller_backbone(config, run, tmp_path):
+    said = run(HERE / "faulty.py", "note", "--config", config, *FSDP2)
+    assert said.code == 0, said.err
+    sharded = [json.loads((tmp_path / f"rank-{rank}.json").read_text())["parts"] for rank in (0, 1)]
+    assert sharded == [48, 48]  # 16 parameters in each of three layers
+    assert run("-m", "ptv2.fit", "--config", config, *DDP, "run.name=ddp").code == 0
+    folder, other = tmp_path / "runs" / "mixture", tmp_path / "runs" / "ddp"
+    assert same(logged(folder), logged(other), 1e-5)
+    assert same(weights(folder), weights(other), ROUNDING)
+    assert same(scores(folder), scores(other), 1e-6)
+
+
+@pytest.fixture
+def train(config, run, tmp_path, monkeypatch):
+    """`train(FSDP2, "run.name=x")`: the folder of a run, all runs with batches of the same size."""
+    monkeypatch.chdir(tmp_path)
+
+    def start(ways, name, *more):
+        more = ("optim.schedule=constant", f"run.name={name}", *more)
+        if ways:
+            said = run("-m", "ptv2.fit", "--config", config, *ways, *more)
+            assert said.code == 0, said.err
+        else:
+            fit.fit(load_config(config, ["data.batch_size=16", *more]))
+        return tmp_path / "runs" / name
+
+    return start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [((), FSDP2), (FSDP2, DDP), (DDP, FSDP2), (FSDP2, ()), ((), DDP)],
+    ids=["one to fsdp2", "fsdp2 to ddp", "ddp to fsdp2", "fsdp2 to one", "one to ddp"],
+)
+def test_a_checkpoint_of_one_goes_on_in_the_other(train, first, then):
+    """The optimiser's moments are in it: without them, the first step at this learning rate is off by 0.02."""
+    straight = train((), "straight")
+    half = train(first, "half", "trainer.max_epochs=1")
+    whole = train(then, "whole", f"resume={half}")
+    assert logged(whole)[0]["step"] > 0
+    assert same(weights(whole), weights(straight), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("override", "where"),
+    [("method=full", "method: full"), ("prompt.form=hidden", "prompt.form: hidden"), ("backbone.compile=true", "comp")],
+)
+def test_what_reads_or_trains_frozen_layers_is_refused(config, override, where):
+    values = load_config(config, [override, *FSDP2])
+    with pytest.raises(UserError, match=f"{where}.*cannot be used with trainer.strategy fsdp2; use ddp"):
+        make_strategy(values, values.trainer)
