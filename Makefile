@@ -4,10 +4,10 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 # More threads only slow down the tiny models of the tests.
-test test-slow test-faults: export OMP_NUM_THREADS ?= 1
+test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow test-faults lint clean
+.PHONY: help quickstart test test-slow test-faults test-slurm lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,13 +21,17 @@ quickstart: $(INSTALLED)  ## pretrain a prompt on two kinds of task, transfer it
 	@echo 'Curves: $(VENV)/bin/tensorboard --logdir runs'
 
 test: lint  ## lint, then every test that takes seconds
-	$(PY) -m pytest -q -m "not slow and not faults"
+	$(PY) -m pytest -q -m "not slow and not faults and not slurm"
 
 test-slow: $(INSTALLED)  ## the tests that train real weights
 	$(PY) -m pytest -q -m slow
 
 test-faults: $(INSTALLED)  ## every fault that is injected into a run, and what came of it
 	$(PY) -m pytest -q tests/faults
+
+test-slurm: $(INSTALLED)  ## jobs on a real SLURM, which is installed from Debian and started for the tests
+	tests/slurm/install.sh
+	$(PY) -m pytest -q -m slurm tests/slurm
 
 lint: $(INSTALLED)  ## ruff: rules and format
 	$(PY) -m ruff check .
