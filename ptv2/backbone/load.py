@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import constants
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
@@ -149,8 +150,12 @@ def _cannot_generate(family: str) -> UserError:
 
 def _not_loaded(name: str, error: object) -> UserError:
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    do = "check the name and the network"
+    if constants.HF_HUB_OFFLINE and not Path(name).expanduser().is_dir():
+        reason = "HF_HUB_OFFLINE is set, and it is not in the cache" if isinstance(error, OSError) else reason
+        do = "fetch it with python -m ptv2.prepare where there is a network"
     return UserError(
         f"cannot load '{name}' ({reason})",
         where="backbone.name",
-        do="check the name and the network, or give a local folder, or demo:minilm-l6",
+        do=f"{do}, or give a local folder, or demo:minilm-l6",
     )
