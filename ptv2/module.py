@@ -23,7 +23,7 @@ from ptv2.heads.init import initial_heads
 from ptv2.method import METHODS
 from ptv2.metrics import TEXT_FREE, goodness
 from ptv2.optim import make_optimizer, make_schedule
-from ptv2.ranks import gather, joint_counts, joint_losses, world
+from ptv2.ranks import gather, is_zero, joint_counts, joint_losses, summed, world
 
 
 class PromptModule(L.LightningModule):
@@ -241,11 +241,11 @@ class PromptModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         kept = set(self.kept_names())
         checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in kept}
-        checkpoint["tokens_seen"] = self.tokens_seen
+        checkpoint["tokens_seen"] = int(summed([self.tokens_seen], self.device)[0])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.check_kept(checkpoint["state_dict"], where="checkpoint")
-        self.tokens_seen = checkpoint.get("tokens_seen", 0)
+        self.tokens_seen = checkpoint.get("tokens_seen", 0) if is_zero() else 0
 
     def parameter_counts(self) -> dict[str, dict[str, int]]:
         """Parameters by part: how many there are and how many train."""
