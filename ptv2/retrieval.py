@@ -15,6 +15,7 @@ from pathlib import Path
 import lightning as L
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
 from ptv2.artifact import Artifact, read_artifact
@@ -94,6 +95,7 @@ def warm_up(config: Config) -> tuple[list[Tensor], Backbone]:
     trainer = L.Trainer(
         accelerator=config.trainer.get("accelerator", "auto"),
         devices=1,
+        plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
         precision=config.trainer.get("precision"),
         max_steps=config.prompt.retrieve.steps,
         gradient_clip_val=config.optim.clip or None,
