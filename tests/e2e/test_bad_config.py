@@ -180,7 +180,6 @@ def test_no_file(refused, tmp_path):
 
 def test_several_tasks(refused, cards):
     two = {"tasks": {"a": str(cards["topics"]), "b": str(cards["names"])}}
-    assert "2 tasks in one run are not supported yet" in refused(**two)
     assert "write tasks.NAME.KEY" in refused("task.max_length=8", **two)
 
 
