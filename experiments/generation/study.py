@@ -73,8 +73,8 @@ def bare(cell: Cell) -> dict[str, float]:
 def main() -> None:
     quiet_transformers()
     quiet()
-    systems = ["deep prompts", *SHOTS]
-    run_cells(FOLDER, [{"system": system, "seed": seed} for seed in SEEDS for system in systems], run)
+    plain, chat = (["deep prompts", *list(SHOTS)[:2]], list(SHOTS)[2:])
+    run_cells(FOLDER, [{"system": s, "seed": seed} for of in (plain, chat) for seed in SEEDS for s in of], run)
     write_table(
         FOLDER,
         "E2E from 300 rows: a learned prompt against written ones",
