@@ -51,7 +51,7 @@ class Artifact:
 
     @property
     def sharing(self) -> str:
-        return self.config["prompt"]["sharing"]
+        return self.config["prompt"].get("sharing", "shared")  # older ones have one prompt and do not say so
 
     def prompt_config(self) -> PromptConfig:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
@@ -94,6 +94,11 @@ class Artifact:
             raise UserError(f"holds no task '{name}'", where=self.path, do=nearest(name, self.tasks))
         return name
 
+    def of_backbone(self, backbone: Backbone) -> bool:
+        """Whether it was made with this backbone and tokenizer."""
+        made = self.about["backbone"]
+        return (made["weights"], made["tokenizer"]) == (backbone.fingerprint, tokenizer_fingerprint(backbone.tokenizer))
+
     def check_backbone(self, backbone: Backbone) -> None:
         """Refuse a backbone or tokenizer that the artifact was not made with.
 
@@ -135,6 +140,7 @@ def save_artifact(folder: Path, module: "PromptModule", results: dict[str, Any])
         weights |= {f"prompt.{name}": tensor.float().contiguous().cpu() for name, tensor in folded.items()}
         config["prompt"] |= {"projection": None}
     config["prompt"]["init"] = "zero"  # the values are in the weights: nothing that init named is needed again
+    config["prompt"]["train"] = "all"
     config["head"]["init"] = None
     backbone = module.backbone
     about = {

@@ -93,7 +93,7 @@ class MixtureConfig:
     sampling: str = "proportional"  # | capped:K | temperature:T[:K] | sqrt | equal | annealed | weights
     weights: dict[str, float] = field(default_factory=dict)  # task -> weight, with sampling: weights
     batches: str = "single"  # single: a batch is of one task (the paper) | mixed: each row is of any
-    steps_per_epoch: int | None = None  # null: as many rows as all tasks have
+    steps_per_epoch: int | None = None  # null: as many batches as the rows of all tasks make
     dry: str = "cycle"  # a task whose rows are used up: cycle: begins anew | stop: ends the epoch, for all
     loss: str = "constant"  # weight of a task's loss: constant: 1 | classes: 1 / log(number of labels)
     loss_weights: dict[str, float] = field(default_factory=dict)  # task -> factor on its loss
@@ -173,6 +173,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], tuple[str, ...]]] = {
     ),
     "0 or more, below 1": (lambda x: 0 <= x < 1, ("prompt.dropout", "head.dropout", "backbone.dropout")),
     "0 or more, below 2**32": (lambda x: 0 <= x < 2**32, ("seed",)),
+    "10,000,000 or less": (lambda x: x <= 10**7, ("mixture.steps_per_epoch",)),
 }  # fmt: skip
 """What a number must be -> the test of it, and the keys it holds for (null passes)."""
 
@@ -294,6 +295,15 @@ def check(config: Config, where: str = "config") -> None:
                 raise UserError(f"'{key}' is {value}", where=where, do=f"use {range}")
     if not re.fullmatch(r"stop|skip:[1-9]\d*", config.guard.on_nonfinite):
         raise UserError(f"'guard.on_nonfinite' is '{config.guard.on_nonfinite}'", where=where, do="use stop or skip:K")
+    kind, frozen = config.prompt.init.partition(":")[0], config.prompt.train == "own"
+    if kind in ("artifact", "retrieve") and config.method != "deep":
+        raise UserError(f"method '{config.method}' has no prompt", where=f"{where}: prompt.init", do="use method=deep")
+    if frozen and (config.prompt.sharing == "task" or kind not in ("artifact", "retrieve")):
+        what = "'own' freezes what tasks share, and here " + (
+            "they share nothing" if config.prompt.sharing == "task" else "that would be random values"
+        )
+        do = "start from an artifact with prompt.init, or use prompt.train=all"
+        raise UserError(what, where=f"{where}: prompt.train", do=do)
     for split in config.data.limit:
         if split not in SPLITS:
             raise UserError(f"no split '{split}'", where=f"{where}: data.limit", do=nearest(split, SPLITS))

@@ -58,9 +58,9 @@ def main(options: argparse.Namespace) -> None:
 
 def task_for(artifact: Artifact, card: TaskCard) -> str | None:
     """The artifact's task that was trained on this card; None leaves the choice to the number of tasks."""
-    for name, mapping in artifact.tasks.items():
-        if mapping["name"] == card.name:
-            return name
+    same = [name for name, mapping in artifact.tasks.items() if mapping["name"] == card.name]
+    if same:
+        return same[0] if len(same) == 1 else None
     return next(iter(artifact.tasks)) if len(artifact.tasks) == 1 else None
 
 

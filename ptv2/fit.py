@@ -13,6 +13,7 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +110,10 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
     """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
     start = None if folder.afresh else find_start(config.resume, folder.checkpoints)
     retrieved = retrieve(config) if start is None and config.prompt.init.startswith("retrieve:") else None
-    parts = build(config)
+    parts = build(config if start is None else without_init(config))
     if retrieved is not None:
         parts.module.prompt.start_from(retrieved.rows_PF)
-    if not any(p.requires_grad for p in parts.module.parameters()):
-        raise UserError(f"method '{config.method}' trains nothing for a generating task", where="method", do="use deep")
+    check_trains(parts)
     if start is not None:
         start.check_data(parts.data.fingerprints())
         parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
@@ -126,6 +126,29 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
                 write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
         wait()
         return on_all_ranks(config, folder, parts, trainer, checkpoints, start)
+
+
+def without_init(config: Config) -> Config:
+    """The config of a run that goes on: what it started from is in its checkpoint, and may be gone by now."""
+    plain = {"init": "normal"} if config.prompt.init.partition(":")[0] in ("artifact", "retrieve") else {}
+    return replace(config, prompt=replace(config.prompt, **plain), head=replace(config.head, init=None))
+
+
+def check_trains(parts: Parts) -> None:
+    """Refuse a task none of whose batches would train anything.
+
+    Raises:
+        UserError: a generating task, which has no head of its own, with nothing to train in prompt or backbone.
+    """
+    module = parts.module
+    reached = [module.backbone, *([module.prompt] if module.prompt is not None else [])]
+    if any(p.requires_grad for part in reached for p in part.parameters()):
+        return
+    for name, head in module.heads.items():
+        if head.reads == "logits":
+            where = "prompt.train" if module.prompt is not None else "method"
+            do = "use prompt.train=all" if module.prompt is not None else "use deep"
+            raise UserError(f"nothing trains for the generating task '{name}'", where=where, do=do)
 
 
 def on_all_ranks(

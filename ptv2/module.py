@@ -57,7 +57,7 @@ class PromptModule(L.LightningModule):
             what = "mixed batches cannot hold generating tasks and others: they read different things of the backbone"
             raise UserError(what, where="mixture.batches", do="use single")
         if config.head.init is not None:
-            initial_heads(self.heads, config.head.init, tasks)
+            initial_heads(self.heads, config.head.init, tasks, config.head.pooling, backbone)
         self.loss_weights = loss_weights(config.mixture, tasks)
         self.losses: dict[str, Tensor] = {}  # of the tasks in the last training batch, on all ranks
         self.rows: dict[str, int] = {}  # theirs in it
@@ -287,7 +287,7 @@ def joined(parts: list[dict[str, Any]], reads: str) -> dict[str, Any]:
 def loss_weights(config: MixtureConfig, tasks: dict[str, TaskData]) -> dict[str, float]:
     """The factor on each task's loss.
 
-    classes: 1 / log(number of labels), the loss of a uniform guess; 1 for kinds without labels.
+    classes: 1 / log(number of labels), for one of several labels the loss of a uniform guess; 1 for kinds without.
 
     Raises:
         UserError: a weight for an unknown task.
@@ -298,5 +298,8 @@ def loss_weights(config: MixtureConfig, tasks: dict[str, TaskData]) -> dict[str,
     weights = {}
     for name, data in tasks.items():
         by_classes = config.loss == "classes" and len(data.label_names()) > 1
+        if not 0 <= config.loss_weights.get(name, 1.0) < math.inf:
+            where = f"mixture.loss_weights.{name}"
+            raise UserError(f"is {config.loss_weights[name]}", where=where, do="use 0 or more")
         weights[name] = config.loss_weights.get(name, 1.0) / (math.log(len(data.label_names())) if by_classes else 1)
     return weights

@@ -21,6 +21,7 @@ from ptv2.artifact import read_artifact
 from ptv2.backbone import quiet_transformers
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.rows import Rows
+from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
 from ptv2.module import PromptModule, collect
 from ptv2.run import write_text
@@ -38,15 +39,18 @@ def main(options: argparse.Namespace) -> None:
     backbone = load_artifact_backbone(artifact, config)
     tasks = artifact_tasks(artifact, config, backbone)
     lines = read_lines(options.input)
-    if len(tasks) > 1 and options.task is None:
+    if options.task is None and (len(tasks) > 1 or marked(lines, tasks)):
         routed = route(lines, list(tasks))
     else:
         routed = {choose_task(list(tasks), options.task, str(artifact.path)): lines}
     for name, own in routed.items():
         tasks[name].rows[INPUT] = rows_of(own, tasks[name].features.fields())
     module = load_module(artifact, config, backbone, tasks)
-    loader = TaskDataModule(tasks, config).joint_dataloader(list(routed), INPUT)
-    collect(module, loader, options.device)
+    data, found = TaskDataModule(tasks, config), {}
+    for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read different things of a pass
+        names = [name for name in routed if module.heads[name].reads == reads]
+        found |= collect(module, data.joint_dataloader(names, INPUT), options.device)
+    module.outputs.update(found)
     printed = {}
     for name, own in routed.items():
         mark = {TASK: name} if len(tasks) > 1 and options.task is None else {}
@@ -111,6 +115,12 @@ def read_lines(source: str) -> Lines:
     return lines
 
 
+def marked(lines: Lines, tasks: dict[str, TaskData]) -> bool:
+    """Whether rows say which task they are of, in a field that no task reads as an input."""
+    read = set().union(*(data.features.fields() for data in tasks.values()))
+    return TASK not in read and any(row.get(TASK) is not None for row in lines.rows)
+
+
 def route(lines: Lines, tasks: list[str]) -> dict[str, Lines]:
     """The lines of each task, by the rows' `task` field.
 
@@ -120,6 +130,8 @@ def route(lines: Lines, tasks: list[str]) -> dict[str, Lines]:
     routed: dict[str, Lines] = {}
     for i, row in enumerate(lines.rows):
         name = row.get(TASK)
+        if name is None and len(tasks) == 1:
+            name = tasks[0]
         if name is None:
             do = f"add it ({', '.join(tasks)}), or give --task"
             raise UserError(f"no field '{TASK}', and there are several tasks", where=lines.where(i), do=do)

@@ -7,7 +7,10 @@ the prompt has layers, so the cosine is taken in each and averaged.
 Shapes: P prompt positions, F row width, N prompts, L prompted layers.
 """
 
+import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +22,12 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
 from ptv2.artifact import Artifact, read_artifact
-from ptv2.backbone import Backbone
 from ptv2.build import build
 from ptv2.config import Config
 from ptv2.errors import UserError
+from ptv2.module import PromptModule
+from ptv2.prompts.init import misfit
+from ptv2.run import RunFolder
 
 
 @dataclass
@@ -51,24 +56,32 @@ def sources(artifact: Artifact) -> list[Source]:
     """
     if artifact.about["method"] != "deep":
         raise UserError(f"method '{artifact.about['method']}' has no prompt", where=artifact.path, do="leave it out")
-    run = artifact.config["run"]["name"]
+    folder = artifact.path.parent if artifact.path.name == "prompt" else artifact.path
     if artifact.sharing == "shared":
-        return [Source(run, artifact.prompt_rows(), artifact)]
-    return [Source(f"{run}+task:{task}", artifact.prompt_rows(task), artifact) for task in artifact.tasks]
+        return [Source(str(folder), artifact.prompt_rows(), artifact)]
+    return [Source(f"{folder}+task:{task}", artifact.prompt_rows(task), artifact) for task in artifact.tasks]
 
 
-def library(folder: str | Path) -> list[Artifact]:
-    """Every artifact below a folder.
+def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
+    """Every artifact with a prompt below a folder, but for those of the run folder `own`.
 
     Raises:
         UserError: there is none.
     """
     if not str(folder):
         raise UserError("names no folder", where="prompt.init", do="write retrieve:<folder of runs>")
-    found = [read_artifact(path.parent) for path in sorted(Path(folder).rglob("artifact.json"))]
+    paths = [path.parent for path in sorted(Path(folder).rglob("artifact.json")) if own not in path.parents]
+    found = [read_artifact(path) for path in paths if _has_prompt(path)]
     if not found:
-        raise UserError("holds no artifacts", where=folder, do="give a folder of runs")
-    return [artifact for artifact in found if artifact.about["method"] == "deep"]
+        raise UserError("holds no artifacts with a prompt", where=folder, do="give a folder of runs")
+    return found
+
+
+def _has_prompt(path: Path) -> bool:
+    """Whether an artifact is of deep prompts, without reading the weights, which may be a whole model."""
+    with suppress(OSError, ValueError):
+        return json.loads((path / "artifact.json").read_text(encoding="utf-8")).get("method") == "deep"
+    return True  # reading it says what is wrong
 
 
 def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
@@ -87,14 +100,15 @@ def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
     return torch.stack(cosines_LNN)
 
 
-def warm_up(config: Config) -> tuple[list[Tensor], Backbone]:
-    """A prompt for the config's task after `prompt.retrieve.steps` steps from a random start."""
+def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
+    """A prompt and its module for the config's task after `prompt.retrieve.steps` steps from a random start."""
     config = deepcopy(config)
     config.prompt.init, config.head.init = "normal", None
+    config.prompt.sharing, config.prompt.train, config.prompt.gate = "shared", "all", False
     parts = build(config)
     trainer = L.Trainer(
         accelerator=config.trainer.get("accelerator", "auto"),
-        devices=1,
+        devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
         plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
         precision=config.trainer.get("precision"),
         max_steps=config.prompt.retrieve.steps,
@@ -106,7 +120,10 @@ def warm_up(config: Config) -> tuple[list[Tensor], Backbone]:
         enable_model_summary=False,
     )
     trainer.fit(parts.module, parts.data)
-    return parts.module.prompt.folded(next(iter(config.tasks))), parts.module.backbone
+    rows = parts.module.prompt.folded()
+    if not all(row.isfinite().all() for row in rows):
+        raise UserError("the warm-up ran into numbers that are not finite", where="prompt.init", do="lower optim.lr")
+    return rows, parts.module
 
 
 def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], list[float]]:
@@ -118,12 +135,11 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
     if len(config.tasks) > 1 or config.method != "deep":
         what = f"{len(config.tasks)} tasks, method '{config.method}'"
         raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
-    rows, backbone = warm_up(config)
-    shapes, fitting = [row.shape for row in rows], []
+    rows, module = warm_up(config)
+    prompt, fitting = module.prompt, []
     for source in (source for artifact in artifacts for source in sources(artifact)):
-        held = source.artifact.config["prompt"]
-        same = [row.shape for row in source.rows_PF] == shapes and held["form"] == config.prompt.form
-        if same and source.artifact.about["backbone"]["weights"] == backbone.fingerprint:
+        problem = misfit(source.artifact, source.rows_PF, config.prompt, prompt.slots, prompt.widths, module.backbone)
+        if problem is None and source.artifact.of_backbone(module.backbone):
             fitting.append(source)
     if not fitting:
         do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
@@ -137,12 +153,12 @@ def retrieve(config: Config) -> Retrieved:
     Raises:
         UserError: see `rank` and `library`.
     """
-    fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2]))
+    fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2], RunFolder(config).path))
     order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
     best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]
     best = best or order[:1]  # nothing points the same way: the nearest one alone
     total = sum(similarity[i] for i in best)
-    weights = [similarity[i] / total for i in best]
+    weights = [similarity[i] / total for i in best] if len(best) > 1 else [1.0]
     layers = zip(*(fitting[i].rows_PF for i in best), strict=True)
     rows = [sum(w * row for w, row in zip(weights, layer, strict=True)) for layer in layers]
     return Retrieved(

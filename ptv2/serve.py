@@ -96,16 +96,33 @@ def merged(artifacts: Sequence[Artifact]) -> Artifact:
     return Artifact(first.path, about, weights)
 
 
-ALIKE = ("prompt.form", "prompt.length", "prompt.layers", "prompt.gate", "prompt.position_offset", "head.pooling")
+def check_one_backbone(first: Artifact, other: Artifact) -> None:
+    """Refuse artifacts of different backbones in one call.
+
+    Raises:
+        UserError: weights or tokenizer differ.
+    """
+    for what in ("weights", "tokenizer"):
+        if first.about["backbone"][what] != other.about["backbone"][what]:
+            names = f"'{first.about['backbone']['name']}' and '{other.about['backbone']['name']}'"
+            what = f"was made for another backbone than {first.path} ({names}: their {what} differ)"
+            raise UserError(what, where=other.path, do="use each in a call of its own")
+
+
+ALIKE = (
+    "prompt.form",
+    "prompt.length",
+    "prompt.layers",
+    "prompt.gate",
+    "prompt.position_offset",
+    "head.pooling",
+    "backbone.dtype",
+)
 
 
 def _check_alike(first: Artifact, other: Artifact) -> None:
     """Refuse two artifacts that one pass through one backbone cannot serve."""
-    for what in ("weights", "tokenizer"):
-        if first.about["backbone"][what] != other.about["backbone"][what]:
-            names = f"'{first.about['backbone']['name']}' and '{other.about['backbone']['name']}'"
-            do = f"predict with {first.path} in a call of its own"
-            raise UserError(f"was made for another backbone than {first.path} ({names})", where=other.path, do=do)
+    check_one_backbone(first, other)
     pairs = [("method", first.about["method"], other.about["method"])]
     for key in ALIKE:
         part, name = key.split(".")

@@ -14,10 +14,13 @@ from ptv2.backbone import quiet_transformers
 from ptv2.config import load_config
 from ptv2.report import table
 from ptv2.retrieval import cosines, rank, sources
+from ptv2.serve import check_one_backbone
 
 
 def main(options: argparse.Namespace) -> None:
     artifacts = [read_artifact(path) for path in options.artifact]
+    for other in artifacts[1:]:
+        check_one_backbone(artifacts[0], other)
     prompts = [source for artifact in artifacts for source in sources(artifact)]
     names, cosines_LNN = [prompt.name for prompt in prompts], cosines([prompt.rows_PF for prompt in prompts])
     said = {"prompts": names, "cosine": cosines_LNN.mean(0).tolist()}

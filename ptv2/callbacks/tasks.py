@@ -33,16 +33,23 @@ class TaskCurves(Callback):
         self._before: Tensor | None = None  # what the gradient was before this batch, where steps have several batches
 
     def on_after_backward(self, trainer: L.Trainer, module: Any) -> None:
-        if len(module.losses) != 1 or module.prompt is None or not (shared := module.prompt.shared_parameters()):
+        if module.prompt is None or module.config.mixture.batches == "mixed":
             return
         (task,) = module.losses
-        total = torch.cat([p.grad.flatten() for p in shared if p.grad is not None] or [torch.zeros(0)])
+        shared = [p for p in module.prompt.shared_parameters() if p.requires_grad]
+        own = [p for p in module.prompt.parameters() if p.requires_grad and not any(p is other for other in shared)]
+        # A task that reads the encoder alone has no gradient at the decoder's prompt.
+        flat = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in [*shared, *own]]
+        if not flat:
+            return
+        total = torch.cat(flat).detach() * trainer.accumulate_grad_batches  # Lightning divides the loss by it
         gradient = total if self._before is None else total - self._before
         if trainer.accumulate_grad_batches > 1:
-            self._before = total.clone()
+            self._before = total
         self.sums[task]["grad_norm"] += float(gradient.norm())
-        if self.listening and self.cosine_every and gradient.norm() > 0:
-            self.kept.setdefault(task, gradient.detach().cpu().clone())
+        gradient = gradient[: sum(p.numel() for p in shared)]
+        if self.listening and self.cosine_every and len(gradient) and gradient.norm() > 0:
+            self.kept.setdefault(task, gradient.cpu().clone())
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         for task, loss in module.losses.items():

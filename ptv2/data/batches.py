@@ -79,6 +79,14 @@ class BatchStream:
         """Batches of the first epoch (of every epoch, without `tokens`)."""
         return -(-self.rows // self._batch_size) if self._tokens is None else len(self._epoch(0))
 
+    def begin(self, epoch: int) -> int:
+        """The number of the first batch of an epoch over the rows."""
+        if self._tokens is None:
+            return epoch * self.per_epoch()
+        while len(self._ends) <= epoch:
+            self._ends.append(self._ends[-1] + len(self._epoch(len(self._ends) - 1)))
+        return self._ends[epoch]
+
     def __getitem__(self, k: int) -> list[int]:
         epoch, batch = self._locate(k)
         return self._epoch(epoch)[batch]
@@ -87,7 +95,7 @@ class BatchStream:
         if self._tokens is None:
             return divmod(k, self.per_epoch())
         while self._ends[-1] <= k:
-            self._ends.append(self._ends[-1] + len(self._epoch(len(self._ends) - 1)))
+            self.begin(len(self._ends))
         epoch = bisect_right(self._ends, k) - 1
         return epoch, k - self._ends[epoch]
 

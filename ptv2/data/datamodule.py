@@ -42,11 +42,11 @@ class TaskDataModule(L.LightningDataModule):
         config, limits = self.run_config, self.run_config.trainer
         lengths = {name: data.encoded("train")["length"][:] for name, data in self.tasks.items()}
         draw = partial(MixtureBatches, lengths, times(self.config, self.world), config.mixture, config.seed)
-        epochs = limits.get("max_epochs")
-        if epochs in (None, -1) and limits.get("max_steps", -1) > 0:
+        epochs = [limits["max_epochs"]] if limits.get("max_epochs") not in (None, -1) else []
+        if limits.get("max_steps", -1) > 0:
             batches = limits["max_steps"] * limits.get("accumulate_grad_batches", 1)
-            epochs = math.ceil(batches / len(draw()))
-        return draw(epochs=max(1, epochs or 1), start=self.start)
+            epochs.append(math.ceil(batches / len(draw())))
+        return draw(epochs=max(1, min(epochs, default=1)), start=self.start)
 
     def state_dict(self) -> dict[str, int]:
         """Part of every checkpoint: the batches that were trained on."""

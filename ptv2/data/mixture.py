@@ -52,6 +52,9 @@ class MixtureBatches(Sampler[Draw]):
         self.sizes = {name: len(rows) for name, rows in lengths.items()}
         shares(self.sizes, config)  # refuses what cannot be drawn before anything is
         mixed = config.batches == "mixed"
+        if mixed and data.tokens_per_batch:
+            what = "fills batches of one task, and mixture.batches is mixed"
+            raise UserError(what, where="data.tokens_per_batch", do="use mixture.batches=single, or data.batch_size")
         self.slots = data.batch_size if mixed else 1  # draws of a task that make one batch
         size, tokens = (1, None) if mixed else (data.batch_size, data.tokens_per_batch)
         group = data.group_by_length and not mixed
@@ -91,7 +94,7 @@ class MixtureBatches(Sampler[Draw]):
     def _before(self, epoch: int) -> Tensor:
         """How often each task was drawn before an epoch."""
         if self.config.dry == "stop":  # every epoch begins every task anew
-            return torch.tensor([epoch * stream.per_epoch() for stream in self.streams])
+            return torch.tensor([stream.begin(epoch) for stream in self.streams])
         while len(self._counted) <= epoch:
             last = self.tasks(len(self._counted) - 1)
             self._counted.append(self._counted[-1] + torch.bincount(last, minlength=len(self.streams)))
@@ -99,13 +102,13 @@ class MixtureBatches(Sampler[Draw]):
 
     def _steps(self) -> int:
         """Steps of an epoch: as asked, or one pass over as many rows as there are, or until the first task is dry."""
-        passes, asked = [stream.per_epoch() for stream in self.streams], self.config.steps_per_epoch
+        asked = self.config.steps_per_epoch
         if self.config.dry == "cycle":
-            return asked or math.ceil(sum(passes) / self.slots)
+            return asked or math.ceil(sum(stream.per_epoch() for stream in self.streams) / self.slots)
         most, name = min(
-            (rows / share / self.slots, name)
+            ((stream.begin(epoch + 1) - stream.begin(epoch)) / share / self.slots, name)
             for epoch in range(self.epochs)
-            for rows, share, name in zip(passes, self.shares(epoch), self.sizes, strict=True)
+            for stream, share, name in zip(self.streams, self.shares(epoch), self.sizes, strict=True)
         )
         steps = math.floor(most + 1e-9)  # shares are rounded
         if steps < max(asked or 0, 1):
@@ -130,6 +133,8 @@ def shares(sizes: dict[str, int], config: MixtureConfig, progress: float = 0.0) 
     if kind not in words or len(numbers) not in wanted or not all(_positive(n) for n in numbers):
         raise UserError(f"'{config.sampling}'", where="mixture.sampling", do=nearest(config.sampling, KINDS))
     values = [float(number) for number in numbers]
+    if kind == "temperature" and values[0] < 1:
+        raise UserError(f"'{config.sampling}'", where="mixture.sampling", do="use a temperature of 1 or more")
     if kind == "weights" or config.weights:
         weights = _weights(sizes, config)
     elif kind == "equal":
@@ -151,7 +156,7 @@ def _weights(sizes: dict[str, int], config: MixtureConfig) -> list[float]:
         if name not in sizes:
             raise UserError(f"unknown task '{name}'", where=where, do=nearest(name, sizes))
     for name in sizes:
-        if not config.weights.get(name, 0) > 0:
+        if not 0 < config.weights.get(name, 0) < math.inf:
             raise UserError(f"task '{name}' has no weight above 0", where=where, do="give every task one")
     return [config.weights[name] for name in sizes]
 

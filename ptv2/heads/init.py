@@ -3,11 +3,14 @@
 from torch import nn
 
 from ptv2.artifact import read_artifact, source
+from ptv2.backbone import Backbone
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 
 
-def initial_heads(heads: nn.ModuleDict, init: str, tasks: dict[str, TaskData]) -> None:
+def initial_heads(
+    heads: nn.ModuleDict, init: str, tasks: dict[str, TaskData], pooling: str, backbone: Backbone
+) -> None:
     """Load the head of the same task, or of the task that `init` names, `artifact:<path>[+task:<name>]`.
 
     Raises:
@@ -18,6 +21,10 @@ def initial_heads(heads: nn.ModuleDict, init: str, tasks: dict[str, TaskData]) -
         do = "write artifact:<run folder> or artifact:<run folder>+task:<name>"
         raise UserError(f"unknown init '{init}'", where="head.init", do=do)
     artifact = read_artifact(path)
+    artifact.check_backbone(backbone)
+    if artifact.about["method"] == "full":
+        do = "start from a run with a frozen backbone, or use head.init=null"
+        raise UserError("its heads read a backbone that was trained with them", where=path, do=do)
     chosen = {name: named or name for name in tasks if named or name in artifact.tasks}
     if not chosen:
         what = f"no head for {', '.join(tasks)}, only for {', '.join(artifact.tasks)}"
@@ -32,7 +39,11 @@ def initial_heads(heads: nn.ModuleDict, init: str, tasks: dict[str, TaskData]) -
             raise UserError(
                 what, where=path, do="choose a task with the same labels in the same order, or head.init=null"
             )
+        if hasattr(heads[name], "pooling") and artifact.config["head"]["pooling"] != pooling:
+            theirs = artifact.config["head"]["pooling"]
+            do = f"set head.pooling={theirs}"
+            raise UserError(f"its heads read pooling '{theirs}', this run's '{pooling}'", where=path, do=do)
         state = artifact.state(f"heads.{task}.")
         if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in heads[name].state_dict().items()}:
-            raise UserError(f"the head of '{task}' has another shape", where=path, do="give head.pooling its value")
+            raise UserError(f"the head of '{task}' has another shape", where=path, do="use head.init=null")
         heads[name].load_state_dict(state)

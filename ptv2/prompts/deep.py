@@ -148,7 +148,8 @@ class DeepPrompt(nn.Module):
             return [self.rows()], None
         if isinstance(task, int):
             return [self.task_rows(self.tasks[task])], None
-        return [self.task_rows(name) for name in self.tasks], task
+        present, pick_B = task.unique(return_inverse=True)  # tasks that are not there get no gradient, not one of zeros
+        return [self.task_rows(self.tasks[i]) for i in present.tolist()], pick_B
 
     def _keys_values(self, slot: Slot, rows_PF: Tensor) -> tuple[Tensor, Tensor]:
         if self.config.form == "hidden":

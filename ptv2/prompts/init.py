@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ptv2.artifact import read_artifact, source
+from ptv2.artifact import Artifact, read_artifact, source
 from ptv2.backbone import Backbone
 from ptv2.config import PromptConfig
 from ptv2.errors import UserError, nearest
@@ -121,21 +121,33 @@ def _rows_of_artifact(
     artifact.check_backbone(backbone)
     if named is not None:
         artifact.check_task(named)
-    if config.sharing == "shared+task":
+    if config.sharing == "shared+task" and artifact.sharing == "shared+task":
         named = None  # the shared rows; the task's matrix comes from `initial_factors`
     rows = artifact.prompt_rows(named or (task if task in artifact.tasks else None))
+    if (problem := misfit(artifact, rows, config, slots, widths, backbone)) is not None:
+        what, do = problem
+        raise UserError(what, where=path, do=do)
+    return rows
+
+
+def misfit(
+    artifact: Artifact,
+    rows: Sequence[Tensor],
+    config: PromptConfig,
+    slots: Sequence[Slot],
+    widths: Sequence[int],
+    backbone: Backbone,
+) -> tuple[str, str] | None:
+    """Why an artifact's rows cannot be the start of this prompt, and what to do; None where they can."""
     held = artifact.config["prompt"]
     shapes = [(slot.length, width) for slot, width in zip(slots, widths, strict=True)]
     fits = held["form"] == config.form and [tuple(row.shape) for row in rows] == shapes
     if not fits or choose_slots(artifact.prompt_config(), backbone.sites) != list(slots):
         has = f"form '{held['form']}' with {len(rows)} layers of {tuple(rows[0].shape)}" if rows else "no prompt"
-        raise UserError(
-            f"holds {has}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
-            + (", other layers or places of the backbone" if fits else ""),
-            where=path,
-            do="give prompt.form, prompt.length and prompt.layers the artifact's values",
-        )
+        what = f"holds {has}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
+        what += ", other layers or places of the backbone" if fits else ""
+        return what, "give prompt.form, prompt.length and prompt.layers the artifact's values"
     for key in ("gate", "position_offset"):
         if held[key] and not getattr(config, key):
-            raise UserError(f"was trained with prompt.{key}", where=path, do=f"set prompt.{key}=true")
-    return rows
+            return f"was trained with prompt.{key}", f"set prompt.{key}=true"
+    return None

@@ -167,3 +167,11 @@ def test_stop_ends_the_epoch_with_the_first_dry_task():
 def test_stop_refuses_more_steps_than_there_are():
     with pytest.raises(UserError, match="task 'c' runs dry after 3 of 5 steps"):
         mixture(sampling="equal", dry="stop", steps_per_epoch=5)
+
+
+def test_with_stop_no_row_comes_twice_in_an_epoch_of_batches_filled_by_tokens():
+    lengths = {"a": [3 + i * 7 % 38 for i in range(1500)], "b": [3 + i * 11 % 38 for i in range(1200)]}
+    sampler = mixture(lengths, tokens=120, sampling="equal", dry="stop", epochs=4)
+    for _ in range(4):
+        batches = list(sampler)
+        assert all(len(set(rows)) == len(rows) for rows in (of(0, batches), of(1, batches)))

@@ -124,6 +124,10 @@ def test_one_pass_scores_what_each_loader_scores(write_mixture):
         ("mixture.loss_weights.name=2", "mixture.loss_weights: unknown task 'name'"),
         ("mixture={dry: stop, steps_per_epoch: 99}", "mixture.dry: task 'names' runs dry after 18 of 99 steps"),
         ("mixture.batches=both", "'mixture.batches' is 'both'"),
+        ("mixture={sampling: weights, weights: {names: .inf, ratings: 1, topics: 1}}", "has no weight above 0"),
+        ("mixture.sampling=temperature:0.001", "use a temperature of 1 or more"),
+        ("mixture.loss_weights.names=-1", "mixture.loss_weights.names: is -1"),
+        ("mixture.steps_per_epoch=1000000000000", "'mixture.steps_per_epoch' is 1000000000000"),
         ("prompt.sharing=own", "'prompt.sharing' is 'own'"),
         ("prompt.rank=0", "'prompt.rank' is 0"),
         ("trainer.limit_train_batches=2", "'trainer.limit_train_batches' is not supported"),
@@ -138,6 +142,11 @@ def test_what_a_mixture_cannot_be_is_one_line(ptv2, write_mixture, cards, tmp_pa
     assert found.code == 2 and len(found.err.splitlines()) == 1
     assert said in found.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_token_budget_is_for_batches_of_one_task(ptv2, write_mixture):
+    said = ptv2("fit", "--config", write_mixture(), "mixture.batches=mixed", "data.tokens_per_batch=100")
+    assert said.code == 2 and "data.tokens_per_batch: fills batches of one task" in said.err
 
 
 def test_two_tasks_of_one_name_are_refused(ptv2, write_mixture, cards):
@@ -184,6 +193,11 @@ def test_a_row_of_an_unknown_task_is_named(ptv2, finished, rows):
     assert said.code == 2 and said.err == f"error: {rows}:2: unknown task 'name'; did you mean 'names'?\n"
     rows.write_text(rows.read_text().replace(', "task": "name"}', "}", 1))
     assert "rows.jsonl:2: no field 'task', and there are several tasks" in ptv2(*both).err
+
+
+def test_a_row_of_another_task_than_the_only_one_is_named(ptv2, finished, rows):
+    said = ptv2("predict", "--artifact", finished("names"), "--input", rows)
+    assert said.code == 2 and said.err.startswith(f"error: {rows}:1: unknown task 'topics'")
 
 
 def test_artifacts_that_do_not_go_together_are_refused(ptv2, finished, rows, write_config, tmp_path):

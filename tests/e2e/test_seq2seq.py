@@ -246,3 +246,31 @@ def test_as_many_tokens_as_there_are_positions_can_be_written(config, ptv2):
         "trainer.max_epochs=1",
     )
     assert said.code == 0, said.err
+
+
+def test_a_classifier_and_a_generator_share_a_prompt(ptv2, config, tmp_path):
+    """One reads the encoder alone, the other encoder and decoder."""
+    path = config("t5", metrics=["perplexity"])
+    write_rows = [json.dumps({"text": word, "label": word}) for word in ("cat", "dog", "cow", "hen") * 4]
+    (tmp_path / "words").mkdir()
+    for split in SPLITS:
+        (tmp_path / "words" / f"{split}.jsonl").write_text("\n".join(write_rows))
+    card = {
+        "kind": "cls",
+        "dataset": {"path": str(tmp_path / "words")},
+        "inputs": {"text": "text"},
+        "metrics": ["accuracy"],
+    }
+    values = yaml.safe_load(path.read_text())
+    values["tasks"] = {"words": card | {"name": "words", "max_length": 8}, "tiny": values.pop("task")}
+    values["mixture"] = {"cosine_every": 2}
+    path.write_text(yaml.safe_dump(values))
+    said = ptv2("fit", "--config", path, "trainer.accumulate_grad_batches=2")
+    assert said.code == 0, said.err
+    rows = [{"task": "words", "text": "cat"}, {"task": "tiny", "text": "the dog"}, {"task": "words", "text": "hen"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    said = ptv2("predict", "--artifact", tmp_path / "runs" / "run", "--input", tmp_path / "rows.jsonl")
+    assert said.code == 0, said.err
+    assert [json.loads(line)["task"] for line in said.out.splitlines()] == ["words", "tiny", "words"]
+    said = ptv2("fit", "--config", path, "method=head", "run.name=head")
+    assert said.code == 2 and said.err == "error: method: nothing trains for the generating task 'tiny'; use deep\n"

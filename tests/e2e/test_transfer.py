@@ -1,6 +1,7 @@
 """Prompts that start from earlier ones: an artifact's, one task's of several, or the most similar of a folder."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_retrieval_finds_the_prompt_of_the_same_task(pretrained, write_config):
     assert list(found.similarity) == sorted(found.similarity, key=lambda name: -found.similarity[name])
     assert len(found.similarity) == 3 and list(found.weights.values()) == [1.0]
     (best,) = found.weights
-    task = best.removeprefix("topics+task:")
+    task = best.rpartition("+task:")[2]
     assert same(found.rows_PF, read_artifact(pretrained("task")).prompt_rows(task))
 
 
@@ -113,7 +114,7 @@ def test_fit_retrieves_and_says_what(pretrained, ptv2, write_config, tmp_path):
     assert ptv2("fit", "--config", write_config(), *retrieved).code == 0
     folder = tmp_path / "runs" / "topics"
     results = json.loads((folder / "results.json").read_text())
-    assert results["retrieved"]["weights"] == {"topics": 1.0}
+    assert results["retrieved"]["weights"] == {str(pretrained("shared")): 1.0}
     assert results["retrieved"] == json.loads((folder / "retrieved.json").read_text())
 
 
@@ -134,7 +135,7 @@ def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write
     said = ptv2("similarity", "--artifact", folder, "--layers", "--json", *config)
     assert said.code == 0, said.err
     found = json.loads(said.out)
-    assert found["prompts"] == [f"topics+task:{name}" for name in NAMES]
+    assert found["prompts"] == [f"{folder}+task:{name}" for name in NAMES]
     assert len(found["layers"]) == 3 and set(found["sources"]) == set(found["prompts"])
     for i in range(3):
         assert found["cosine"][i][i] == pytest.approx(1)
@@ -154,7 +155,11 @@ def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write
         (["head.init=TASK"], "head.init: unknown init"),
         (["head.init=artifact:TASK+task:ratings"], "'ratings' is of kind regression, 'topics' of kind cls"),
         (["head.init=artifact:TASK", "tasks.topics.labels=[fruit, animal]"], "'topics' has labels animal, fruit"),
-        (["head.init=artifact:TASK", "head.pooling=dense"], "the head of 'topics' has another shape"),
+        (["head.init=artifact:TASK", "head.pooling=dense"], "its heads read pooling 'mean', this run's 'dense'"),
+        (["head.init=artifact:TASK", "head.pooling=cls"], "its heads read pooling 'mean', this run's 'cls'"),
+        (["prompt.train=own"], "'own' freezes what tasks share, and here that would be random values"),
+        (["prompt.train=own", "prompt.sharing=task", "prompt.init=artifact:TASK"], "here they share nothing"),
+        (["method=head", "prompt.init=artifact:SHARED"], "prompt.init: method 'head' has no prompt"),
         (["prompt.init=artifact:SHARED", "prompt.position_offset=true"], None),
     ],
 )
@@ -177,3 +182,34 @@ def test_a_head_for_no_task_of_the_run_is_refused(ptv2, pretrained, write_config
     config = write_config(tasks={"new": str(cards["topics"])})
     said = ptv2("fit", "--config", config, f"head.init=artifact:{pretrained('shared')}")
     assert said.code == 2 and "no head for new, only for names, ratings, topics" in said.err
+
+
+def test_a_run_that_goes_on_does_not_need_what_it_started_from(pretrained, ptv2, write_config, tmp_path):
+    source = shutil.copytree(pretrained("shared"), tmp_path / "source")
+    ways = (f"prompt.init=artifact:{source}", f"head.init=artifact:{source}")
+    assert ptv2("fit", "--config", write_config(), *ways).code == 0
+    folder = tmp_path / "runs" / "topics"
+    first = json.loads((folder / "results.json").read_text())["scores"]
+    (folder / "results.json").unlink()
+    shutil.rmtree(source)
+    assert ptv2("fit", "--config", write_config(), *ways).code == 0
+    assert json.loads((folder / "results.json").read_text())["scores"] == first
+
+
+def test_a_library_is_searched_without_the_run_itself(pretrained, ptv2, write_config, tmp_path):
+    shutil.copytree(pretrained("shared"), tmp_path / "runs" / "earlier")
+    ways = (f"prompt.init=retrieve:{tmp_path / 'runs'}", "prompt.retrieve.steps=3")
+    for again in ((), ("run.overwrite=true",)):
+        assert ptv2("fit", "--config", write_config(), *ways, *again).code == 0
+        found = json.loads((tmp_path / "runs" / "topics" / "retrieved.json").read_text())
+        assert list(found["similarity"]) == [str(tmp_path / "runs" / "earlier")]
+
+
+def test_prompts_of_different_backbones_are_not_compared(pretrained, ptv2, tmp_path):
+    other = shutil.copytree(pretrained("shared"), tmp_path / "other")
+    about = json.loads((other / "prompt" / "artifact.json").read_text())
+    about["backbone"]["weights"] = "0" * 64
+    (other / "prompt" / "artifact.json").write_text(json.dumps(about))
+    said = ptv2("similarity", "--artifact", pretrained("shared"), "--artifact", other)
+    assert said.code == 2 and len(said.err.splitlines()) == 1
+    assert "was made for another backbone" in said.err
