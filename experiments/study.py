@@ -1,21 +1,26 @@
 """What all studies share: cells that run once each, and a table with mean ± std written from their results.
 
-A study's results.jsonl holds one line per finished cell; running the study again runs the missing cells alone.
+A study's results.jsonl holds one line per finished cell; running the study again runs the missing cells alone, and with
+`--table` none: it writes the table of those that are finished.
 """
 
 import json
 import statistics
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ptv2.run import environment
 
+TABLE_ONLY = "--table" in sys.argv
 Cell = dict[str, Any]  # what identifies a run: system, task, seed, ...
 
 
 def run_cells(folder: Path, cells: Iterable[Cell], run: Callable[[Cell], dict[str, Any]]) -> None:
     """Run every cell that results.jsonl does not hold yet; a cell's scores are appended when it is done."""
+    if TABLE_ONLY:
+        return
     for cell in cells:
         if any(line["cell"] == cell for line in read_results(folder)):
             continue
@@ -52,7 +57,7 @@ def write_table(
     for names, scores in rows.items():
         cells = [spread([s[column] for s in scores if s.get(column) is not None]) for column in columns]
         text.append("| " + " | ".join([*names, *cells, str(len(scores))]) + " |")
-    text += ["", f"Written by `{command}`; mean ± standard deviation over the seeds, fractions.", ""]
+    text += ["", f"Written by `{command}`; mean ± standard deviation over the seeds; scores are fractions.", ""]
     text += [*describe(results), ""]
     (folder / "table.md").write_text("\n".join(text), encoding="utf-8")
     print("\n".join(text))

@@ -15,7 +15,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from experiments.study import Cell, read_results, run_cells, write_table
+from experiments.study import TABLE_ONLY, Cell, read_results, run_cells, write_table
 from experiments.transfer.figure import draw
 from experiments.transfer.pretrain import MIXTURES, pretrain
 from experiments.transfer.runs import FOLDER, RUNS, load
@@ -48,13 +48,15 @@ TEST_ROWS = 300
 def main(targets: list[str]) -> None:
     quiet_transformers()
     quiet()
-    for mixture in MIXTURES:
-        pretrain(mixture)
-    for target in targets:
-        run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid()], run)
-    for rows, seeds in SEEDS.items():
-        for seed, target, system in product(seeds, targets, SYSTEMS):
-            run_cells(FOLDER, [cell(target, system, rows, seed, best_rate(target, system))], run)
+    if not TABLE_ONLY:
+        for mixture in MIXTURES:
+            pretrain(mixture)
+        for target in targets:
+            run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid()], run)
+        for rows, seeds in SEEDS.items():
+            for seed, target, system in product(seeds, targets, SYSTEMS):
+                run_cells(FOLDER, [cell(target, system, rows, seed, best_rate(target, system))], run)
+                report()
     report()
 
 
@@ -115,7 +117,8 @@ def library() -> Path:
 
 def report() -> None:
     final = [line for line in read_results(FOLDER) if line["cell"]["seed"] != SEARCH_SEED]
-    draw(final, SYSTEMS, FOLDER / "figure.svg")
+    if final:
+        draw(final, SYSTEMS, FOLDER / "figure.svg")
     write_table(
         FOLDER,
         "Transfer of pretrained prompts",
@@ -127,4 +130,4 @@ def report() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(TARGETS))
+    main([word for word in sys.argv[1:] if word in TARGETS] or list(TARGETS))
