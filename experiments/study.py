@@ -54,7 +54,7 @@ def write_table(
         "| " + " | ".join([*by, *columns, "seeds"]) + " |",
         "|" + "---|" * (len(by + columns) + 1),
     ]
-    for names, scores in rows.items():
+    for names, scores in sorted(rows.items(), key=lambda row: row[0][:-1]):  # in the order of the cells within a group
         cells = [spread([s[column] for s in scores if s.get(column) is not None]) for column in columns]
         text.append("| " + " | ".join([*names, *cells, str(len(scores))]) + " |")
     text += ["", f"Written by `{command}`; mean ± standard deviation over the seeds; scores are fractions.", ""]

@@ -124,7 +124,7 @@ def report() -> None:
         "Transfer of pretrained prompts",
         "python -m experiments.transfer.study",
         ["target", "rows", "system"],
-        ["test", "minutes"],
+        ["test"],
         keep=lambda cell: cell["seed"] != SEARCH_SEED,
     )
 
