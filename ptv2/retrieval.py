@@ -126,15 +126,24 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
     return rows, parts.module
 
 
+def check_alone(config: Config) -> None:
+    """Refuse a config for which no prompt can be retrieved.
+
+    Raises:
+        UserError: several tasks, or a method without a prompt.
+    """
+    if len(config.tasks) > 1 or config.method != "deep":
+        what = f"{len(config.tasks)} tasks, method '{config.method}'"
+        raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
+
+
 def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], list[float]]:
     """The artifacts' prompts that fit the config, and how similar each is to a warmed-up prompt of its task.
 
     Raises:
         UserError: several tasks or no prompt in the config, or nothing fits.
     """
-    if len(config.tasks) > 1 or config.method != "deep":
-        what = f"{len(config.tasks)} tasks, method '{config.method}'"
-        raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
+    check_alone(config)
     rows, module = warm_up(config)
     prompt, fitting = module.prompt, []
     for source in (source for artifact in artifacts for source in sources(artifact)):
@@ -153,6 +162,7 @@ def retrieve(config: Config) -> Retrieved:
     Raises:
         UserError: see `rank` and `library`.
     """
+    check_alone(config)
     fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2], RunFolder(config).path))
     order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
     best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]

@@ -132,7 +132,7 @@ def test_one_pass_scores_what_each_loader_scores(write_mixture):
         ("prompt.rank=0", "'prompt.rank' is 0"),
         ("trainer.limit_train_batches=2", "'trainer.limit_train_batches' is not supported"),
         ("tasks.names.dataset.path=TRAIN", "tasks.names.dataset: has no validation rows"),
-        ("prompt.init=retrieve:runs", "runs: holds no artifacts"),
+        ("prompt.init=retrieve:runs", "prompt.init: 3 tasks, method 'deep'"),
         ("task.max_length=8", "command line: 'task.max_length=8' is unclear with 3 tasks"),
     ],
 )
