@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
+
+from ptv2.ranks import gather
 
 
 def state() -> dict[str, Any]:
@@ -21,18 +22,12 @@ def state() -> dict[str, Any]:
 
 def of_all_ranks() -> list[dict[str, Any]]:
     """The states of every rank, on every rank."""
-    own = state()
-    if not (dist.is_available() and dist.is_initialized()):
-        return [own]
-    states: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(states, own)
-    return states
+    return gather(state())
 
 
-def put_back(states: list[dict[str, Any]]) -> None:
+def put_back(states: list[dict[str, Any]], rank: int, world: int) -> None:
     """Set this rank's. A run on another number of ranks draws anew: what it would have drawn is no one's state."""
-    ranks, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_available() and dist.is_initialized() else (1, 0)
-    if len(states) != ranks:
+    if len(states) != world:
         return
     saved = states[rank]
     random.setstate(saved["python"])

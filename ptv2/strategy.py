@@ -34,7 +34,7 @@ def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
         return "auto"
     # A head without a batch in this step must not be waited for. DDP looks for such parameters in the graph, and
     # leaves their gradients None where no rank used them, as a single process does: AdamW passes them over. A zero
-    # gradient would save the search (no difference was measured in 24 layers) and still move them, by their momentum.
+    # gradient would save the search and still move them, by their momentum.
     # Buffers are constants, or the same on all ranks; sent around before each forward pass, they would have to be
     # waited for in scoring too.
     return DDPStrategy(find_unused_parameters=len(config.tasks) > 1, forward_sync_buffers=False, timeout=timeout)

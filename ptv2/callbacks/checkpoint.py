@@ -149,7 +149,7 @@ class Checkpoints(Checkpoint):
         self.saved, self.resumed = checkpoint["global_step"], checkpoint
 
     def _put_back(self, trainer: L.Trainer) -> None:
-        randomness.put_back(self.resumed["random"])
+        randomness.put_back(self.resumed["random"], trainer.global_rank, trainer.world_size)
         # The step that the next line of the log gets. Lightning adds one on some of its ways back into an epoch.
         trainer.fit_loop.epoch_loop._batches_that_stepped = self.resumed["logged"]
         self.resumed = None

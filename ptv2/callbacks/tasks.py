@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class TaskCurves(Callback):
@@ -30,24 +30,29 @@ class TaskCurves(Callback):
         self.sums = {task: _nothing() for task in tasks}
         self.kept: dict[str, Tensor] = {}
         self.listening = True
+        self.shared: list[nn.Parameter] = []  # of the prompt, where batches are of one task: what all of them train
+        self.own: list[nn.Parameter] = []  # and what one of them trains
         self._before: Tensor | None = None  # what the gradient was before this batch, where steps have several batches
 
-    def on_after_backward(self, trainer: L.Trainer, module: Any) -> None:
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         if module.prompt is None or module.config.mixture.batches == "mixed":
             return
-        (task,) = module.losses
-        shared = [p for p in module.prompt.shared_parameters() if p.requires_grad]
-        own = [p for p in module.prompt.parameters() if p.requires_grad and not any(p is other for other in shared)]
-        # A task that reads the encoder alone has no gradient at the decoder's prompt.
-        flat = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in [*shared, *own]]
-        if not flat:
+        self.shared = [p for p in module.prompt.shared_parameters() if p.requires_grad]
+        shared = {id(p) for p in self.shared}
+        self.own = [p for p in module.prompt.parameters() if p.requires_grad and id(p) not in shared]
+
+    def on_after_backward(self, trainer: L.Trainer, module: Any) -> None:
+        if not (learned := [*self.shared, *self.own]):
             return
+        (task,) = module.losses
+        # A task that reads the encoder alone has no gradient at the decoder's prompt.
+        flat = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in learned]
         total = torch.cat(flat).detach() * trainer.accumulate_grad_batches  # Lightning divides the loss by it
         gradient = total if self._before is None else total - self._before
         if trainer.accumulate_grad_batches > 1:
             self._before = total
         self.sums[task]["grad_norm"] += float(gradient.norm())
-        gradient = gradient[: sum(p.numel() for p in shared)]
+        gradient = gradient[: sum(p.numel() for p in self.shared)]
         if self.listening and self.cosine_every and len(gradient) and gradient.norm() > 0:
             self.kept.setdefault(task, gradient.cpu().clone())
 

@@ -53,7 +53,7 @@ class DeepPrompt(nn.Module):
         if config.sharing == "shared+task":
             for name in self.tasks:
                 self.own[name] = LowRankRows(self.lengths, self.widths, config.rank, config.init_std)
-                initial_factors(self.own[name], config, name)
+            initial_factors(self.own, config)
         heads = [slot.site.heads for slot in self.slots]
         self.gates = nn.ParameterList(initial_gates(config, heads, self.tasks)) if config.gate else None
         if config.train == "own":

@@ -1,6 +1,6 @@
 """Where a prompt starts: drawn, zero, what the frozen backbone computes for a text, or an earlier artifact."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -47,8 +47,8 @@ def initial_rows(
     raise UserError(f"unknown init '{config.init}'", where="prompt.init", do=nearest(config.init, KINDS))
 
 
-def initial_factors(own: LowRankRows, config: PromptConfig, task: str) -> None:
-    """Put an artifact's low-rank matrix of the task in the place of ones, if `config.init` names one that has it.
+def initial_factors(own: Mapping[str, LowRankRows], config: PromptConfig) -> None:
+    """Put an artifact's low-rank matrix of each task in the place of ones, if `config.init` names one that has it.
 
     Raises:
         UserError: it is of another rank or size.
@@ -59,13 +59,16 @@ def initial_factors(own: LowRankRows, config: PromptConfig, task: str) -> None:
     artifact = read_artifact(path)
     if artifact.sharing != "shared+task":
         return
-    held = artifact.state(f"prompt.own.{artifact.check_task(named or task) if named else task}.")
-    mine = own.state_dict()
-    if not held:
-        return
-    if {name: tensor.shape for name, tensor in held.items()} != {name: tensor.shape for name, tensor in mine.items()}:
-        raise UserError("has low-rank matrices of another size", where=path, do="give prompt.rank the artifact's value")
-    own.load_state_dict(held)
+    if named is not None:
+        artifact.check_task(named)
+    for task, mine in own.items():
+        held = artifact.state(f"prompt.own.{named or task}.")
+        if not held:
+            continue
+        if {k: v.shape for k, v in held.items()} != {k: v.shape for k, v in mine.state_dict().items()}:
+            do = "give prompt.rank the artifact's value"
+            raise UserError("has low-rank matrices of another size", where=path, do=do)
+        mine.load_state_dict(held)
 
 
 def initial_gates(config: PromptConfig, heads: Sequence[int], tasks: Sequence[str]) -> list[Tensor]:

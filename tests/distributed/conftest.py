@@ -6,12 +6,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
-from scene import CARDS, write_rows
+from scene import CARDS, Said, write_rows
 
 ROWS = {"train": 33, "validation": 17, "test": 15}  # 33 = 2 * 16 + 1: the last batch has a row for one rank alone
 
@@ -43,15 +42,6 @@ def config(tmp_path_factory, tiny_bert) -> Path:
     path = root / "mixture.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
-
-
-@dataclass
-class Said:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """The commands as a user runs them: a tiny backbone and three small tasks in local files."""
 
 import os
-import random
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from scene import CARDS, make_config, write_rows
+from scene import Said, make_config, write_cards
 
 from ptv2 import command, fit
 from ptv2.config import load_config
@@ -21,24 +18,7 @@ from ptv2.config import load_config
 @pytest.fixture(scope="session")
 def cards(tmp_path_factory) -> dict[str, Path]:
     """Card files of the three tasks, their rows in a folder beside each."""
-    root = tmp_path_factory.mktemp("tasks")
-    for name, (make, keys) in CARDS.items():
-        draw = random.Random(name)
-        (root / name).mkdir()
-        for split, count in {"train": 48, "validation": 16, "test": 16}.items():
-            write_rows(root / name / f"{split}.jsonl", [make(draw, i) for i in range(count)])
-        card = {"dataset": {"path": str(root / name)}, "max_length": 24} | keys
-        (root / f"{name}.yaml").write_text(yaml.safe_dump(card))
-    return {name: root / f"{name}.yaml" for name in CARDS}
-
-
-@dataclass
-class Said:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
+    return write_cards(tmp_path_factory.mktemp("tasks"))
 
 
 @pytest.fixture

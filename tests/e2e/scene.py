@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,27 @@ CARDS = {
 def write_rows(path: Path, rows: list[Row]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def write_cards(root: Path, train: int = 48) -> dict[str, Path]:
+    """Card files of the three tasks, their rows in a folder beside each."""
+    for name, (make, keys) in CARDS.items():
+        draw = random.Random(name)
+        (root / name).mkdir()
+        for split, count in {"train": train, "validation": 16, "test": 16}.items():
+            write_rows(root / name / f"{split}.jsonl", [make(draw, i) for i in range(count)])
+        card = {"dataset": {"path": str(root / name)}, "max_length": 24} | keys
+        (root / f"{name}.yaml").write_text(yaml.safe_dump(card))
+    return {name: root / f"{name}.yaml" for name in CARDS}
+
+
+@dataclass
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
 
 
 def make_config(folder: Path, tiny_bert: Path, card: Path, **keys: Any) -> Path:

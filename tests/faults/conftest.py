@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -14,11 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
-
-sys.path.append(str(Path(__file__).parents[1] / "e2e"))
-from scene import CARDS, make_config, write_rows
+from scene import make_config, write_cards
 
 OUTCOMES = pytest.StashKey[list]()
 BASE = ("trainer.max_epochs=3", "run.save_every=1")
@@ -97,15 +93,7 @@ def zygote():
 @pytest.fixture(scope="session")
 def cards(tmp_path_factory) -> dict[str, Path]:
     """Card files of the small tasks, their rows in a folder beside each."""
-    root = tmp_path_factory.mktemp("tasks")
-    for name, (make, keys) in CARDS.items():
-        draw = random.Random(name)
-        (root / name).mkdir()
-        for split, count in {"train": 46, "validation": 16, "test": 16}.items():  # the last batch of an epoch is short
-            write_rows(root / name / f"{split}.jsonl", [make(draw, i) for i in range(count)])
-        card = {"dataset": {"path": str(root / name)}, "max_length": 24} | keys
-        (root / f"{name}.yaml").write_text(yaml.safe_dump(card))
-    return {name: root / f"{name}.yaml" for name in CARDS}
+    return write_cards(tmp_path_factory.mktemp("tasks"), train=46)  # the last batch of an epoch is short
 
 
 @dataclass
