@@ -41,13 +41,16 @@ def write_table(
     command: str,
     by: list[str],
     columns: list[str],
-    keep: Callable[[Cell], bool] = lambda cell: True,
+    results: list[dict[str, Any]] | None = None,
 ) -> None:
-    """table.md: a row per value of the cell keys `by`, and mean ± std over seeds of each score in `columns`."""
-    results = [line for line in read_results(folder) if keep(line["cell"])]
+    """table.md: a row per value of the cell keys `by`, and mean ± std over seeds of each score in `columns`.
+
+    Of all `results` of the folder, unless some are given.
+    """
+    results = read_results(folder) if results is None else results
     rows: dict[tuple, list[dict[str, float]]] = {}
     for line in results:
-        rows.setdefault(tuple(str(line["cell"].get(key, "")) for key in by), []).append(line["scores"])
+        rows.setdefault(tuple(line["cell"].get(key, "") for key in by), []).append(line["scores"])
     text = [
         f"# {title}",
         "",
@@ -56,7 +59,7 @@ def write_table(
     ]
     for names, scores in sorted(rows.items(), key=lambda row: row[0][:-1]):  # in the order of the cells within a group
         cells = [spread([s[column] for s in scores if s.get(column) is not None]) for column in columns]
-        text.append("| " + " | ".join([*names, *cells, str(len(scores))]) + " |")
+        text.append("| " + " | ".join([*map(str, names), *cells, str(len(scores))]) + " |")
     text += ["", f"Written by `{command}`; mean ± standard deviation over the seeds; scores are fractions.", ""]
     text += [*describe(results), ""]
     (folder / "table.md").write_text("\n".join(text), encoding="utf-8")

@@ -1,13 +1,18 @@
-"""The sources of the transfer study: prompts pretrained on several sets of one kind, and on all of them."""
+"""The sources of the transfer study: prompts pretrained on several sets of one kind, and on all of them.
 
+The finished ones are in sources/, where the study finds them; without them they are trained anew.
+"""
+
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
-from experiments.transfer.runs import RUNS, load
+from experiments.transfer.runs import FOLDER, RUNS, load
 from ptv2.fit import fit
 
 BINARY = {"kind": "cls", "label": "label", "labels": ["negative", "positive"], "metrics": ["accuracy"]}
-SOURCES: dict[str, dict[str, dict[str, Any]]] = {  # kind -> name of a task: its card and what differs from it
+KINDS: dict[str, dict[str, dict[str, Any]]] = {  # kind -> name of a task: its card and what differs from it
     "sentiment": {
         name: {"card": f"sentiment/{name}", "max_length": 48} | BINARY
         for name in ("hutto_movie", "hutto_amazon", "hutto_tweets", "hutto_nyt")
@@ -22,26 +27,39 @@ SOURCES: dict[str, dict[str, dict[str, Any]]] = {  # kind -> name of a task: its
         for name in ("squad", "squad_v2")
     },
 }
-MIXTURES = SOURCES | {"everything": {name: card for tasks in SOURCES.values() for name, card in tasks.items()}}
-STEPS = {"sentiment": 1200, "ner": 1400, "qa": 800, "everything": 1200}
+MIXTURES = KINDS | {"everything": {name: card for tasks in KINDS.values() for name, card in tasks.items()}}
+SOURCES = FOLDER / "sources"
+STEPS = {"sentiment": 3000, "ner": 3000, "qa": 800, "everything": 2400}
 SEED = 1
 
 
-def pretrain(mixture: str) -> Path:
-    """The run folder of a source, trained now unless it is there."""
-    config = load(
-        f"pretrain-{mixture}",
-        MIXTURES[mixture],
-        [
-            f"seed={SEED}",
-            "optim.lr=0.01",
-            "data.limit.train=4000",
-            "data.limit.validation=100",
-            "data.limit.test=100",
-            "mixture.sampling=temperature:2",
-            f"mixture.steps_per_epoch={STEPS[mixture] // 4}",
-            "trainer.max_epochs=4",
-        ],
+def pretrain(mixture: str) -> None:
+    """Train a source, unless it is there."""
+    if (SOURCES / mixture / "artifact.json").is_file():
+        return
+    fit(
+        load(
+            f"pretrain-{mixture}",
+            MIXTURES[mixture],
+            [
+                f"seed={SEED}",
+                "optim.lr=0.01",
+                "data.limit.train=4000",
+                "data.limit.validation=100",
+                "data.limit.test=100",
+                "mixture.sampling=temperature:2",
+                f"mixture.steps_per_epoch={STEPS[mixture] // 4}",
+                "trainer.max_epochs=4",
+            ],
+        )
     )
-    fit(config)
-    return RUNS / f"pretrain-{mixture}"
+    keep(RUNS / f"pretrain-{mixture}" / "prompt", SOURCES / mixture)
+
+
+def keep(artifact: Path, folder: Path) -> None:
+    """Copy an artifact, without the place where its data lay on the machine that trained it."""
+    shutil.copytree(artifact, folder, dirs_exist_ok=True)
+    about = json.loads((artifact / "artifact.json").read_text(encoding="utf-8"))
+    for name, card in about["config"]["tasks"].items():
+        card["dataset"]["path"] = name
+    (folder / "artifact.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,44 +1,69 @@
 """Does a pretrained prompt help a new task of which little is labelled?
 
-Three targets of different kinds, 64 training rows (five draws) and 256 (three). Five systems, each with the learning
+Three targets of different kinds, 64 training rows (five draws) and 256 (three). Six systems, each with the learning
 rate that a search over three, on validation rows and a draw of its own, chose for it on this target:
 
-scratch: deep prompts from random values. same kind: from prompts pretrained on other sets of the kind. everything: from
-prompts pretrained on the sets of all kinds. retrieved: from whichever of these four a short warm-up finds most alike.
-full: every weight of the backbone fine-tuned.
+scratch: deep prompts from random values. same kind: from prompts pretrained on other sets of the kind. with head: the
+same, and the head of one of those sets, where it has the target's labels. everything: from prompts pretrained on the
+sets of all kinds. retrieved: from whichever of these four a short warm-up finds most alike. full: every weight of the
+backbone fine-tuned.
 
 Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.study [TARGET ...]
 """
 
 import shutil
 import sys
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from experiments.study import TABLE_ONLY, Cell, read_results, run_cells, write_table
 from experiments.transfer.figure import draw
-from experiments.transfer.pretrain import MIXTURES, pretrain
+from experiments.transfer.pretrain import MIXTURES, SOURCES, pretrain
 from experiments.transfer.runs import FOLDER, RUNS, load
 from ptv2.backbone import quiet_transformers
 from ptv2.command import quiet
+from ptv2.config import Config
 from ptv2.fit import fit
+from ptv2.retrieval import retrieve
 
-TARGETS = {  # target: its card and keys, the metric, the source of its kind, and epochs over 64 and 256 rows
-    "sst2": (
+
+@dataclass
+class Target:
+    """A task to transfer to, and what is special about it."""
+
+    card: dict[str, Any]
+    metric: str
+    kind: str  # the source of its kind
+    head: str | None  # a task of that source whose labels are the target's
+    steps: dict[int, int]  # training rows -> steps
+
+
+TARGETS = {
+    "sst2": Target(
         {"card": "glue/sst2", "max_length": 48, "dataset": {"splits": {"test": "test"}}},
         "accuracy",
         "sentiment",
-        {64: 40, 256: 20},
+        "hutto_movie",
+        {64: 160, 256: 240},
     ),
-    "conll2004": ({"card": "ner/conll2004", "max_length": 80}, "span_f1", "ner", {64: 40, 256: 20}),
-    "squadshifts_new_wiki": (
+    "conll2004": Target(
+        {"card": "ner/conll2004", "max_length": 80},
+        "span_f1",
+        "ner",
+        None,
+        {64: 160, 256: 240},
+    ),
+    "squadshifts_new_wiki": Target(
         {"card": "qa/squad", "max_length": 160, "options": {"stride": 48}},
         "squad_f1",
         "qa",
-        {64: 10, 256: 5},
+        "squad",
+        {64: 80, 256: 120},
     ),
 }
-SYSTEMS = ("scratch", "same kind", "everything", "retrieved", "full")
+SYSTEMS = ("scratch", "same kind", "with head", "everything", "retrieved", "full")
 PROMPT_RATES, FULL_RATES = (0.003, 0.01, 0.03), (3e-5, 1e-4, 3e-4)
 SEARCH_SEED = 100
 SEEDS = {64: (1, 2, 3, 4, 5), 256: (1, 2, 3)}
@@ -52,18 +77,23 @@ def main(targets: list[str]) -> None:
         for mixture in MIXTURES:
             pretrain(mixture)
         for target in targets:
-            run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid()], run)
+            run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid(target)], run)
         for rows, seeds in SEEDS.items():
-            for seed, target, system in product(seeds, targets, SYSTEMS):
-                run_cells(FOLDER, [cell(target, system, rows, seed, best_rate(target, system))], run)
+            for seed, target in product(seeds, targets):
+                for system in systems(target):
+                    run_cells(FOLDER, [cell(target, system, rows, seed, best_rate(target, system))], run)
                 report()
     report()
 
 
-def grid() -> list[tuple[str, float]]:
+def systems(target: str) -> list[str]:
+    return [system for system in SYSTEMS if system != "with head" or TARGETS[target].head]
+
+
+def grid(target: str) -> list[tuple[str, float]]:
     """Every learning rate that is searched for a target; `retrieved` takes that of `same kind`."""
-    systems = [system for system in SYSTEMS if system != "retrieved"]
-    return [(system, lr) for system in systems for lr in (FULL_RATES if system == "full" else PROMPT_RATES)]
+    searched = [system for system in systems(target) if system != "retrieved"]
+    return [(system, lr) for system in searched for lr in (FULL_RATES if system == "full" else PROMPT_RATES)]
 
 
 def cell(target: str, system: str, rows: int, seed: int, lr: float) -> Cell:
@@ -81,42 +111,71 @@ def best_rate(target: str, system: str) -> float:
     return max(found, key=found.__getitem__)
 
 
-def run(of: Cell) -> dict[str, float]:
-    card, metric, kind, epochs = TARGETS[of["target"]]
-    overrides = [
-        f"seed={of['seed']}",
-        f"optim.lr={of['lr']}",
-        f"data.limit.train={of['rows']}",
-        "data.limit.validation=100",
-        f"data.limit.test={TEST_ROWS}",
-        f"trainer.max_epochs={epochs[of['rows']]}",
-        f"trainer.check_val_every_n_epoch={epochs[of['rows']] // 2}",
-    ]
-    if of["system"] == "full":
-        overrides += ["method=full", "backbone.dtype=float32"]
-    elif of["system"] != "scratch":
-        source = {"same kind": f"pretrain-{kind}", "everything": "pretrain-everything"}.get(of["system"])
-        overrides += [f"prompt.init={f'artifact:{RUNS / source}' if source else f'retrieve:{library()}'}"]
-    name = "-".join(str(of[key]) for key in of).replace(" ", "_")
-    results = fit(load(name, {of["target"]: card}, overrides))
-    scores, minutes = results["scores"], results["wall_seconds"] / 60
-    test = scores["test"][of["target"]][metric]
-    return {"test": test, "validation": scores["validation"][of["target"]][metric], "minutes": minutes} | results.get(
-        "retrieved", {}
+def run(of: Cell) -> dict[str, Any]:
+    """The scores of a cell."""
+    target = TARGETS[of["target"]]
+    same = f"artifact:{SOURCES / target.kind}"
+    if of["system"] == "retrieved":
+        return retrieved(of)
+    overrides = {
+        "scratch": [],
+        "same kind": [f"prompt.init={same}"],
+        "with head": [f"prompt.init={same}", f"head.init={same}+task:{target.head}"],
+        "everything": [f"prompt.init=artifact:{SOURCES / 'everything'}"],
+        "full": ["method=full", "backbone.dtype=float32"],
+    }[of["system"]]
+    return train(of, overrides)
+
+
+def retrieved(of: Cell) -> dict[str, Any]:
+    """The scores from the source that the warm-up finds.
+
+    A run that starts from it is, bit for bit, that of the cell which names this source; where there is one it is not
+    run again.
+    """
+    found = retrieve(config(of, [f"prompt.init=retrieve:{SOURCES}"]))
+    (best,) = found.weights
+    names = {"everything": "everything", TARGETS[of["target"]].kind: "same kind"}
+    twin = of | {"system": names.get(Path(best).name)}
+    known = [line["scores"] for line in read_results(FOLDER) if line["cell"] == twin]
+    scores = known[0] if known else train(of, [f"prompt.init=artifact:{best}"])
+    return scores | {"similarity": {Path(name).name: value for name, value in found.similarity.items()}}
+
+
+def config(of: Cell, overrides: list[str]) -> Config:
+    target = TARGETS[of["target"]]
+    return load(
+        "-".join(str(of[key]) for key in of).replace(" ", "_"),
+        {of["target"]: target.card},
+        [
+            f"seed={of['seed']}",
+            f"optim.lr={of['lr']}",
+            f"data.limit.train={of['rows']}",
+            "data.limit.validation=100",
+            f"data.limit.test={TEST_ROWS}",
+            f"mixture.steps_per_epoch={target.steps[of['rows']] // 2}",
+            "trainer.max_epochs=2",
+            *overrides,
+        ],
     )
 
 
-def library() -> Path:
-    """A folder with the four sources alone, for `retrieve:`."""
-    folder = RUNS / "library"
-    folder.mkdir(parents=True, exist_ok=True)
-    for mixture in MIXTURES:
-        shutil.copytree(RUNS / f"pretrain-{mixture}" / "prompt", folder / mixture, dirs_exist_ok=True)
-    return folder
+def train(of: Cell, overrides: list[str]) -> dict[str, float]:
+    of_run = config(of, overrides)
+    results = fit(of_run)
+    shutil.rmtree(RUNS / of_run.run.name)  # what counts is returned; a fine-tuned backbone is large
+    metric = TARGETS[of["target"]].metric
+    scores = {split: results["scores"][split][of["target"]][metric] for split in ("test", "validation")}
+    return scores | {"minutes": results["wall_seconds"] / 60}
 
 
 def report() -> None:
+    """The table and the figure of the finished cells; `over scratch` compares runs of one draw of rows."""
     final = [line for line in read_results(FOLDER) if line["cell"]["seed"] != SEARCH_SEED]
+    draws = {draw_of(line): line["scores"]["test"] for line in final if line["cell"]["system"] == "scratch"}
+    for line in final:
+        if line["cell"]["system"] != "scratch" and draw_of(line) in draws:
+            line["scores"]["over scratch"] = line["scores"]["test"] - draws[draw_of(line)]
     if final:
         draw(final, SYSTEMS, FOLDER / "figure.svg")
     write_table(
@@ -124,9 +183,13 @@ def report() -> None:
         "Transfer of pretrained prompts",
         "python -m experiments.transfer.study",
         ["target", "rows", "system"],
-        ["test"],
-        keep=lambda cell: cell["seed"] != SEARCH_SEED,
+        ["test", "over scratch"],
+        final,
     )
+
+
+def draw_of(line: dict[str, Any]) -> tuple[str, int, int]:
+    return line["cell"]["target"], line["cell"]["rows"], line["cell"]["seed"]
 
 
 if __name__ == "__main__":
