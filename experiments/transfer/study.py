@@ -37,30 +37,34 @@ class Target:
     metric: str
     kind: str  # the source of its kind
     head: str | None  # a task of that source whose labels are the target's
-    steps: dict[int, int]  # training rows -> steps
+    steps: int
+    batch_size: int
 
 
 TARGETS = {
     "sst2": Target(
         {"card": "glue/sst2", "max_length": 48, "dataset": {"splits": {"test": "test"}}},
-        "accuracy",
-        "sentiment",
-        "hutto_movie",
-        {64: 160, 256: 240},
+        metric="accuracy",
+        kind="sentiment",
+        head="hutto_movie",
+        steps=120,
+        batch_size=16,
     ),
     "conll2004": Target(
         {"card": "ner/conll2004", "max_length": 80},
-        "span_f1",
-        "ner",
-        None,
-        {64: 160, 256: 240},
+        metric="span_f1",
+        kind="ner",
+        head=None,
+        steps=120,
+        batch_size=16,
     ),
     "squadshifts_new_wiki": Target(
         {"card": "qa/squad", "max_length": 160, "options": {"stride": 48}},
-        "squad_f1",
-        "qa",
-        "squad",
-        {64: 80, 256: 120},
+        metric="squad_f1",
+        kind="qa",
+        head="squad",
+        steps=80,
+        batch_size=8,
     ),
 }
 SYSTEMS = ("scratch", "same kind", "with head", "everything", "retrieved", "full")
@@ -153,7 +157,8 @@ def config(of: Cell, overrides: list[str]) -> Config:
             f"data.limit.train={of['rows']}",
             "data.limit.validation=100",
             f"data.limit.test={TEST_ROWS}",
-            f"mixture.steps_per_epoch={target.steps[of['rows']] // 2}",
+            f"data.batch_size={target.batch_size}",
+            f"mixture.steps_per_epoch={target.steps // 2}",
             "trainer.max_epochs=2",
             *overrides,
         ],
