@@ -117,18 +117,20 @@ def best_rate(target: str, system: str) -> float:
 
 def run(of: Cell) -> dict[str, Any]:
     """The scores of a cell."""
+    return retrieved(of) if of["system"] == "retrieved" else train(of, overrides_of(of))
+
+
+def overrides_of(of: Cell) -> list[str]:
+    """What makes the run of a system."""
     target = TARGETS[of["target"]]
     same = f"artifact:{SOURCES / target.kind}"
-    if of["system"] == "retrieved":
-        return retrieved(of)
-    overrides = {
+    return {
         "scratch": [],
         "same kind": [f"prompt.init={same}"],
         "with head": [f"prompt.init={same}", f"head.init={same}+task:{target.head}"],
         "everything": [f"prompt.init=artifact:{SOURCES / 'everything'}"],
         "full": ["method=full", "backbone.dtype=float32"],
     }[of["system"]]
-    return train(of, overrides)
 
 
 def retrieved(of: Cell) -> dict[str, Any]:
