@@ -50,6 +50,18 @@ class Start:
                         do="put the old rows back, or start afresh with run.overwrite=true or another run.name",
                     )
 
+    def check_draw(self, draw: dict[str, Any]) -> None:
+        """Refuse batches that are drawn otherwise: the position counts them. See `TaskDataModule.draw`.
+
+        Raises:
+            UserError: their size, on all devices together, or what else they follow from is different.
+        """
+        for key, old in self.checkpoint.get("draw", {}).items():
+            if draw[key] != old:
+                of = " on all devices together" if key in ("data.batch_size", "data.tokens_per_batch") else ""
+                what = f"is {draw[key]}{of}, and {self.path.name} counts batches drawn with {old}"
+                raise UserError(what, where=key, do="make them equal, or begin anew from a prompt (prompt.init)")
+
 
 def find_start(resume: str, folder: Path) -> Start | None:
     """The checkpoint that `resume: auto|never|PATH` means for a run whose checkpoints are in `folder`.

@@ -32,6 +32,10 @@ class Lost(UserError):
     code = 1
 
 
+class Joint(UserError):
+    """What all ranks of a run raise together: said once, and none has to be ended by the others."""
+
+
 class Unreachable(UserError):
     """The hub did not answer: nothing need be wrong with what the user gave."""
 

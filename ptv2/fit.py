@@ -31,10 +31,10 @@ from ptv2.callbacks import Checkpoints, on_stop
 from ptv2.checkpoint import Start, find_start, read
 from ptv2.cluster import check_allocation
 from ptv2.config import Config, load_config
-from ptv2.errors import UserError
+from ptv2.errors import Joint, UserError
 from ptv2.module import collect
 from ptv2.predict import write_predictions
-from ptv2.ranks import is_zero, silence_others, summed, together, wait
+from ptv2.ranks import is_zero, joint, silence_others, summed, together, wait
 from ptv2.report import dry_run, print_results
 from ptv2.retrieval import retrieve
 from ptv2.run import RunFolder, comparable, environment, write_text
@@ -58,8 +58,11 @@ def main(options: argparse.Namespace) -> None:
     try:
         with handling():
             fit(config)
-    except Stopped as stopped:
-        on_stop(stopped)
+    except (Joint, Stopped) as end:
+        if isinstance(end, Stopped):
+            on_stop(end)
+        if joint(end) and not is_zero():
+            raise SystemExit(end.code) from None  # rank zero says it
         raise
 
 
@@ -118,6 +121,8 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
         start.check_data(parts.data.fingerprints())
         parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
     trainer, checkpoints = make_trainer(config, folder, parts.data, start)
+    if start is not None:
+        start.check_draw(parts.data.draw())
     with together(trainer, parts.module):
         if is_zero():
             folder.open()

@@ -5,10 +5,11 @@ process group, which `together` opens before anything is written.
 """
 
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import lightning as L
@@ -17,10 +18,12 @@ import torch.distributed as dist
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from ptv2.errors import Lost
+from ptv2.errors import Joint, Lost
+from ptv2.stop import Stopped
 
 LOST = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting")
 """What gloo says, in a plain RuntimeError, where NCCL and the store raise a DistError."""
+PATIENCE = 30  # seconds in which ranks that end together have ended
 
 
 def joined() -> bool:
@@ -87,16 +90,32 @@ def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
         trainer.strategy.connect(module)  # some strategies set up their environment for a module alone
         launcher.launch(setup, trainer=trainer) if launcher is not None else setup()
         yield
-    except RuntimeError as error:
-        if not isinstance(error, dist.DistError) and not any(words in str(error) for words in LOST):
+    except BaseException as error:
+        end_others(getattr(launcher, "procs", []), PATIENCE if joint(error) else 0)
+        lost = isinstance(error, dist.DistError) or any(words in str(error) for words in LOST)
+        if not isinstance(error, RuntimeError) or not lost:
             raise
-        for process in getattr(launcher, "procs", []):  # of this machine, one that hangs would outlive the run
-            process.kill()
         raise Lost(
             f"another rank has ended or did not answer ({str(error).splitlines()[0]})",
             where=f"rank {trainer.global_rank}",
             do="what it said stands above, or in its own log",
         ) from error
+
+
+def joint(error: BaseException) -> bool:
+    """Whether all ranks end with this, and together."""
+    return isinstance(error, Joint) or (isinstance(error, Stopped) and error.saved is not None)
+
+
+def end_others(processes: list[subprocess.Popen], seconds: float) -> None:
+    """End the ranks that this one has started, those that do not end by themselves in so many seconds."""
+    children = processes.copy()
+    # Lightning's observer has the same list. It looks every five seconds, and kills this process for their exit codes.
+    processes.clear()
+    for process in children:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.kill()
 
 
 def joint_counts(

@@ -23,7 +23,7 @@ class Stopped(BaseException):
 
     Args:
         number: the signal.
-        saved: the step that was saved; None: there was nothing to save.
+        saved: the step that was saved, by all ranks together; None: there was nothing to save.
     """
 
     def __init__(self, number: int, saved: int | None = None):

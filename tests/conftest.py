@@ -16,6 +16,7 @@ import torch  # noqa: E402
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 from transformers import BertConfig, BertModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast  # noqa: E402
 
+pytest.register_assert_rewrite("disturbed")  # what the tests in faults/ compare runs with
 torch.set_num_threads(1)  # more only slow down models this small
 
 WORDS = "cat dog cow hen apple pear plum fig the a eats sees red big small in at Ann Bob Rome Oslo".split()

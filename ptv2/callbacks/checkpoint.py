@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from ptv2 import checkpoint as files
 from ptv2 import randomness
-from ptv2.errors import UserError
+from ptv2.errors import Joint, UserError
 
 
 class Checkpoints(Checkpoint):
@@ -93,7 +93,7 @@ class Checkpoints(Checkpoint):
         """Save this step, on all ranks, unless it is saved already.
 
         Raises:
-            UserError: on every rank, where it cannot be written.
+            Joint: on every rank, where it cannot be written.
         """
         step, new_best, self.new_best = trainer.global_step, self.new_best, False
         if step == self.saved:
@@ -141,6 +141,7 @@ class Checkpoints(Checkpoint):
         loop = trainer.fit_loop
         checkpoint["format"] = files.FORMAT
         checkpoint["data"] = self.fingerprints
+        checkpoint["draw"] = trainer.datamodule.draw()
         checkpoint["random"] = randomness.of_all_ranks()
         checkpoint["logged"] = loop.epoch_loop._batches_that_stepped
         _set_position(checkpoint["loops"]["fit_loop"], *position(trainer))
@@ -166,7 +167,7 @@ def same_error(trainer: L.Trainer) -> Iterator[None]:
     except OSError as error:
         problem = f"{error.filename}: cannot be written ({error.strerror})"
     if problem := trainer.strategy.broadcast(problem):
-        raise UserError(problem)
+        raise Joint(problem)
 
 
 def at_boundary(trainer: L.Trainer, batch_idx: int) -> bool:

@@ -17,7 +17,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ptv2.callbacks.checkpoint import at_boundary
-from ptv2.errors import UserError
+from ptv2.errors import Joint
+from ptv2.ranks import gather
 
 
 class FiniteGuard(Callback):
@@ -46,9 +47,8 @@ class FiniteGuard(Callback):
         self.losses.append(float(loss.detach()) * trainer.accumulate_grad_batches)
 
     def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
-        scaled = (
-            getattr(trainer.precision_plugin, "scaler", None) is not None
-        )  # fp16: it leaves out such updates itself
+        # A scaler of fp16 leaves out updates with such gradients itself.
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
         what = None
         if not all(map(math.isfinite, self.losses)):
             what = "loss"
@@ -56,23 +56,24 @@ class FiniteGuard(Callback):
             what = "gradient"
         if not trainer.strategy.reduce_boolean_decision(what is not None, all=False):
             return
-        step, what = trainer.global_step, what or "loss or gradient of another rank"
-        path = self._dump(trainer, what)
-        problem = f"the {what} is not finite, see the rows in {path.name}"
+        step, whats = trainer.global_step, gather(what)
+        self._dump(trainer, what)
+        # Where gradients are averaged, a loss that is not finite on one rank makes all of them so: it is named first.
+        rank = whats.index("loss") if "loss" in whats else whats.index("gradient")
+        of = f" of rank {rank}" if len(whats) > 1 else ""
+        problem = f"the {whats[rank]}{of} is not finite, see the rows in {_dump_name(trainer, rank)}"
         self.skipped += 1
         if self.skipped > self.skips:
             before = f" ({self.skips} such updates were left out before)" if self.skips else ""
             do = "lower optim.lr, look at the rows, or leave such updates out with guard.on_nonfinite=skip:10"
-            raise UserError(f"{problem}; the weights are those before it{before}", where=f"step {step}", do=do)
+            raise Joint(f"{problem}; the weights are those before it{before}", where=f"step {step}", do=do)
         warnings.warn(f"step {step}: {problem}; update {self.skipped} of {self.skips} left out", stacklevel=1)
         optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are, and so do their moments
 
-    def _dump(self, trainer: L.Trainer, what: str) -> Path:
-        rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
-        path = self.folder / f"nonfinite-{trainer.global_step}{rank}.json"
+    def _dump(self, trainer: L.Trainer, what: str | None) -> None:
+        path = self.folder / _dump_name(trainer, trainer.global_rank)
         about = {"step": trainer.global_step, "what": what, "losses": [str(x) for x in self.losses]}
         path.write_text(json.dumps(about | {"batches": self.rows}, indent=2) + "\n", encoding="utf-8")
-        return path
 
     def state_dict(self) -> dict[str, int]:
         return {"skipped": self.skipped}
@@ -148,6 +149,11 @@ class Watchdog(Callback):
         what = f"no step was finished for {self.timeout:g} s (guard.step_timeout); where it hung is in {path}"
         print(f"error: step {trainer.global_step}: {what}", file=sys.stderr, flush=True)
         os._exit(2)  # the thread that hangs cannot be asked
+
+
+def _dump_name(trainer: L.Trainer, rank: int) -> str:
+    of = f"-rank{rank}" if trainer.world_size > 1 else ""
+    return f"nonfinite-{trainer.global_step}{of}.json"
 
 
 def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:

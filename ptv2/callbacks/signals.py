@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 
 from ptv2.callbacks.checkpoint import Checkpoints, at_boundary
 from ptv2.cluster import requeue_from_rank_zero
+from ptv2.ranks import gather
 from ptv2.stop import Stopped, asked, held
 
 
@@ -29,18 +30,26 @@ class Signals(Callback):
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
         if not at_boundary(trainer, batch_idx):
             return
-        if trainer.strategy.reduce_boolean_decision(asked.number is not None, all=False):
+        if (number := agreed(trainer)) is not None:
             asked.saving = True
             self.checkpoints.save(trainer)
-            raise Stopped(asked.number or signal.SIGTERM, self.checkpoints.saved)
+            raise Stopped(number, self.checkpoints.saved)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        number = agreed(trainer)
         self.handlers.close()
-        if asked.number is not None:  # in the last step
-            raise Stopped(asked.number, self.checkpoints.saved)
+        if number is not None:  # in the last step
+            raise Stopped(number, self.checkpoints.saved)
 
     def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
         self.handlers.close()
+
+
+def agreed(trainer: L.Trainer) -> int | None:
+    """The signal that some rank was asked to stop with, the same on all of them."""
+    if not trainer.strategy.reduce_boolean_decision(asked.number is not None, all=False):
+        return None
+    return next(number for number in gather(asked.number) if number is not None)
 
 
 def on_stop(stopped: Stopped) -> None:

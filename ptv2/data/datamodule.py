@@ -55,6 +55,20 @@ class TaskDataModule(L.LightningDataModule):
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.start = state["batches"]
 
+    def draw(self) -> dict[str, Any]:
+        """What the training batches follow from beside the rows, by its key in the config; sizes are of all ranks."""
+        sizes, mixture = times(self.config, self.world), self.run_config.mixture
+        keys = ("sampling", "weights", "batches", "steps_per_epoch", "dry")
+        drawn = {f"mixture.{key}": getattr(mixture, key) for key in keys}
+        if mixture.sampling == "annealed":
+            drawn["mixture.sampling"] = f"annealed over {self.mixture().epochs} epochs"
+        return {
+            "data.batch_size": sizes.batch_size,
+            "data.tokens_per_batch": sizes.tokens_per_batch,
+            "data.group_by_length": sizes.group_by_length,
+            "seed": self.run_config.seed,
+        } | drawn
+
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Of the content of every split's rows, by task."""
         return {

@@ -101,6 +101,26 @@ def test_from_a_checkpoint_of_another_run(ptv2, write_config, tmp_path, stop):
 
 
 @pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (
+            "data.batch_size=4",
+            "data.batch_size: is 4 on all devices together, and {} counts batches drawn with 8; make",
+        ),
+        ("seed=2", "seed: is 2, and {} counts batches drawn with 11; make them equal, or begin anew from a prompt"),
+        ("mixture.steps_per_epoch=5", "mixture.steps_per_epoch: is 5, and {} counts batches drawn with None; make"),
+    ],
+)
+def test_batches_that_are_drawn_otherwise_are_refused(ptv2, write_config, tmp_path, changed, says):
+    """The checkpoint's position counts batches: among others, rows would be left out or come twice."""
+    config = write_config()
+    assert ptv2("fit", "--config", config, "trainer.max_epochs=1").code == 0
+    said = ptv2("fit", "--config", config, "run.name=later", f"resume={tmp_path}/runs/topics", changed)
+    assert said.code == 2 and said.err.startswith("error: " + says.format("step-00000006.ckpt")), said
+    assert not (tmp_path / "runs" / "later").exists()
+
+
+@pytest.mark.parametrize(
     ("path", "says"),
     [("nowhere.ckpt", "no such checkpoint; use auto, never"), ("", "holds no checkpoint that can be read")],
 )

@@ -1,20 +1,11 @@
 """Bad configs and rows, in processes of their own: one line, exit code 2, nothing written. The tables stand in e2e."""
 
 import pytest
-from conftest import OUTCOMES
 from test_bad_config import FILES, OVERRIDES
 from test_bad_rows import FAULTS
 
 ROWS = [fault for fault in FAULTS if fault[0] == "topics"]
-
-
-@pytest.fixture(scope="module")
-def passed(request):
-    """Counts what was refused as it should be, for the table of outcomes."""
-    counts: dict[str, int] = {}
-    yield counts
-    lines = request.config.stash.setdefault(OUTCOMES, [])
-    lines += [(f"{count} bad {kind}", "each refused in one line, code 2") for kind, count in counts.items()]
+REFUSED = "refused in one line, code 2, nothing written"
 
 
 def refused(scene, *more):
@@ -30,24 +21,24 @@ def test_there_are_enough_of_them():
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("override", "says"), OVERRIDES, ids=[o for o, _ in OVERRIDES])
-def test_an_override(scene, passed, override, says):
+def test_an_override(scene, outcome, override, says):
     line = refused(scene, override)
     assert all(part in line for part in says), line
-    passed["overrides"] = passed.get("overrides", 0) + 1
+    outcome("a bad override", REFUSED)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("text", "says"), FILES, ids=[str(text) for text, _ in FILES])
-def test_a_file(scene, passed, text, says):
+def test_a_file(scene, outcome, text, says):
     scene.config.write_bytes(text if isinstance(text, bytes) else text.encode())
     line = refused(scene)
     assert all(part in line for part in says), line
-    passed["config files"] = passed.get("config files", 0) + 1
+    outcome("a bad config file", REFUSED)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("task", "change", "says"), ROWS, ids=[says for *_, says in ROWS])
-def test_rows(scene, passed, cards, tmp_path, task, change, says):
+def test_rows(scene, outcome, cards, tmp_path, task, change, says):
     folder = tmp_path / "rows"
     folder.mkdir()
     for source in (cards[task].parent / task).iterdir():
@@ -57,4 +48,4 @@ def test_rows(scene, passed, cards, tmp_path, task, change, says):
             (folder / source.name).write_bytes(changed if isinstance(changed, bytes) else changed.encode())
     line = refused(scene, f"task.dataset.path={folder}")
     assert says.split(":", 2)[0] in line
-    passed["rows"] = passed.get("rows", 0) + 1
+    outcome("bad rows", REFUSED)

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 import torch
-from conftest import at_step, same
+from disturbed import at_step, same
 
 from ptv2 import checkpoint
 from ptv2.errors import UserError

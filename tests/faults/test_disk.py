@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import at_step, same
+from disturbed import at_step, same
 
 from ptv2.checkpoint import read
 

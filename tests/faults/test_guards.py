@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import at_step, same
+from disturbed import at_step, same
 
 NAN = "return whole(self, batch, index) * float('nan')"
 INFINITE = (

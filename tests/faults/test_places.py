@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from conftest import Scene, at_step, same
+from disturbed import Scene, at_step, same
 from scene import make_config
 
 STOPPED = at_step(9, "os.kill(os.getpid(), signal.SIGKILL)")

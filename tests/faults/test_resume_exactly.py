@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from conftest import Scene, at_step, make_mixture, same
+from disturbed import Scene, at_step, make_mixture, same
 
 SETTINGS = {
     "dropout": (),

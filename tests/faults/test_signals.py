@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from conftest import at_step, same
+from disturbed import at_step, same
 
 IN_IT = "import time; print('in it', flush=True); time.sleep(0.5)"
 SLOW_SAVE = """

@@ -1,0 +1,167 @@
+"""Runs that are disturbed, each in a process of its own, and the comparison with one that was not."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from scene import make_config
+
+BASE = ("trainer.max_epochs=3", "run.save_every=1")
+TWO = ("trainer.devices=2", "trainer.strategy=ddp", "trainer.accelerator=cpu", "data.batch_size=4")
+RANK = """
+import os
+from lightning.pytorch.utilities import rank_zero_only
+names = {{"LOCAL_RANK": {rank}, "WORLD_SIZE": 2, "NODE_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": {port}}}
+os.environ |= {{name: str(value) for name, value in names.items()}}
+rank_zero_only.rank = {rank}
+"""
+
+
+@dataclass
+class Ended:
+    """How a process ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The only line on stderr."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self
+        return lines[0]
+
+    @property
+    def whole(self) -> bool:
+        """It came to its end and found nothing amiss; that a prompt trained for six steps collapses is true."""
+        return self.code == 0 and all("has collapsed to one class" in line for line in self.err.splitlines())
+
+
+@dataclass
+class Process:
+    """A run that is under way."""
+
+    pid: int
+    ask: Callable[[dict], int]
+    streams: tuple[Path, Path]
+    ended: Ended | None = field(default=None)
+
+    def signal(self, number: int, group: bool = False) -> None:
+        (os.killpg if group else os.kill)(self.pid, number)
+
+    def wait(self) -> Ended:
+        if self.ended is None:
+            code = self.ask({"wait": self.pid})
+            self.ended = Ended(code, *(path.read_text() for path in self.streams))
+        return self.ended
+
+
+@dataclass
+class Scene:
+    """One config, run in a folder of the test's own."""
+
+    config: Path
+    folder: Path
+    zygote: Callable[..., Process]
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def steps(self) -> list[int]:
+        return sorted(int(path.stem.removeprefix("step-")) for path in self.checkpoints.glob("step-*.ckpt"))
+
+    def start(self, *more: str, before: str = "") -> Process:
+        """Start the run; defaults: dropout on, three epochs of six batches, a checkpoint every step."""
+        return self.zygote(["--config", str(self.config), *BASE, *more], before)
+
+    def run(self, *more: str, before: str = "") -> Ended:
+        return self.start(*more, before=before).wait()
+
+    def start_ranks(self, *more: str, before: tuple[str, str] = ("", "")) -> list[Process]:
+        """Start two ranks, as a launcher that is none of theirs does; what one process has in a batch, they share."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        return [self.start(*TWO, *more, before=RANK.format(rank=rank, port=port) + before[rank]) for rank in (0, 1)]
+
+    def run_ranks(self, *more: str, before: tuple[str, str] = ("", "")) -> list[Ended]:
+        return [process.wait() for process in self.start_ranks(*more, before=before)]
+
+    def until(self, condition: Callable[[], Any], process: Process, seconds: float = 60) -> None:
+        """Wait until something is so, while a process works on it."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, process.streams[1].read_text()
+            time.sleep(0.002)
+
+
+def make_mixture(folder: Path, tiny_bert: Path, cards: dict[str, Path], **mixture: Any) -> Path:
+    """A config of two tasks."""
+    tasks = {name: str(cards[name]) for name in ("topics", "ratings")}
+    mixture = {"steps_per_epoch": 6, "cosine_every": 4} | mixture
+    return make_config(folder, tiny_bert, cards["topics"], tasks=tasks, mixture=mixture)
+
+
+def at_step(step: int, does: str) -> str:
+    """Python that makes a run do something at the start of a training step."""
+    return (
+        "import os, signal\n"
+        "from ptv2.module import PromptModule\n"
+        "def replaced(whole):\n"
+        "    def training_step(self, batch, index):\n"
+        f"        if self.trainer.global_step == {step}:\n"
+        f"            {does}\n"
+        "        return whole(self, batch, index)\n"
+        "    return training_step\n"
+        "PromptModule.training_step = replaced(PromptModule.training_step)\n"
+    )
+
+
+def same(first: Path, second: Path) -> None:
+    """Two run folders hold the same run: weights, optimizer, generators, counters, log, predictions, results."""
+    for path in (first / "metrics.jsonl", *sorted((first / "predictions").iterdir())):
+        assert path.read_text() == (second / path.relative_to(first)).read_text(), path
+    weights = [load_file(folder / "prompt" / "weights.safetensors") for folder in (first, second)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    results = [json.loads((folder / "results.json").read_text()) for folder in (first, second)]
+    for result in results:
+        assert result.pop("wall_seconds") >= 0 and result.pop("tokens_per_second") > 0
+    assert results[0] == results[1]
+    names = [sorted(path.name for path in (folder / "checkpoints").iterdir()) for folder in (first, second)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        if name.endswith(".ckpt"):
+            equal(*(_content(folder / "checkpoints" / name) for folder in (first, second)), name)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content = torch.load(path, weights_only=True)
+    content["callbacks"]["Checkpoints"].pop("seconds")
+    return content
+
+
+def equal(first: Any, second: Any, where: str) -> None:
+    """Two nested values are equal, tensors bit for bit."""
+    assert type(first) is type(second), where
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            equal(first[key], second[key], f"{where}.{key}")
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second), where
+        for index, pair in enumerate(zip(first, second, strict=True)):
+            equal(*pair, f"{where}[{index}]")
+    else:
+        assert first == second or first != first, (where, first, second)
