@@ -26,8 +26,8 @@ test: lint  ## lint, then every test that takes seconds
 test-slow: $(INSTALLED)  ## the tests that train real weights
 	$(PY) -m pytest -q -m slow
 
-test-faults: $(INSTALLED)  ## every fault that is injected into a run, and what came of it
-	$(PY) -m pytest -q tests/faults
+test-faults: $(INSTALLED)  ## every fault that is injected into a run; writes docs/faults.md
+	$(PY) -m pytest -q tests/faults --outcomes docs/faults.md
 
 test-slurm: $(INSTALLED)  ## jobs on a real SLURM, which is installed from Debian and started for the tests
 	tests/slurm/install.sh

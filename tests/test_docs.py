@@ -13,7 +13,8 @@ from ptv2.data.features.base import fill
 from ptv2.data.taskdata import check_card
 from ptv2.task import DatasetCard, TaskCard, make_card
 
-TASKS = (Path(__file__).parent.parent / "docs" / "tasks.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 
 
 def section(title: str) -> str:
@@ -50,3 +51,10 @@ def test_the_example_is_a_card():
 def test_the_templates_are_filled_as_shown(line):
     template, row, filled = (cell.replace("\\|", "|").strip("`") for cell in line)
     assert fill(template.strip('"'), json.loads(row), lambda: "here") == filled
+
+
+def test_the_readme_counts_the_faults_of_their_table():
+    page, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/faults.md", "README.md"))
+    said = [re.search(r"(\d+) faults injected", text)[1] for text in (page, readme)]
+    times = [int(times) for times in re.findall(r"^\| (\d+) \|", page, flags=re.M)]
+    assert said[0] == said[1] == str(sum(times))
