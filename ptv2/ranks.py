@@ -93,7 +93,7 @@ def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
     except BaseException as error:
         end_others(getattr(launcher, "procs", []), PATIENCE if joint(error) else 0)
         lost = isinstance(error, dist.DistError) or any(words in str(error) for words in LOST)
-        if not isinstance(error, RuntimeError) or not lost:
+        if not (isinstance(error, RuntimeError) and lost):
             raise
         raise Lost(
             f"another rank has ended or did not answer ({str(error).splitlines()[0]})",

@@ -40,6 +40,8 @@ class Signals(Callback):
         self.handlers.close()
         if number is not None:  # in the last step
             raise Stopped(number, self.checkpoints.saved)
+        if asked.number is not None:  # after the others were asked: as one that comes while scoring
+            raise Stopped(asked.number)
 
     def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
         self.handlers.close()

@@ -35,7 +35,7 @@ def test_a_signal(scene, undisturbed, outcome, tmp_path, number, to):
     line = [sys.executable, script, "--config", scene.config, *BASE, *TWO, "run.save_every=null"]
     with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
         process = subprocess.Popen(line, stdout=out, stderr=err, cwd=tmp_path, start_new_session=True)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while "in it" not in (tmp_path / "out").read_text():
         assert time.monotonic() < end and process.poll() is None, (tmp_path / "err").read_text()
         time.sleep(0.01)

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 import torch
-from disturbed import at_step, same
+from disturbed import Scene, at_step, make_mixture, same
 from safetensors.torch import load_file
 
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -74,6 +74,26 @@ def test_killed(scene, undisturbed, outcome, killed, step, more):
     assert all(ended.whole for ended in scene.run_ranks(*more))
     same(scene.folder, undisturbed(*more, ranks=2))
     outcome(f"SIGKILL of {killed} of two ranks in step {step}{', ' + more[0] if more else ''}", "goes on, same end")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("batches", ["single", "mixed"])
+def test_a_mixture_that_is_killed(tmp_path, tiny_bert, cards, zygote, outcome, batches):
+    """Twice, within two epochs; in a step of one task, the other's head and moments stay as they are on both ranks."""
+    scenes = []
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+        config = make_mixture(tmp_path / name, tiny_bert, cards, batches=batches, sampling="equal")
+        scenes.append(Scene(config, tmp_path / name / "runs" / "topics", zygote))
+    killed, whole = scenes
+    more = ("prompt.sharing=shared+task", "run.log_every=4", "run.save_every=3")
+    assert whole.run_ranks(*more)[0].code == 0
+    for step in (5, 10):
+        ended = killed.run_ranks(*more, before=(at_step(step, KILL),) * 2)
+        assert [rank.code for rank in ended] == [-signal.SIGKILL] * 2
+    assert killed.run_ranks(*more)[0].code == 0
+    same(killed.folder, whole.folder)
+    outcome(f"SIGKILL of two ranks in steps 5 and 10 of a mixture, {batches} batches", "goes on, same end")
 
 
 @pytest.mark.faults
