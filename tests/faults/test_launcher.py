@@ -10,11 +10,13 @@ import pytest
 from disturbed import BASE, TWO, at_step, same
 
 SCRIPT = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 Path(f"pid-{os.environ.get('LOCAL_RANK', 0)}").write_text(str(os.getpid()))
 from ptv2 import command, fit
 %s
+if "LOCAL_RANK" not in os.environ:  # longer than Lightning takes to see that another rank has ended
+    fit.on_stop = lambda stopped: time.sleep(6)
 command.run(fit.main, fit.command_line(), sys.argv[1:])
 """
 
@@ -31,7 +33,7 @@ command.run(fit.main, fit.command_line(), sys.argv[1:])
 )
 def test_a_signal(scene, undisturbed, outcome, tmp_path, number, to):
     script = tmp_path / "run.py"
-    script.write_text(SCRIPT % at_step(3, "print('in it', flush=True); import time; time.sleep(0.5)"))
+    script.write_text(SCRIPT % at_step(3, "print('in it', flush=True); time.sleep(0.5)"))
     line = [sys.executable, script, "--config", scene.config, *BASE, *TWO, "run.save_every=null"]
     with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
         process = subprocess.Popen(line, stdout=out, stderr=err, cwd=tmp_path, start_new_session=True)
