@@ -180,9 +180,9 @@ def link(target: Path, path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a checkpoint, then its checksum."""
-    path.unlink(missing_ok=True)
+    """Remove the checksum of a checkpoint, then the checkpoint: what a kill leaves between, the next save removes."""
     _checksum_file(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def check_room(folder: Path, size: int) -> None:

@@ -25,10 +25,12 @@ STAGES = {
     "between save and links": ("checkpoint.link", "before"),
     "between last.ckpt and best.ckpt": ("checkpoint.link", "after"),
     "before an old one is removed": ("checkpoint.remove", "before"),
+    "in the middle of removing an old one": ("checkpoint.remove", "within"),
     "after an old one is removed": ("checkpoint.remove", "after"),
 }
 KILL = """
 import os, signal, torch
+from pathlib import Path
 from ptv2 import checkpoint
 place, name = '{place}'.rsplit('.', 1)
 place = eval(place)
@@ -37,6 +39,9 @@ def replaced(*args, **kwargs):
     calls.append(1)
     due = len(calls) == {call}
     if due and '{when}' == 'before': os.kill(os.getpid(), signal.SIGKILL)
+    if due and '{when}' == 'within':
+        unlink = Path.unlink
+        Path.unlink = lambda *args, **kwargs: (unlink(*args, **kwargs), os.kill(os.getpid(), signal.SIGKILL))
     made = whole(*args, **kwargs)
     if due: os.kill(os.getpid(), signal.SIGKILL)
     return made
