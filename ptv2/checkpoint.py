@@ -180,9 +180,16 @@ def link(target: Path, path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove the checksum of a checkpoint, then the checkpoint: what a kill leaves between, the next save removes."""
-    _checksum_file(path).unlink(missing_ok=True)
+    """Remove a checkpoint, then its checksum."""
     path.unlink(missing_ok=True)
+    _checksum_file(path).unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a kill left in the middle of a save or a removal: parts of files, checksums of none."""
+    for path in (*folder.glob(f"*{PART}"), *folder.glob("*.sha256")):
+        if path.suffix == PART or not path.with_suffix("").exists():
+            path.unlink()
 
 
 def check_room(folder: Path, size: int) -> None:

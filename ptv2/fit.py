@@ -169,6 +169,7 @@ def on_all_ranks(
             raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None
         raise
     seconds = checkpoints.seconds
+    checkpoints.tidy(trainer)
     if checkpoints.best is not None:
         parts.module.load_kept(read(checkpoints.best)["state_dict"], where=str(checkpoints.best))
     results = {

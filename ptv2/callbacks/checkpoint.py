@@ -110,6 +110,18 @@ class Checkpoints(Checkpoint):
                 self._keep(path, new_best)
         self.saved = step
 
+    def tidy(self, trainer: L.Trainer) -> None:
+        """At the run's end, on all ranks: do what a save was killed in the middle of, if no other came after it.
+
+        Raises:
+            Joint: on every rank, where it cannot be done.
+        """
+        with same_error(trainer):
+            if trainer.is_global_zero:
+                if self.kept:
+                    self._keep(self.folder / files.name(self.kept[-1][0]), best=self.best_step is not None)
+                files.sweep(self.folder)
+
     def _keep(self, path: Path, best: bool) -> None:
         """Point last.ckpt to it, best.ckpt if it is, and remove the checkpoints that none of the last ones needs."""
         for name in ("last.ckpt", "best.ckpt")[: 1 + best]:

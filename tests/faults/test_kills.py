@@ -1,5 +1,6 @@
 """SIGKILL at random moments, and at every moment of a save."""
 
+import itertools
 import random
 import shutil
 import signal
@@ -12,6 +13,7 @@ from disturbed import same
 from ptv2.checkpoint import read
 
 KILLS = 30
+LAST = 18  # save of a run
 SETTINGS = [(), ("data.workers=2",), ("trainer.val_check_interval=2", "run.keep_last=1")]
 
 STAGES = {
@@ -55,8 +57,7 @@ setattr(place, name, replaced)
         pytest.param(
             stage, call, marks=() if call == 5 and stage == "between checksum and name" else pytest.mark.faults
         )
-        for stage in STAGES
-        for call in (1, 5)
+        for stage, call in (*itertools.product(STAGES, (1, 5)), ("before the folder is on disk", LAST))
     ],
 )
 def test_in_a_save(scene, undisturbed, outcome, stage, call):
