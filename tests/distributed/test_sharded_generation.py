@@ -20,6 +20,7 @@ FSDP2 = ("trainer.devices=2", "trainer.strategy=fsdp2")
 ROWS = {"train": 17, "validation": 5, "test": 7}  # of 3 and 4 batches of two: one rank is lent a row
 
 ENDS = list(range(1, 280, 9))  # tokens that end a text, so that texts end soon and at different lengths
+BEAMS = {"num_beams": 3, "early_stopping": True, "eos_token_id": list(range(4, 280, 4))}
 
 
 @pytest.fixture
@@ -68,15 +69,8 @@ def texts(folder: Path) -> list[str]:
     ("family", "generation", "more"),
     [
         ("gpt2", {}, ()),
-        (
-            "t5",
-            {"num_beams": 3},
-            (
-                "optim.lr=0.1",
-                "prompt.length={encoder: 3, decoder: 2, cross: 4}",
-            ),
-        ),
-        ("llama", {"do_sample": True, "top_k": 5}, ()),
+        ("t5", BEAMS, ("optim.lr=0.01", "prompt.length={encoder: 3, decoder: 2, cross: 4}")),
+        ("llama", {"do_sample": True, "top_k": 5}, ("backbone.gradient_checkpointing=true",)),
         ("bart", {}, ("optim.lr=0.1", "prompt.form=hidden", "prompt.length={encoder: 3, cross: 4}")),
     ],
     ids=["greedily", "by beams", "by sampling", "hidden form"],
