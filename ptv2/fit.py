@@ -160,6 +160,7 @@ def on_all_ranks(
     config: Config, folder: RunFolder, parts: Parts, trainer: L.Trainer, checkpoints: Checkpoints, start: Start | None
 ) -> dict[str, Any]:
     """What the ranks do together: train and score. Rank zero writes."""
+    parameters = parts.module.parameter_counts()  # of the whole backbone: later this rank may hold a part
     try:
         trainer.fit(parts.module, parts.data, ckpt_path=start.path if start else None, weights_only=True)
     except MisconfigurationException as error:
@@ -184,7 +185,7 @@ def on_all_ranks(
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(summed([parts.module.tokens_seen], parts.module.device)[0] / seconds, 1),
-        "parameters": parts.module.parameter_counts(),
+        "parameters": parameters,
         "environment": environment(),
     }
     if folder.retrieved_file.is_file():

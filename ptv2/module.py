@@ -264,7 +264,7 @@ def collect(module: PromptModule, loader: Any, device: torch.device | str) -> di
     """What the heads decode for each row of a loader, by task, in eval mode, without a Trainer."""
     module.eval().to(device)
     module.outputs.clear()
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference mode, in which FSDP does not gather
         for batch in loader:
             for part, logits in module.read(move_data_to_device(batch, device)):
                 module.keep_outputs(part, logits, module.tasks[part["task"]].card.metrics)

@@ -1,7 +1,7 @@
-"""FSDP2 for a frozen backbone: its layers are sharded over the ranks, what is trained is whole on each of them.
+"""FSDP for a frozen backbone: its layers are sharded over the ranks, what is trained is whole on each of them.
 
-Lightning's ModelParallelStrategy would make sharded checkpoints, whose optimiser state no other strategy can load. Here
-nothing that is trained is sharded, so a checkpoint is the same file whatever strategy wrote it.
+Lightning's FSDPStrategy and ModelParallelStrategy would make sharded checkpoints, whose optimiser state no other
+strategy can load. Here nothing that is trained is sharded, so a checkpoint is the same file whatever strategy wrote it.
 """
 
 from collections.abc import Iterator
@@ -12,22 +12,32 @@ import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.fsdp._runtime_utils import _reshard
 from torch.optim import Optimizer
 
+from ptv2.backbone import Backbone
 from ptv2.config import Config
 from ptv2.errors import UserError
 
 
 class ShardedStrategy(DDPStrategy):
-    """Every rank holds a part of each frozen layer, and gathers a layer while it computes with it."""
+    """FSDP2: every rank holds a part of each frozen layer, and gathers a layer while it computes with it."""
 
     def model_to_device(self) -> None:
         """Shard layer by layer, then move the rest: the device never holds the whole backbone."""
+        module = self.lightning_module
+        whole = read_outside(module.config, module.backbone)
+        for stack, index in layers(module.backbone):
+            stack[index] = self.shard(stack[index], whole)
+        module.backbone.sharded = True
+        module.to(self.root_device)
+
+    def shard(self, layer: nn.Module, whole: set[nn.Parameter]) -> nn.Module:
+        """The layer with its parameters sharded, but for those that stay `whole`."""
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
-        for layer in layers(self.lightning_module.backbone):
-            fully_shard(layer, mesh=mesh)
-        self.lightning_module.to(self.root_device)
+        # Each layer is a root to torch, which would leave it gathered after the forward pass unless told otherwise.
+        return fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
 
     def configure_ddp(self) -> None:
         """Nothing is wrapped: gradients are averaged in `backward`."""
@@ -49,24 +59,49 @@ class ShardedStrategy(DDPStrategy):
         self.accelerator.teardown()
 
 
-def check_shardable(config: Config, generating: bool) -> None:
-    """Refuse what reads or trains a frozen layer's weights outside of the layer's own forward pass.
+class FSDP1Strategy(ShardedStrategy):
+    """The same with FSDP1, whose wrapper makes one flat parameter of a layer."""
+
+    def shard(self, layer: nn.Module, whole: set[nn.Parameter]) -> nn.Module:
+        """The layer in a wrapper."""
+        return FrozenLayer(layer, device_id=self.root_device, ignored_states=whole)
+
+
+class FrozenLayer(FullyShardedDataParallel):
+    """A layer of which no rank saves anything, and that is a root of its own."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As the layer's. FSDP1 would keep a root gathered until its backward pass, and has no setting against it."""
+        states = super().forward(*args, **kwargs)
+        _reshard(self, self._handle, free_unsharded_flat_param=True)
+        return states
+
+    def state_dict(self, *args: Any, destination: Any = None, **kwargs: Any) -> Any:
+        """Nothing: rank zero alone may ask for it, and could not gather it."""
+        return {} if destination is None else destination
+
+
+def check_shardable(config: Config, strategy: str) -> None:
+    """Refuse what trains frozen layers, hides them from torch, or calls them more often on one rank than on another.
 
     Raises:
         UserError: at the first of them.
     """
+    chunked = any("prefill_chunk_size" in (card.options.get("generation") or {}) for card in config.tasks.values())
     for found, where in (
         (config.method == "full", "method: full"),
-        (config.prompt.form == "hidden", "prompt.form: hidden"),
         (config.backbone.compile, "backbone.compile"),
-        (generating, "a generating task"),
+        (chunked, "task.options.generation.prefill_chunk_size"),
     ):
         if found:
-            raise UserError("cannot be used with trainer.strategy fsdp2", where=where, do="use ddp")
+            raise UserError(f"cannot be used with trainer.strategy {strategy}", where=where, do="use ddp")
 
 
-def layers(backbone: nn.Module) -> Iterator[nn.Module]:
-    """The blocks of the backbone that hold its attention; one whose weights were drawn at random is kept whole."""
+def layers(backbone: Backbone) -> Iterator[tuple[nn.ModuleList, int]]:
+    """The blocks that hold the backbone's attention, each as its list and its place there.
+
+    One whose weights were drawn at random is kept whole.
+    """
     attention = {id(site.module) for site in backbone.sites}
     blocks = [(name, part) for name, part in backbone.model.named_modules() if isinstance(part, nn.ModuleList)]
     for name, stack in blocks:
@@ -75,7 +110,13 @@ def layers(backbone: nn.Module) -> Iterator[nn.Module]:
         for index, block in enumerate(stack):
             fresh = any(weight.startswith(f"{name}.{index}.") for weight in backbone.fresh)
             if not fresh and any(id(part) in attention for part in block.modules()):
-                yield block
+                yield stack, index
+
+
+def read_outside(config: Config, backbone: Backbone) -> set[nn.Parameter]:
+    """Weights that are read outside of their layer's forward pass: of all attention where it projects the prompt."""
+    sites = backbone.sites if config.prompt.form == "hidden" else ()
+    return {parameter for site in sites for parameter in site.module.parameters()}
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:

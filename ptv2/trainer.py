@@ -24,6 +24,7 @@ from ptv2.config import Config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError, nearest
 from ptv2.run import RunFolder
+from ptv2.sharded import ShardedStrategy
 from ptv2.strategy import make_strategy
 
 OURS = {"self", "logger", "callbacks", "default_root_dir", "plugins", "enable_checkpointing"}
@@ -103,6 +104,8 @@ def make_trainer(
         "devices": 1,
     } | config.trainer
     settings["strategy"] = make_strategy(config, settings)
+    if isinstance(settings["strategy"], ShardedStrategy):
+        settings["inference_mode"] = False  # a layer first gathered in it could not be trained through
     plugins = [CheckpointFiles(), *([slurm_environment()] if on_slurm() else [])]
     if settings.get("max_epochs") in (None, -1) and settings.get("max_steps", -1) == -1:
         raise UserError("the run has no end", where="trainer.max_epochs", do="set it, or trainer.max_steps")

@@ -67,6 +67,7 @@ class Backbone(nn.Module):
         self.model = model.requires_grad_(False)
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
+        self.sharded = False  # over the ranks, see `ptv2.sharded`
         self._position_shift = 0
         self._no_cache = without_cache(model)
 
@@ -143,11 +144,12 @@ class Backbone(nn.Module):
     def generate(self, inputs: dict[str, Tensor], prompts: Prompts, settings: dict[str, Any]) -> Tensor:
         """Generated ids [B, T] for source ids [B, S], without the source; `settings` go to transformers' `generate`.
 
-        It runs without `backbone.compile`: a growing cache would be compiled again and again.
+        It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
+        sharded, all ranks go on until the longest text of any of them has ended: each gathers what the others need.
         """
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
-            ids_BT = self.model.generate(**inputs, **settings)
+            ids_BT = self.model.generate(**inputs, **settings, synced_gpus=self.sharded)
         return ids_BT if self.is_encoder_decoder else ids_BT[:, inputs["input_ids"].shape[1] :]
 
     def check_length(self, tokens: int, prompt_length: int, where: str) -> None:

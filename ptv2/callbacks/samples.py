@@ -13,11 +13,14 @@ SHOWN = 4  # rows per task
 
 
 class Samples(Callback):
-    """Source, reference and generated text of the first rows of each generating task."""
+    """Source, reference and generated text of the first rows of each generating task.
+
+    All ranks generate, as each may hold a part of the backbone; the board of rank zero alone is a file.
+    """
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if trainer.sanity_checking or not boards or not trainer.is_global_zero:
+        if trainer.sanity_checking or not boards:
             return
         for name, data in module.tasks.items():
             if module.heads[name].reads == "logits" and "validation" in data.rows:

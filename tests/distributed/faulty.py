@@ -1,7 +1,8 @@
 """`ptv2.fit` with something done to its ranks: `python faulty.py FAULT <arguments of ptv2.fit>`.
 
 kill: rank 1 is killed in the third step. stop: it hangs there. note: each rank writes down, when training starts, what
-it would draw next, what its prompt holds, and of how many parameters it has only a part.
+it would draw next, what its prompt holds, and of how many parameters it has only a part, then and at the end.
+cpu: the same, where `trainer.strategy=fsdp` is not refused on CPUs.
 """
 
 import json
@@ -11,13 +12,15 @@ import sys
 from pathlib import Path
 
 import torch
+from torch.distributed.fsdp._flat_param import FlatParameter
 from torch.distributed.tensor import DTensor
 
-from ptv2 import command, fit
+from ptv2 import command, fit, strategy
 from ptv2.module import PromptModule
 
 fault = sys.argv[1]
-step, started = PromptModule.training_step, PromptModule.on_train_start
+step, started, ended = PromptModule.training_step, PromptModule.on_train_start, PromptModule.on_train_end
+about = {}
 
 
 def training_step(module, batch, index):
@@ -28,18 +31,30 @@ def training_step(module, batch, index):
 
 def on_train_start(module):
     state = torch.get_rng_state()
-    about = {
-        "draw": torch.rand(1).item(),
-        "prompt": [float(p.detach().sum()) for p in module.prompt.parameters()],
-        "parts": sum(isinstance(p, DTensor) and p.numel() > p.to_local().numel() for p in module.parameters()),
-    }
+    about["draw"] = torch.rand(1).item()
+    about["prompt"] = [float(p.detach().sum()) for p in module.prompt.parameters()]
+    about["parts"] = [parts(module)]
     torch.set_rng_state(state)
-    Path(f"rank-{module.global_rank}.json").write_text(json.dumps(about))
     started(module)
 
 
-if fault == "note":
-    PromptModule.on_train_start = on_train_start
+def on_train_end(module):
+    about["parts"].append(parts(module))
+    Path(f"rank-{module.global_rank}.json").write_text(json.dumps(about))
+    ended(module)
+
+
+def parts(module):
+    """Of how many parameters there is a part; FSDP1 makes a single one of a layer."""
+    sharded = [p.numel() > p.to_local().numel() for p in module.parameters() if isinstance(p, DTensor)]
+    flat = [p.numel() < p._unpadded_unsharded_size.numel() for p in module.parameters() if isinstance(p, FlatParameter)]
+    return sum(sharded) + sum(flat)
+
+
+if fault in ("note", "cpu"):
+    PromptModule.on_train_start, PromptModule.on_train_end = on_train_start, on_train_end
 else:
     PromptModule.training_step = training_step
+if fault == "cpu":
+    strategy.check_gpus = lambda settings: None
 command.run(fit.main, fit.command_line(), sys.argv[2:])

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 HERE = Path(__file__).parent
+ROUNDING = 2e-6  # of float32 sums in another order, over a few steps
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from outcome import HERE, logged, same, scores, weights
+from outcome import HERE, ROUNDING, logged, same, scores, weights
 
 from ptv2 import fit
 from ptv2.config import load_config
 
-ROUNDING = 2e-6  # of float32 sums in another order, over a few steps
 TWO = ("trainer.devices=2", "trainer.strategy=ddp")
 
 

@@ -3,24 +3,31 @@
 import json
 
 import pytest
-from outcome import HERE, logged, same, scores, weights
+from outcome import HERE, ROUNDING, logged, same, scores, weights
 
 from ptv2 import fit
 from ptv2.config import load_config
 from ptv2.errors import UserError
+from ptv2.sharded import FSDP1Strategy
 from ptv2.strategy import make_strategy
 
 FSDP2 = ("trainer.devices=2", "trainer.strategy=fsdp2")
 DDP = ("trainer.devices=2", "trainer.strategy=ddp")
-ROUNDING = 2e-6
 
 
-@pytest.mark.slow
-def test_it_is_ddp_with_a_smaller_backbone(config, run, tmp_path):
-    said = run(HERE / "faulty.py", "note", "--config", config, *FSDP2)
+@pytest.mark.parametrize(
+    ("start", "strategy", "parts"),
+    [
+        ("note", "fsdp2", 48),  # 16 parameters in each of three layers
+        pytest.param("cpu", "fsdp", 3, marks=pytest.mark.slow),
+    ],
+)
+def test_it_is_ddp_with_a_smaller_backbone(start, strategy, parts, config, run, tmp_path):
+    ways = ("trainer.devices=2", f"trainer.strategy={strategy}")
+    said = run(HERE / "faulty.py", start, "--config", config, *ways)
     assert said.code == 0, said.err
     sharded = [json.loads((tmp_path / f"rank-{rank}.json").read_text())["parts"] for rank in (0, 1)]
-    assert sharded == [48, 48]  # 16 parameters in each of three layers
+    assert sharded == [[parts, parts], [parts, parts]]  # before the first step and after the last
     assert run("-m", "ptv2.fit", "--config", config, *DDP, "run.name=ddp").code == 0
     folder, other = tmp_path / "runs" / "mixture", tmp_path / "runs" / "ddp"
     assert same(logged(folder), logged(other), 1e-5)
@@ -62,9 +69,20 @@ def test_a_checkpoint_of_one_goes_on_in_the_other(train, first, then):
 
 @pytest.mark.parametrize(
     ("override", "where"),
-    [("method=full", "method: full"), ("prompt.form=hidden", "prompt.form: hidden"), ("backbone.compile=true", "comp")],
+    [("method=full", "method: full"), ("backbone.compile=true", "backbone.compile")],
 )
-def test_what_reads_or_trains_frozen_layers_is_refused(config, override, where):
+def test_what_trains_or_compiles_frozen_layers_is_refused(config, override, where):
     values = load_config(config, [override, *FSDP2])
     with pytest.raises(UserError, match=f"{where}.*cannot be used with trainer.strategy fsdp2; use ddp"):
         make_strategy(values, values.trainer)
+
+
+def test_fsdp1_is_refused_on_cpus_and_taken_on_gpus(config, monkeypatch):
+    values = load_config(config, ["trainer.devices=2", "trainer.strategy=fsdp", "trainer.accelerator=auto"])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match=r"^trainer: 'trainer.strategy' is 'fsdp', which needs GPUs; use fsdp2"):
+        make_strategy(values, values.trainer)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert isinstance(make_strategy(values, values.trainer), FSDP1Strategy)
+    with pytest.raises(UserError, match="which needs GPUs"):
+        make_strategy(values, values.trainer | {"accelerator": "cpu"})
