@@ -13,7 +13,6 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
-from torch.distributed.fsdp._runtime_utils import _reshard
 from torch.optim import Optimizer
 
 from ptv2.backbone import Backbone
@@ -72,6 +71,8 @@ class FrozenLayer(FullyShardedDataParallel):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As the layer's. FSDP1 would keep a root gathered until its backward pass, and has no setting against it."""
+        from torch.distributed.fsdp._runtime_utils import _reshard  # not public, so nothing but FSDP1 is to miss it
+
         states = super().forward(*args, **kwargs)
         _reshard(self, self._handle, free_unsharded_flat_param=True)
         return states
