@@ -59,7 +59,7 @@ TARGETS = {
         batch_size=16,
     ),
     "squadshifts_new_wiki": Target(
-        {"card": "qa/squad", "max_length": 160, "options": {"stride": 48}},
+        {"card": "qa/squad", "max_length": 160, "options": {"stride": 48}, "on_bad_row": "skip"},  # a question of 127
         metric="squad_f1",
         kind="qa",
         head="squad",
