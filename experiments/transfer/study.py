@@ -177,12 +177,18 @@ def train(of: Cell, overrides: list[str]) -> dict[str, float]:
 
 
 def report() -> None:
-    """The table and the figure of the finished cells; `over scratch` compares runs of one draw of rows."""
+    """The table and the figure of the finished cells.
+
+    over scratch: in points of 1, between runs with the same rows. found its kind: how often retrieval began from there.
+    """
     final = [line for line in read_results(FOLDER) if line["cell"]["seed"] != SEARCH_SEED]
     draws = {draw_of(line): line["scores"]["test"] for line in final if line["cell"]["system"] == "scratch"}
     for line in final:
         if line["cell"]["system"] != "scratch" and draw_of(line) in draws:
             line["scores"]["over scratch"] = line["scores"]["test"] - draws[draw_of(line)]
+        if similarity := line["scores"].get("similarity"):
+            found = max(similarity, key=similarity.get)
+            line["scores"]["found its kind"] = float(found == TARGETS[line["cell"]["target"]].kind)
     if final:
         draw(final, SYSTEMS, FOLDER / "figure.svg")
     write_table(
@@ -190,7 +196,7 @@ def report() -> None:
         "Transfer of pretrained prompts",
         "python -m experiments.transfer.study",
         ["target", "rows", "system"],
-        ["test", "over scratch"],
+        ["test", "over scratch", "found its kind"],
         final,
     )
 
