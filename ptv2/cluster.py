@@ -71,5 +71,6 @@ def requeue_from_rank_zero() -> None:
         return
     try:
         subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=True)
-    except subprocess.CalledProcessError as error:
-        print(f"warning: the job is not requeued: {error.stderr.strip()}", file=sys.stderr)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = error.strerror if isinstance(error, OSError) else " ".join(error.stderr.split())
+        print(f"warning: the job is not requeued: scontrol: {said}", file=sys.stderr)

@@ -126,11 +126,28 @@ def test_a_signal_before_the_run_begins(scene, outcome):
 
 
 @pytest.mark.faults
-def test_lightning_requeues_nothing(scene, outcome):
-    """In a SLURM job Lightning would install handlers that save inside of them and call scontrol."""
+@pytest.mark.parametrize(
+    ("scontrol", "says"),
+    [
+        ("exit 0", None),
+        ("echo no; echo such job >&2; echo here >&2; exit 1", "such job here"),
+        (None, "No such file or directory"),
+    ],
+    ids=["works", "refuses", "missing"],
+)
+def test_in_a_slurm_job(scene, outcome, tmp_path, scontrol, says):
+    """Lightning would install handlers that save inside of them and call scontrol; ours calls it once, at the end."""
+    (tmp_path / "bin").mkdir()
+    if scontrol is not None:
+        (tmp_path / "bin" / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n{scontrol}\n')
+        (tmp_path / "bin" / "scontrol").chmod(0o755)
     job = {"JOB_ID": 1, "NTASKS": 1, "JOB_NAME": "fit", "PROCID": 0, "LOCALID": 0, "NODEID": 0, "NODELIST": "localhost"}
-    job = f"import os; os.environ |= { ({f'SLURM_{key}': str(value) for key, value in job.items()}) }\n"
+    job = {f"SLURM_{key}": str(value) for key, value in job.items()} | {"PATH": str(tmp_path / "bin")}
+    job = f"import os; os.environ |= {job}\n"
     ended = scene.run(before=job + at_step(3, "os.kill(os.getpid(), signal.SIGUSR1)"))
-    assert ended.code == 75 and ended.line.startswith("stopped by SIGUSR1; step 4 is saved")
+    *warned, line = ended.err.splitlines()
+    assert ended.code == 75 and line.startswith("stopped by SIGUSR1; step 4 is saved")
+    assert warned == ([] if says is None else [f"warning: the job is not requeued: scontrol: {says}"])
+    assert scontrol is None or (tmp_path / "called").read_text() == "requeue 1\n"
     assert not list(scene.folder.rglob("hpc_ckpt*"))
-    outcome("SIGUSR1 in a SLURM job", "ours saves, Lightning's handler is not there")
+    outcome("SIGUSR1 in a SLURM job", "saved, requeued once" if says is None else "saved, one warning: not requeued")
