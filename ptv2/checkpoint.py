@@ -51,16 +51,17 @@ class Start:
                     )
 
     def check_draw(self, draw: dict[str, Any]) -> None:
-        """Refuse batches that are drawn otherwise: the position counts them. See `TaskDataModule.draw`.
+        """Refuse batches that are drawn otherwise: the position counts them. See `TaskDataModule.drawn`.
 
         Raises:
             UserError: their size, on all devices together, or what else they follow from is different.
         """
         for key, old in self.checkpoint.get("draw", {}).items():
-            if draw[key] != old:
+            if draw.get(key) != old:
                 of = " on all devices together" if key in ("data.batch_size", "data.tokens_per_batch") else ""
-                what = f"is {draw[key]}{of}, and {self.path.name} counts batches drawn with {old}"
-                raise UserError(what, where=key, do="make them equal, or begin anew from a prompt (prompt.init)")
+                what = f"is {draw.get(key)}{of}, and {self.path.name} counts batches drawn with {old}"
+                do = "make them equal (resume=PATH run.name=NEW), or begin anew from a prompt (prompt.init)"
+                raise UserError(what, where=key, do=do)
 
 
 def find_start(resume: str, folder: Path) -> Start | None:

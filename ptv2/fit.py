@@ -122,7 +122,7 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
         parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
     trainer, checkpoints = make_trainer(config, folder, parts.data, start)
     if start is not None:
-        start.check_draw(parts.data.draw())
+        start.check_draw(parts.data.drawn)
     with together(trainer, parts.module):
         if is_zero():
             folder.open()
@@ -164,7 +164,7 @@ def on_all_ranks(
     try:
         trainer.fit(parts.module, parts.data, ckpt_path=start.path if start else None, weights_only=True)
     except MisconfigurationException as error:
-        raise UserError(str(error), where="trainer") from error
+        raise Joint(str(error), where="trainer") from error
     except SystemExit:  # what Lightning makes of a second Ctrl-C
         if trainer.interrupted:
             raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None

@@ -7,6 +7,7 @@ process group, which `together` opens before anything is written.
 import os
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -112,10 +113,14 @@ def end_others(processes: list[subprocess.Popen], seconds: float) -> None:
     children = processes.copy()
     # Lightning's observer has the same list. It looks every five seconds, and kills this process for their exit codes.
     processes.clear()
-    for process in children:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        process.kill()
+    end = time.monotonic() + seconds
+    try:
+        for process in children:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end - time.monotonic()))
+    finally:  # whatever interrupts the waiting
+        for process in children:
+            process.kill()
 
 
 def joint_counts(

@@ -19,6 +19,9 @@ from ptv2.backbone import Backbone
 from ptv2.config import Config
 from ptv2.errors import UserError
 
+UNEVEN = {"prefill_chunk_size": None, "guidance_scale": 1, "assistant_early_exit": None}
+"""Settings of `generate` with which ranks call the backbone unequally often -> the value that asks for nothing."""
+
 
 class ShardedStrategy(DDPStrategy):
     """FSDP2: every rank holds a part of each frozen layer, and gathers a layer while it computes with it."""
@@ -88,14 +91,14 @@ def check_shardable(config: Config, strategy: str) -> None:
     Raises:
         UserError: at the first of them.
     """
-    chunked = any("prefill_chunk_size" in (card.options.get("generation") or {}) for card in config.tasks.values())
-    for found, where in (
-        (config.method == "full", "method: full"),
-        (config.backbone.compile, "backbone.compile"),
-        (chunked, "task.options.generation.prefill_chunk_size"),
-    ):
-        if found:
-            raise UserError(f"cannot be used with trainer.strategy {strategy}", where=where, do="use ddp")
+    refused = ["method: full"] if config.method == "full" else []
+    refused += ["backbone.compile"] if config.backbone.compile else []
+    for name, card in config.tasks.items():
+        settings = card.options.get("generation") or {}
+        uneven = [key for key, plain in UNEVEN.items() if settings.get(key) not in (None, plain)]
+        refused += [f"tasks.{name}.options.generation.{key}" for key in uneven]
+    for where in refused[:1]:
+        raise UserError(f"cannot be used with trainer.strategy {strategy}", where=where, do="use ddp")
 
 
 def layers(backbone: Backbone) -> Iterator[tuple[nn.ModuleList, int]]:

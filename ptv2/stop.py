@@ -53,9 +53,11 @@ class Asked:
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self.process:  # a worker just forked, which has not yet let go of our handlers
             return
+        if self.saving:
+            return
         if not self.holding:
             raise Stopped(number)
-        if number == self.number == signal.SIGINT and not self.saving:
+        if number == self.number == signal.SIGINT:
             raise KeyboardInterrupt  # a second Ctrl-C: somebody does not want to wait
         self.number = self.number or number
 

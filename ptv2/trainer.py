@@ -38,6 +38,8 @@ INSTEAD = {
     "limit_predict_batches": "give ptv2.predict fewer rows",
 }
 """Arguments of the Trainer that a run has no use for -> what to use instead."""
+COUNTS = ("accumulate_grad_batches", "val_check_interval", "check_val_every_n_epoch")
+"""Arguments with which Lightning divides."""
 
 
 def check_trainer(values: dict[str, Any], where: str) -> None:
@@ -54,10 +56,13 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             raise UserError(f"'trainer.{key}' is not supported", where=where, do=INSTEAD[key])
         kinds = get_args(known[key].annotation) or (known[key].annotation,)
         plain = [kind for kind in kinds if kind in (int, float, str, bool, type(None))]
+        plain += {get_origin(kind) for kind in kinds} & {list, dict}
         names = any(get_origin(kind) is Literal for kind in kinds)  # Lightning checks those itself
-        if not isinstance(value, (list, dict)) and not names and not isinstance(value, tuple(plain)):
+        if not names and not isinstance(value, tuple(plain)):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in plain)
             raise UserError(f"'trainer.{key}' is '{value}'", where=where, do=f"use {wanted}")
+        if key in COUNTS and isinstance(value, (int, float)) and value <= 0:
+            raise UserError(f"'trainer.{key}' is {value}", where=where, do="use a number above 0")
 
 
 def make_trainer(
@@ -105,6 +110,8 @@ def make_trainer(
     } | config.trainer
     settings["strategy"] = make_strategy(config, settings)
     if isinstance(settings["strategy"], ShardedStrategy):
+        if config.trainer.get("inference_mode"):
+            raise UserError("cannot be used with sharded layers", where="trainer.inference_mode", do="leave it out")
         settings["inference_mode"] = False  # a layer first gathered in it could not be trained through
     plugins = [CheckpointFiles(), *([slurm_environment()] if on_slurm() else [])]
     if settings.get("max_epochs") in (None, -1) and settings.get("max_steps", -1) == -1:

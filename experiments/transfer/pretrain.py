@@ -58,8 +58,11 @@ def pretrain(mixture: str) -> None:
 
 def keep(artifact: Path, folder: Path) -> None:
     """Copy an artifact, without the place where its data lay on the machine that trained it."""
-    shutil.copytree(artifact, folder, dirs_exist_ok=True)
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(artifact, part)
     about = json.loads((artifact / "artifact.json").read_text(encoding="utf-8"))
     for name, card in about["config"]["tasks"].items():
         card["dataset"]["path"] = name
-    (folder / "artifact.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (part / "artifact.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(folder)

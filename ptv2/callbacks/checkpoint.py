@@ -123,9 +123,10 @@ class Checkpoints(Checkpoint):
                 files.sweep(self.folder)
 
     def _keep(self, path: Path, best: bool) -> None:
-        """Point last.ckpt to it, best.ckpt if it is, and remove the checkpoints that none of the last ones needs."""
-        for name in ("last.ckpt", "best.ckpt")[: 1 + best]:
-            files.link(path, self.folder / name)
+        """Point last.ckpt to it, on demand best.ckpt to the best, and remove what none of the last ones needs."""
+        files.link(path, self.folder / "last.ckpt")
+        if best:
+            files.link(self.best, self.folder / "best.ckpt")
         needed = {step for pair in self.kept for step in pair}
         for step, old in files.by_step(self.folder).items():
             if step not in needed and step < self.kept[-1][0]:
@@ -153,7 +154,7 @@ class Checkpoints(Checkpoint):
         loop = trainer.fit_loop
         checkpoint["format"] = files.FORMAT
         checkpoint["data"] = self.fingerprints
-        checkpoint["draw"] = trainer.datamodule.draw()
+        checkpoint["draw"] = trainer.datamodule.drawn
         checkpoint["random"] = randomness.of_all_ranks()
         checkpoint["logged"] = loop.epoch_loop._batches_that_stepped
         _set_position(checkpoint["loops"]["fit_loop"], *position(trainer))

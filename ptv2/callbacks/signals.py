@@ -39,6 +39,7 @@ class Signals(Callback):
         number = agreed(trainer)
         self.handlers.close()
         if number is not None:  # in the last step
+            asked.saving = True
             raise Stopped(number, self.checkpoints.saved)
         if asked.number is not None:  # after the others were asked: as one that comes while scoring
             raise Stopped(asked.number)

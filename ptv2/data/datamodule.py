@@ -1,8 +1,9 @@
 """The DataModule: training batches of the mixture, and an evaluation loader per task."""
 
+import hashlib
 import math
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import lightning as L
@@ -55,19 +56,23 @@ class TaskDataModule(L.LightningDataModule):
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.start = state["batches"]
 
-    def draw(self) -> dict[str, Any]:
+    @cached_property
+    def drawn(self) -> dict[str, Any]:
         """What the training batches follow from beside the rows, by its key in the config; sizes are of all ranks."""
-        sizes, mixture = times(self.config, self.world), self.run_config.mixture
-        keys = ("sampling", "weights", "batches", "steps_per_epoch", "dry")
-        drawn = {f"mixture.{key}": getattr(mixture, key) for key in keys}
-        if mixture.sampling == "annealed":
-            drawn["mixture.sampling"] = f"annealed over {self.mixture().epochs} epochs"
+        config, sizes, batches = self.run_config, times(self.config, self.world), self.mixture()
+        mixed, annealed = config.mixture.batches == "mixed", config.mixture.sampling == "annealed"
         return {
-            "data.batch_size": sizes.batch_size,
+            "data.batch_size": None if sizes.tokens_per_batch else sizes.batch_size,
             "data.tokens_per_batch": sizes.tokens_per_batch,
-            "data.group_by_length": sizes.group_by_length,
-            "seed": self.run_config.seed,
-        } | drawn
+            "data.group_by_length": None if mixed else sizes.group_by_length,
+            "seed": config.seed,
+            "mixture.sampling": f"annealed over {batches.epochs} epochs" if annealed else config.mixture.sampling,
+            "mixture.weights": config.mixture.weights,
+            "mixture.batches": config.mixture.batches,
+            "mixture.dry": config.mixture.dry,
+            "mixture.steps_per_epoch": len(batches),
+            "trainer.accumulate_grad_batches": config.trainer.get("accumulate_grad_batches", 1),
+        } | {f"tasks.{name}": _sizes(data.encoded("train")["length"][:]) for name, data in self.tasks.items()}
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Of the content of every split's rows, by task."""
@@ -125,6 +130,12 @@ class _Joint(Dataset):
 
     def __getitems__(self, draw: Draw) -> list[tuple[str, Feature]]:
         return [(name, taken(rows, row)) for task, row in draw for name, rows in [self.sets[task]]]
+
+
+def _sizes(lengths: list[int]) -> str:
+    """What batches take from a task's features: how many there are and how long each is."""
+    digest = hashlib.sha256(repr(lengths).encode()).hexdigest()
+    return f"{len(lengths)} features of {sum(lengths)} tokens ({digest[:8]})"
 
 
 def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to_max: bool = False) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ptv2.backbone import Backbone, Prompts, States
 from ptv2.config import HeadConfig
 from ptv2.data.features import IGNORE
-from ptv2.errors import UserError
+from ptv2.errors import Joint
 from ptv2.heads.base import Head
 
 
@@ -63,7 +63,7 @@ class Seq2SeqHead(Head):
                 ids_BT = backbone.generate(inputs, prompts, settings)
             except (ValueError, TypeError) as error:  # transformers looks at some values only when it generates
                 what = f"`generate` refuses these settings ({error})"
-                raise UserError(what, where="task.options.generation", do="correct them") from error
+                raise Joint(what, where="task.options.generation", do="correct them") from error
         texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
         return [text.strip() for text in texts]
 

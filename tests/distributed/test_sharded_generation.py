@@ -90,8 +90,14 @@ def test_losses_weights_scores_and_texts_are_those_of_ddp_and_of_one(family, gen
         assert texts(folder) == texts(one)
 
 
-def test_a_source_in_chunks_is_refused(write):
-    """Ranks with sources of other lengths would need other numbers of them."""
-    config = load_config(write("gpt2", prefill_chunk_size=4), FSDP2)
-    with pytest.raises(UserError, match="prefill_chunk_size: cannot be used with"):
+@pytest.mark.parametrize("setting", [{"prefill_chunk_size": 4}, {"guidance_scale": 1.5}], ids=str)
+def test_settings_with_which_ranks_need_unequal_calls_are_refused(write, setting):
+    """Sources of other lengths have other numbers of chunks; a rank whose texts have ended asks for no guidance."""
+    config = load_config(write("gpt2", **setting), FSDP2)
+    with pytest.raises(UserError, match=f"options.generation.{next(iter(setting))}: cannot be used with"):
         make_strategy(config, config.trainer)
+
+
+def test_settings_that_ask_for_nothing_are_not(write):
+    config = load_config(write("gpt2", prefill_chunk_size=None, guidance_scale=1), FSDP2)
+    assert make_strategy(config, config.trainer)

@@ -24,6 +24,18 @@ def fit(ptv2, write_config, tmp_path):
     return run
 
 
+def best(folder):
+    """The step that best.ckpt points to."""
+    return int((folder / "checkpoints" / "best.ckpt").resolve().stem.removeprefix("step-"))
+
+
+def test_the_best_checkpoint_is_not_the_last(fit, monkeypatch):
+    scores = iter([0.5, 0.9, 0.7, 0.6])
+    monkeypatch.setattr("ptv2.module.goodness", lambda *_: next(scores))
+    folder = fit("topics", "trainer.max_epochs=4", "run.keep_last=1")
+    assert best(folder) == json.loads((folder / "results.json").read_text())["best_step"] == 12
+
+
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -41,6 +53,7 @@ def test_a_run_folder_is_whole(finished, tiny_bert):
     }  # fmt: skip
 
     results = json.loads((folder / "results.json").read_text())
+    assert best(folder) == results["best_step"]
     assert (results["name"], results["method"], results["seed"]) == ("topics", "deep", 11)
     assert (results["backbone"], results["tasks"]) == (str(tiny_bert), {"topics": "topics"})
     assert set(results["scores"]) == {"validation", "test"}

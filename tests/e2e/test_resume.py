@@ -107,8 +107,13 @@ def test_from_a_checkpoint_of_another_run(ptv2, write_config, tmp_path, stop):
             "data.batch_size=4",
             "data.batch_size: is 4 on all devices together, and {} counts batches drawn with 8; make",
         ),
-        ("seed=2", "seed: is 2, and {} counts batches drawn with 11; make them equal, or begin anew from a prompt"),
-        ("mixture.steps_per_epoch=5", "mixture.steps_per_epoch: is 5, and {} counts batches drawn with None; make"),
+        ("seed=2", "seed: is 2, and {} counts batches drawn with 11; make them equal (resume=PATH run.name=NEW), or"),
+        ("mixture.steps_per_epoch=5", "mixture.steps_per_epoch: is 5, and {} counts batches drawn with 6; make"),
+        (
+            "trainer.accumulate_grad_batches=2",
+            "trainer.accumulate_grad_batches: is 2, and {} counts batches drawn with 1",
+        ),
+        ("task.max_length=7", "tasks.topics: is 48 features of "),
     ],
 )
 def test_batches_that_are_drawn_otherwise_are_refused(ptv2, write_config, tmp_path, changed, says):
@@ -118,6 +123,14 @@ def test_batches_that_are_drawn_otherwise_are_refused(ptv2, write_config, tmp_pa
     said = ptv2("fit", "--config", config, "run.name=later", f"resume={tmp_path}/runs/topics", changed)
     assert said.code == 2 and said.err.startswith("error: " + says.format("step-00000006.ckpt")), said
     assert not (tmp_path / "runs" / "later").exists()
+
+
+def test_a_batch_size_that_decides_nothing_may_change(ptv2, write_config, tmp_path):
+    config, tokens = write_config(), "data.tokens_per_batch=64"
+    assert ptv2("fit", "--config", config, tokens, "trainer.max_epochs=1").code == 0
+    later = ("run.name=later", f"resume={tmp_path}/runs/topics", "data.batch_size=16")
+    said = ptv2("fit", "--config", config, tokens, *later)
+    assert said.code == 0 and "step 1/" not in said.out, said
 
 
 @pytest.mark.parametrize(

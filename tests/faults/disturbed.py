@@ -134,7 +134,9 @@ def same(first: Path, second: Path) -> None:
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     results = [json.loads((folder / "results.json").read_text()) for folder in (first, second)]
-    for result in results:
+    for folder, result in zip((first, second), results, strict=True):
+        best = (folder / "checkpoints" / "best.ckpt").resolve()
+        assert best.name == f"step-{result['best_step']:08d}.ckpt"
         assert result.pop("wall_seconds") >= 0 and result.pop("tokens_per_second") > 0
     assert results[0] == results[1]
     names = [sorted(path.name for path in (folder / "checkpoints").iterdir()) for folder in (first, second)]

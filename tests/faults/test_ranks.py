@@ -79,7 +79,7 @@ def test_killed(scene, undisturbed, outcome, killed, step, more):
 @pytest.mark.faults
 @pytest.mark.parametrize("batches", ["single", "mixed"])
 def test_a_mixture_that_is_killed(tmp_path, tiny_bert, cards, zygote, outcome, batches):
-    """Twice, within two epochs; in a step of one task, the other's head and moments stay as they are on both ranks."""
+    """Twice, within two epochs."""
     scenes = []
     for name in ("killed", "whole"):
         (tmp_path / name).mkdir()
@@ -119,7 +119,8 @@ def test_a_loss_that_is_not_finite_on_one_rank(scene, undisturbed, outcome):
 def test_another_number_of_ranks(scene, undisturbed, outcome, ranks):
     """Goes on within an epoch with batches of the same size in all; float32 sums in another order are all the rest."""
     start = {1: lambda *a, **k: [scene.run(*a, **k)], 2: scene.run_ranks}
-    assert start[ranks[0]](*STILL, before=at_step(8, KILL) if ranks[0] == 1 else (at_step(8, KILL),) * 2)
+    killed = start[ranks[0]](*STILL, before=at_step(8, KILL) if ranks[0] == 1 else (at_step(8, KILL),) * 2)
+    assert {ended.code for ended in killed} == {-signal.SIGKILL}
     path = scene.checkpoints / "step-00000008.ckpt"
     (ended, *_) = start[ranks[1]](*STILL, "run.name=other", f"resume={path}")
     assert ended.code == 0 and "step 9/18" in ended.out and "step 8/" not in ended.out, ended
