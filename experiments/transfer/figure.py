@@ -10,6 +10,8 @@ import matplotlib
 matplotlib.use("svg")
 from matplotlib import pyplot as plt
 
+plt.rcParams["svg.hashsalt"] = "transfer"  # equal results, equal file
+
 
 def draw(results: list[dict[str, Any]], systems: tuple[str, ...], path: Path) -> None:
     """Write the figure of the finished cells as SVG."""
