@@ -17,10 +17,15 @@ TABLE_ONLY = "--table" in sys.argv
 Cell = dict[str, Any]  # what identifies a run: system, task, seed, ...
 
 
-def run_cells(folder: Path, cells: Iterable[Cell], run: Callable[[Cell], dict[str, Any]]) -> None:
-    """Run every cell that results.jsonl does not hold yet; a cell's scores are appended when it is done."""
+def run_cells(folder: Path, cells: Iterable[Cell], run: Callable[[Cell], dict[str, Any]]) -> int:
+    """Run every cell that results.jsonl does not hold yet; a cell's scores are appended when it is done.
+
+    Returns:
+        How many were run.
+    """
+    ran = 0
     if TABLE_ONLY:
-        return
+        return ran
     for cell in cells:
         if any(line["cell"] == cell for line in read_results(folder)):
             continue
@@ -28,6 +33,8 @@ def run_cells(folder: Path, cells: Iterable[Cell], run: Callable[[Cell], dict[st
         line = {"cell": cell, "scores": run(cell), "environment": environment()}
         with (folder / "results.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        ran += 1
+    return ran
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:

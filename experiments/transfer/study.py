@@ -59,7 +59,7 @@ TARGETS = {
         batch_size=16,
     ),
     "squadshifts_new_wiki": Target(
-        {"card": "qa/squad", "max_length": 160, "options": {"stride": 48}, "on_bad_row": "skip"},  # a question of 127
+        {"card": "qa/squad", "max_length": 160, "options": {"stride": 48}, "on_bad_row": "skip"},  # too long a question
         metric="squad_f1",
         kind="qa",
         head="squad",
@@ -84,9 +84,9 @@ def main(targets: list[str]) -> None:
             run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid(target)], run)
         for rows, seeds in SEEDS.items():
             for seed, target in product(seeds, targets):
-                for system in systems(target):
-                    run_cells(FOLDER, [cell(target, system, rows, seed, best_rate(target, system))], run)
-                report()
+                cells = [cell(target, system, rows, seed, best_rate(target, system)) for system in systems(target)]
+                if run_cells(FOLDER, cells, run):
+                    report()
     report()
 
 

@@ -1,7 +1,8 @@
 """Why the gain is what it is: other settings for runs of the transfer study, 64 rows, three draws.
 
 The study pools the mean of a text's states, where the official code reads the first token. With entities, full
-fine-tuning is ahead of prompts pretrained on the kind, so what could bring these further is tried.
+fine-tuning is ahead of prompts pretrained on the kind, so what could bring these further is tried. The learning rates
+are those that the study searched for its own setting: a variant with rates of its own might do better.
 
 Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.variants, after the study.
 """
