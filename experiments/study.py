@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ptv2.run import environment
+from ptv2.runtime.environment import environment
 
 TABLE_ONLY = "--table" in sys.argv
 Cell = dict[str, Any]  # what identifies a run: system, task, seed, ...

@@ -1,48 +1,5 @@
-"""Fetch and tokenise what a run needs: `python -m ptv2.prepare --config FILE [key=value ...]`.
+"""Fetch and tokenise what a run needs: `python -m ptv2.prepare` runs `ptv2/commands/prepare.py`."""
 
-For clusters whose compute nodes have no network: run it once where there is one, with the HF_HOME and PTV2_CACHE of the
-job. It does what `ptv2.fit` does up to its first batch, so that nothing is left to fetch, and writes no run.
-"""
+from ptv2.commands import door
 
-import argparse
-import shlex
-from pathlib import Path
-
-from huggingface_hub import constants
-
-from ptv2 import command
-from ptv2.backbone import quiet_transformers
-from ptv2.build import build
-from ptv2.config import load_config
-from ptv2.data.taskdata import cache_folder
-from ptv2.report import table
-from ptv2.retrieval import retrieve
-
-
-def main(options: argparse.Namespace) -> None:
-    quiet_transformers()
-    for path in options.config:
-        config = load_config(path, options.overrides)
-        if config.prompt.init.startswith("retrieve:"):
-            retrieve(config)
-        parts = build(config)
-        rows = [
-            [name, split, len(found.data), len(data.encoded(split))]
-            for name, data in parts.tasks.items()
-            for split, found in data.rows.items()
-        ]
-        table(f"{config.backbone.name} and the rows of", ["task", "split", "rows", "features"], rows)
-        words = shlex.join(["--config", str(path), *options.overrides])
-        print(f"without a network: HF_HUB_OFFLINE=1 python -m ptv2.fit {words}")
-    print(f"fetched to {constants.HF_HOME}, tokenised to {cache_folder()}")
-
-
-def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.prepare", __doc__.splitlines()[0])
-    made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; again for more")
-    made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the config")
-    return made
-
-
-if __name__ == "__main__":
-    command.run(main, command_line())
+door(__name__)

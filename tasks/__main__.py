@@ -1,7 +1,5 @@
-"""`python -m ptv2.tasks list|show|check`: see `ptv2.cards`."""
+"""`python -m ptv2.tasks list|show|check` runs `ptv2/commands/tasks.py`."""
 
-from ptv2 import command
-from ptv2.cards import command_line, main
+from ptv2.commands import run
 
-if __name__ == "__main__":
-    command.run(main, command_line())
+run("tasks")

@@ -25,12 +25,12 @@ from transformers import (
 )
 
 from ptv2.backbone import Backbone
-from ptv2.config import PromptConfig
-from ptv2.data.features import FEATURES
-from ptv2.data.features.seq2seq import Seq2SeqFeatures
+from ptv2.config.cards import TaskCard, make_card
+from ptv2.config.schema import PromptConfig
 from ptv2.data.taskdata import TaskData
-from ptv2.prompts import DeepPrompt
-from ptv2.task import TaskCard, make_card
+from ptv2.kinds import KINDS
+from ptv2.kinds.seq2seq import Seq2SeqFeatures
+from ptv2.methods.deep.prompt import DeepPrompt
 
 SPECIAL = ["<pad>", "</s>", "<unk>", "<s>"]
 VOCABULARY = 280
@@ -186,7 +186,7 @@ def make_features(family: str, max_length: int = 40, inputs: str = "text", **opt
     card = TaskCard(
         name="tiny", kind="seq2seq", inputs={"source": inputs}, label="target", max_length=max_length, options=options
     )
-    return FEATURES["seq2seq"](card, loaded_tokenizer(family), None, decoder_only=family in DECODERS)
+    return KINDS["seq2seq"].features(card, loaded_tokenizer(family), None, decoder_only=family in DECODERS)
 
 
 def make_data(folder: Path, family: str, rows: dict[str, list[dict[str, Any]]], **keys: Any) -> TaskData:

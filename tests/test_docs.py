@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ptv2.data.features import FEATURES
-from ptv2.data.features.base import fill
-from ptv2.data.taskdata import check_card
-from ptv2.task import DatasetCard, TaskCard, make_card
+from ptv2.config.cards import DatasetCard, TaskCard, make_card
+from ptv2.kinds import KINDS
+from ptv2.kinds.check import check_card
+from ptv2.kinds.templates import fill
 
 ROOT = Path(__file__).parent.parent
 TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
@@ -35,10 +35,13 @@ def test_every_field_is_explained(title, schema):
 
 def test_every_kind_is_explained():
     table = {row[0].strip("`"): row for row in cells("Kinds")}
-    assert set(table) == set(FEATURES)
+    assert set(table) == set(KINDS)
     for kind, (_, inputs, _, _, metrics) in table.items():
-        assert set(re.findall(r"`(\w+)`", metrics)) == set(FEATURES[kind].metrics)
-        roles = [*FEATURES[kind].roles, *(role for role in FEATURES[kind].optional_roles if role.isidentifier())]
+        assert set(re.findall(r"`(\w+)`", metrics)) == set(KINDS[kind].features.metrics)
+        roles = [
+            *KINDS[kind].features.roles,
+            *(role for role in KINDS[kind].features.optional_roles if role.isidentifier()),
+        ]
         assert all(f"`{role}`" in inputs for role in roles)
 
 

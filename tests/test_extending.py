@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ptv2 import cards, command
-from ptv2.data.features import FEATURES
-from ptv2.heads import HEADS
-from ptv2.metrics import LOWER_IS_BETTER, METRICS
+from ptv2.commands import shell as command
+from ptv2.commands import tasks as cards
+from ptv2.kinds import KINDS
+from ptv2.metrics.table import LOWER_IS_BETTER, METRICS
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 WORDS = ["cat", "dog", "cow", "hen", "apple"]  # one for each star
@@ -36,7 +36,7 @@ def example(tmp_path, monkeypatch):
         (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PTV2_TASKS", str(tmp_path / "my_cards"))
-    for table, name in ((FEATURES, "ordinal"), (HEADS, "ordinal"), (METRICS, "distance")):
+    for table, name in ((KINDS, "ordinal"), (METRICS, "distance")):
         monkeypatch.setitem(table, name, None)
     spec = importlib.util.spec_from_file_location("ordinal", tmp_path / "ordinal.py")
     module = importlib.util.module_from_spec(spec)
@@ -71,6 +71,6 @@ def test_what_the_page_names_is_there():
     page = PAGE.read_text(encoding="utf-8")
     methods = re.findall(r"^\| ((?:`\w+`(?:, )?)+)", page.partition("What else a kind can say")[2], flags=re.M)
     for name in re.findall(r"`(\w+)`", " ".join(methods)):
-        assert hasattr(next(iter(FEATURES.values())), name), name
+        assert hasattr(next(iter(KINDS.values())).features, name), name
     for path in re.findall(r"`((?:ptv2|tests|tasks)/[\w/.]*)`", page):
         assert (PAGE.parent.parent / path).exists(), path

@@ -12,10 +12,10 @@ from lightning.fabric.utilities.seed import seed_everything
 
 from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
-from ptv2.build import build
-from ptv2.command import quiet
-from ptv2.config import make_config
-from ptv2.module import PromptModule
+from ptv2.commands.shell import quiet
+from ptv2.config.load import make_config
+from ptv2.model.build import build
+from ptv2.model.module import PromptModule
 
 FOLDER = Path(__file__).parent / "tasks"
 MANY, ROWS, TOKENS, PAIRS = 10, 16, 64, 40

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
-from ptv2.command import quiet
-from ptv2.config import load_config
-from ptv2.fit import fit
+from ptv2.commands.shell import quiet
+from ptv2.config.load import load_config
+from ptv2.train.fit import fit
 
 FOLDER = Path(__file__).parent
 SEEDS = (1, 2, 3)

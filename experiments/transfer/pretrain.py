@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.transfer.runs import FOLDER, RUNS, load
-from ptv2.fit import fit
+from ptv2.train.fit import fit
 
 BINARY = {"kind": "cls", "label": "label", "labels": ["negative", "positive"], "metrics": ["accuracy"]}
 KINDS: dict[str, dict[str, dict[str, Any]]] = {  # kind -> name of a task: its card and what differs from it

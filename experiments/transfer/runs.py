@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from ptv2.config import Config, make_config
+from ptv2.config.load import make_config
+from ptv2.config.schema import Config
 
 FOLDER = Path(__file__).parent
 RUNS = Path("runs") / "transfer"

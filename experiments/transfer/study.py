@@ -23,10 +23,10 @@ from experiments.transfer.figure import draw
 from experiments.transfer.pretrain import MIXTURES, SOURCES, pretrain
 from experiments.transfer.runs import FOLDER, RUNS, load
 from ptv2.backbone import quiet_transformers
-from ptv2.command import quiet
-from ptv2.config import Config
-from ptv2.fit import fit
-from ptv2.retrieval import retrieve
+from ptv2.commands.shell import quiet
+from ptv2.config.schema import Config
+from ptv2.train.fit import fit
+from ptv2.train.retrieval import retrieve
 
 
 @dataclass

@@ -13,7 +13,7 @@ from experiments.study import Cell, read_results, run_cells, write_table
 from experiments.transfer.runs import FOLDER
 from experiments.transfer.study import best_rate, cell, overrides_of, train
 from ptv2.backbone import quiet_transformers
-from ptv2.command import quiet
+from ptv2.commands.shell import quiet
 
 SAME, SLOWER = "as in the study", "prompt at a third of the head's rate"
 LONGER, FIRST_TOKEN = ["mixture.steps_per_epoch=120"], ["head.pooling=cls"]

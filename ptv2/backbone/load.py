@@ -19,10 +19,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from ptv2 import demo
+from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
 from ptv2.backbone.families import set_dropout
-from ptv2.config import BackboneConfig
+from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
 
 

@@ -10,12 +10,13 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ptv2.config import Config
-from ptv2.data.features import Feature
+from ptv2.config.schema import Config
+from ptv2.data.collate import collate
 from ptv2.data.mixture import Draw, MixtureBatches
-from ptv2.data.shares import Shares, taken, times, turns
+from ptv2.data.slices import Shares, taken, times, turns
 from ptv2.data.taskdata import TaskData
-from ptv2.stop import leave_signals
+from ptv2.kinds.features import Feature
+from ptv2.runtime.stop import leave_signals
 
 
 class TaskDataModule(L.LightningDataModule):
@@ -136,21 +137,3 @@ def _sizes(lengths: list[int]) -> str:
     """What batches take from a task's features: how many there are and how long each is."""
     digest = hashlib.sha256(repr(lengths).encode()).hexdigest()
     return f"{len(lengths)} features of {sum(lengths)} tokens ({digest[:8]})"
-
-
-def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to_max: bool = False) -> dict[str, Any]:
-    """The batch of drawn features, those of one task in a row; see `TaskDataModule`."""
-    names = list(dict.fromkeys(name for name, _ in drawn))
-    length = max(tasks[name].card.max_length for name in names) if pad_to_max else None
-    if len(names) > 1 and length is None:
-        length = max(len(ids) for _, feature in drawn for ids in _texts(feature["input_ids"]))
-    parts = [
-        tasks[name].features.collate([feature for task, feature in drawn if task == name], length) | {"task": name}
-        for name in names
-    ]
-    return parts[0] if len(parts) == 1 else {"parts": parts}
-
-
-def _texts(ids: list) -> list[list[int]]:
-    """The token ids of a feature's texts: one, or one per choice."""
-    return ids if ids and isinstance(ids[0], list) else [ids]

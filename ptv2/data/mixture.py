@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from ptv2.config import DataConfig, MixtureConfig
+from ptv2.config.schema import DataConfig, MixtureConfig
 from ptv2.data.batches import BatchStream
 from ptv2.errors import UserError, nearest
 
 KINDS = ("proportional", "capped:K", "temperature:T", "temperature:T:K", "sqrt", "equal", "annealed", "weights")
+
+
 Draw = list[tuple[int, int]]  # a batch: (task's number, row) of each of its rows
 
 

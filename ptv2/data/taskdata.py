@@ -1,30 +1,22 @@
 """One task's data: rows of each split, their features (cached by content), references and baseline."""
 
-import fcntl
-import hashlib
-import json
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
-from fnmatch import fnmatch
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import datasets
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from ptv2.backbone import tokenizer_fingerprint
-from ptv2.data.features import FEATURES, Feature, Features
-from ptv2.data.features.base import check_template
-from ptv2.data.labels import Labels, class_names, labels_for
-from ptv2.data.rows import Rows, load_rows
-from ptv2.errors import UserError, nearest
-from ptv2.metrics import METRICS, SIDE_METRICS, TEXT_FREE, score
-from ptv2.task import SPLITS, TaskCard
+from ptv2.config.cards import SPLITS, TaskCard
+from ptv2.data.bad_rows import bad_rows
+from ptv2.data.cache import encode
+from ptv2.errors import UserError
+from ptv2.kinds import KINDS
+from ptv2.kinds.check import check_card
+from ptv2.kinds.features import Features
+from ptv2.metrics.table import TEXT_FREE, score
+from ptv2.rows.labels import Labels, class_names, labels_for
+from ptv2.rows.rows import Rows
+from ptv2.rows.sources import load_rows
 
 
 class TaskData:
@@ -61,7 +53,7 @@ class TaskData:
                 self.rows[split] = rows
         if splits and not self.rows:
             raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset")
-        kind = FEATURES[card.kind]
+        kind = KINDS[card.kind].features
         if labels is None and kind.has_labels():
             first = self.rows.get("train") or next(iter(self.rows.values()))
             if card.labels is None and card.label not in first.data.column_names:
@@ -133,112 +125,3 @@ class TaskData:
 
     def label_names(self) -> list[str]:
         return self.labels.names if self.labels is not None else []
-
-
-def check_card(card: TaskCard) -> None:
-    """Names in a card that only the code can check.
-
-    Raises:
-        UserError: unknown kind or metric, a metric of another kind, or inputs that are not the kind's or no templates.
-    """
-    if card.kind not in FEATURES:
-        raise UserError(f"unknown kind '{card.kind}'", where=f"{card.name}.kind", do=nearest(card.kind, FEATURES))
-    kind = FEATURES[card.kind]
-    for metric in card.metrics:
-        if metric not in METRICS | SIDE_METRICS:
-            do = nearest(metric, METRICS | SIDE_METRICS)
-            raise UserError(f"unknown metric '{metric}'", where=f"{card.name}.metrics", do=do)
-        if metric not in kind.metrics:
-            what = f"metric '{metric}' does not score kind '{card.kind}'"
-            raise UserError(what, where=f"{card.name}.metrics", do=f"use {', '.join(kind.metrics)}")
-    for role in kind.roles:
-        if role not in card.inputs:
-            do = f"name the field, e.g. inputs: {{{role}: {role}}}"
-            raise UserError(f"no input '{role}'", where=f"{card.name}.inputs", do=do)
-    for role, template in card.inputs.items():
-        check_template(template, f"{card.name}.inputs.{role}")
-        if not any(fnmatch(role, pattern) for pattern in kind.roles + kind.optional_roles):
-            do = nearest(role, kind.roles + kind.optional_roles)
-            raise UserError(f"unknown input '{role}'", where=f"{card.name}.inputs", do=do)
-
-
-def tried(features: Features, rows: Rows, labelled: bool = True) -> Iterator[tuple[int, list[Feature] | UserError]]:
-    """The features of each row, or why it has none."""
-    for index, row in enumerate(rows.data):
-        try:
-            yield index, features.encode(row, partial(rows.where, index), labelled, rows.split == "train")
-        except UserError as error:
-            yield index, error
-
-
-def bad_rows(features: Features, rows: Rows, labelled: bool = True) -> dict[int, str]:
-    """The rows that cannot be used: number -> why."""
-    return {i: str(found) for i, found in tried(features, rows, labelled) if isinstance(found, UserError)}
-
-
-def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
-    """Features of all rows, one or more per row, in the rows' order.
-
-    The cache's key is the content: rows, tokenizer, the parts of the card that matter, and the version of the code.
-    """
-    card = features.card
-    key = {
-        "rows": rows.fingerprint,
-        "tokenizer": tokenizer_fingerprint(features.tokenizer),
-        "card": {k: v for k, v in asdict(card).items() if k in ("kind", "inputs", "label", "max_length", "options")},
-        "labels": features.labels.names if features.labels else None,
-        "version": features.version,
-        "labelled": labelled,
-        "training": training,
-        "decoder_only": features.decoder_only,
-    }
-    fingerprint = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    folder = cache_folder()
-    cached = folder / f"{fingerprint}.arrow"
-    with nullcontext() if cached.is_file() else only_one(cached):
-        return rows.data.map(
-            partial(_encode_rows, features=features, rows=rows, labelled=labelled, training=training),
-            with_indices=True,
-            batched=True,
-            batch_size=200,
-            remove_columns=rows.data.column_names,
-            cache_file_name=str(cached),
-            new_fingerprint=fingerprint,
-            desc=f"tokenising {card.name} {rows.split}",
-        )
-
-
-@contextmanager
-def only_one(file: Path) -> Iterator[None]:
-    """One process at a time makes `file`: of several ranks or runs the first tokenises and the others read.
-
-    Raises:
-        UserError: its folder cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = file.with_suffix(".lock").open("w")
-    except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", where=file.parent, do="set PTV2_CACHE") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the process ends, however it ends
-        yield
-
-
-def _encode_rows(
-    batch: dict[str, list], indices: list[int], features: Features, rows: Rows, labelled: bool, training: bool
-) -> dict[str, list]:
-    encoded: dict[str, list] = {}
-    for offset, index in enumerate(indices):
-        row = {name: values[offset] for name, values in batch.items()}
-        for feature in features.encode(row, partial(rows.where, index), labelled, training):
-            feature["row"] = index
-            feature.setdefault("length", len(feature["input_ids"]))
-            for name, value in feature.items():
-                encoded.setdefault(name, []).append(value)
-    return encoded
-
-
-def cache_folder() -> Path:
-    """Where tokenised features are kept: PTV2_CACHE, or a folder beside the datasets library's cache."""
-    return Path(os.environ.get("PTV2_CACHE") or Path(datasets.config.HF_DATASETS_CACHE) / "ptv2")

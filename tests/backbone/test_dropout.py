@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from ptv2.backbone import load_backbone
-from ptv2.config import BackboneConfig
+from ptv2.config.schema import BackboneConfig
 
 
 def rates(backbone):

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from ptv2.config import DataConfig, MixtureConfig
+from ptv2.config.schema import DataConfig, MixtureConfig
 from ptv2.data.batches import epoch_batches
 from ptv2.data.mixture import MixtureBatches, own_seed, shares
 from ptv2.errors import UserError

@@ -5,11 +5,12 @@ import shutil
 
 import pytest
 
+from ptv2.config.cards import make_card
 from ptv2.data import taskdata
-from ptv2.data.features import FEATURES
-from ptv2.data.taskdata import TaskData, cache_folder
+from ptv2.data.cache import cache_folder
+from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.task import make_card
+from ptv2.kinds import KINDS
 
 ROWS = [{"text": "the cat eats", "label": "animal"}, {"text": "a red fig", "label": "fruit"}] * 3
 
@@ -21,7 +22,7 @@ def data(tokenizer, tmp_path, monkeypatch):
     (tmp_path / "rows").mkdir()
     for split in ("train", "test"):
         (tmp_path / "rows" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    whole = FEATURES["cls"].encode
+    whole = KINDS["cls"].features.encode
 
     def count(*args, **keys):
         make.encoded += 1
@@ -32,7 +33,7 @@ def data(tokenizer, tmp_path, monkeypatch):
         return TaskData(make_card({"dataset": {"path": str(tmp_path / folder)}, **keys}), tokenizer, limit)
 
     make.encoded = 0
-    monkeypatch.setattr(FEATURES["cls"], "encode", count)
+    monkeypatch.setattr(KINDS["cls"].features, "encode", count)
     return make
 
 
@@ -59,7 +60,7 @@ def test_other_rows_tokens_or_code_are_another_content(data, tokenizer, tmp_path
     other = type(tokenizer)(tokenizer_object=tokenizer.backend_tokenizer, pad_token="[PAD]", unk_token="[MASK]")
     data(tokenizer=other).encoded("train")
     assert data.encoded == 16
-    monkeypatch.setattr(FEATURES["cls"], "version", 99)
+    monkeypatch.setattr(KINDS["cls"].features, "version", 99)
     data().encoded("train")
     assert data.encoded == 22
     (tmp_path / "rows" / "train.jsonl").write_text(

@@ -15,8 +15,10 @@ import torch
 from torch.distributed.fsdp._flat_param import FlatParameter
 from torch.distributed.tensor import DTensor
 
-from ptv2 import command, fit, strategy
-from ptv2.module import PromptModule
+from ptv2.commands import fit
+from ptv2.commands import shell as command
+from ptv2.model.module import PromptModule
+from ptv2.train import strategy
 
 fault = sys.argv[1]
 step, started, ended = PromptModule.training_step, PromptModule.on_train_start, PromptModule.on_train_end

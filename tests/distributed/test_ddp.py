@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from outcome import HERE, ROUNDING, logged, same, scores, weights
 
-from ptv2 import fit
-from ptv2.config import load_config
+from ptv2.config.load import load_config
+from ptv2.train import fit
 
 TWO = ("trainer.devices=2", "trainer.strategy=ddp")
 

@@ -5,11 +5,11 @@ import json
 import pytest
 from outcome import HERE, ROUNDING, logged, same, scores, weights
 
-from ptv2 import fit
-from ptv2.config import load_config
+from ptv2.config.load import load_config
 from ptv2.errors import UserError
-from ptv2.sharded import FSDP1Strategy
-from ptv2.strategy import make_strategy
+from ptv2.train import fit
+from ptv2.train.sharded import FSDP1Strategy
+from ptv2.train.strategy import make_strategy
 
 FSDP2 = ("trainer.devices=2", "trainer.strategy=fsdp2")
 DDP = ("trainer.devices=2", "trainer.strategy=ddp")

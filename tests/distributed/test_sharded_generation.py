@@ -10,10 +10,10 @@ import yaml
 from outcome import ROUNDING, logged, same, scores, weights
 from seq2seq_models import save_lm
 
-from ptv2 import fit
-from ptv2.config import load_config
+from ptv2.config.load import load_config
 from ptv2.errors import UserError
-from ptv2.strategy import make_strategy
+from ptv2.train import fit
+from ptv2.train.strategy import make_strategy
 
 DDP = ("trainer.devices=2", "trainer.strategy=ddp")
 FSDP2 = ("trainer.devices=2", "trainer.strategy=fsdp2")

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from scene import Said, make_config, write_cards
 
-from ptv2 import command, fit
-from ptv2.config import load_config
+from ptv2.commands import shell as command
+from ptv2.config.load import load_config
+from ptv2.train import fit
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def ptv2(capfd) -> Callable[..., Said]:
     """`ptv2("fit", "--config", ...)`: a command in this process, as `python -m ptv2.fit --config ...` runs it."""
 
     def run(name: str, *argv: object) -> Said:
-        module = import_module(f"ptv2.{name}")
+        module = import_module(f"ptv2.commands.{name}")
         capfd.readouterr()
         code = 0
         try:

@@ -9,7 +9,7 @@ import yaml
 from safetensors.torch import load_file
 from scene import files
 
-from ptv2.config import load_config
+from ptv2.config.load import load_config
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def best(folder):
 
 def test_the_best_checkpoint_is_not_the_last(fit, monkeypatch):
     scores = iter([0.5, 0.9, 0.7, 0.6])
-    monkeypatch.setattr("ptv2.module.goodness", lambda *_: next(scores))
+    monkeypatch.setattr("ptv2.model.module.goodness", lambda *_: next(scores))
     folder = fit("topics", "trainer.max_epochs=4", "run.keep_last=1")
     assert best(folder) == json.loads((folder / "results.json").read_text())["best_step"] == 12
 

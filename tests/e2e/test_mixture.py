@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file
 from scene import write_rows
 
-from ptv2.build import build
-from ptv2.config import load_config
-from ptv2.module import PromptModule, collect
+from ptv2.config.load import load_config
+from ptv2.model.build import build
+from ptv2.model.module import PromptModule
+from ptv2.model.outputs import collect
 
 NAMES = ("names", "ratings", "topics")
 

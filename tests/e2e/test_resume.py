@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from scene import files
 
-from ptv2.module import PromptModule
+from ptv2.model.module import PromptModule
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from seq2seq_models import save_lm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ptv2.backbone import Backbone
-from ptv2.callbacks import Samples
+from ptv2.train.callbacks.samples import Samples
 
 SPLITS = {"train": 24, "validation": 6, "test": 6}
 METRICS = ["perplexity", "bleu", "chrf", "rouge1", "rouge2", "rouge_l"]

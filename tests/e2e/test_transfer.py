@@ -7,11 +7,11 @@ import pytest
 import torch
 from scene import make_config
 
-from ptv2.artifact import read_artifact
-from ptv2.build import build
-from ptv2.config import load_config
-from ptv2.fit import fit
-from ptv2.retrieval import cosines, retrieve, sources
+from ptv2.artifact.files import read_artifact
+from ptv2.config.load import load_config
+from ptv2.model.build import build
+from ptv2.train.fit import fit
+from ptv2.train.retrieval import cosines, retrieve, sources
 
 NAMES = ("names", "ratings", "topics")
 

@@ -115,7 +115,7 @@ def at_step(step: int, does: str) -> str:
     """Python that makes a run do something at the start of a training step."""
     return (
         "import os, signal\n"
-        "from ptv2.module import PromptModule\n"
+        "from ptv2.model.module import PromptModule\n"
         "def replaced(whole):\n"
         "    def training_step(self, batch, index):\n"
         f"        if self.trainer.global_step == {step}:\n"

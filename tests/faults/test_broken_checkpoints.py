@@ -10,8 +10,8 @@ import pytest
 import torch
 from disturbed import at_step, same
 
-from ptv2 import checkpoint
 from ptv2.errors import UserError
+from ptv2.train import checkpoint_file as checkpoint
 
 STOPPED = at_step(9, "os.kill(os.getpid(), signal.SIGKILL)")
 

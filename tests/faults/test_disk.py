@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from disturbed import at_step, same
 
-from ptv2.checkpoint import read
+from ptv2.train.checkpoint_file import read
 
 FILL = (
     "file = open('{folder}/filler', 'ab', buffering=0)\n"
@@ -102,8 +102,8 @@ def test_a_disk_that_is_too_small(scene, outcome, small_disk):
 @pytest.mark.faults
 def test_a_disk_that_is_full_when_the_results_are_written(scene, undisturbed, outcome, small_disk):
     fill = FILL.format(folder=small_disk).replace("\n    ", "\n")
-    before = "from ptv2 import fit\nwhole = fit.save_artifact\ndef filled(*args):\n        "
-    before += f"{fill}\n        return whole(*args)\nfit.save_artifact = filled\n"
+    before = "from ptv2.train import fit\nwhole = fit.write_artifact\ndef filled(*args):\n        "
+    before += f"{fill}\n        return whole(*args)\nfit.write_artifact = filled\n"
     ended = scene.run(f"run.folder={small_disk}", before=before)
     assert ended.code == 2 and "No space left on device" in ended.line, ended
     (small_disk / "filler").unlink()

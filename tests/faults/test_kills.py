@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from disturbed import same
 
-from ptv2.checkpoint import read
+from ptv2.train.checkpoint_file import read
 
 KILLS = 30
 LAST = 18  # save of a run
@@ -33,7 +33,7 @@ STAGES = {
 KILL = """
 import os, signal, torch
 from pathlib import Path
-from ptv2 import checkpoint
+from ptv2.train import checkpoint_file as checkpoint
 place, name = '{place}'.rsplit('.', 1)
 place = eval(place)
 whole, calls = getattr(place, name), []

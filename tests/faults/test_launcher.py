@@ -13,7 +13,8 @@ SCRIPT = """
 import os, sys, time
 from pathlib import Path
 Path(f"pid-{os.environ.get('LOCAL_RANK', 0)}").write_text(str(os.getpid()))
-from ptv2 import command, fit
+from ptv2.commands import fit
+from ptv2.commands import shell as command
 %s
 if "LOCAL_RANK" not in os.environ:  # longer than Lightning takes to see that another rank has ended
     fit.on_stop = lambda stopped: time.sleep(6)

@@ -10,7 +10,7 @@ from disturbed import at_step, same
 IN_IT = "import time; print('in it', flush=True); time.sleep(0.5)"
 SLOW_SAVE = """
 import time
-from ptv2 import checkpoint
+from ptv2.train import checkpoint_file as checkpoint
 write = checkpoint.write
 def slow(content, path):
     print('saving', path.name, flush=True)
@@ -106,9 +106,7 @@ def test_a_signal_in_the_last_step(scene, undisturbed, outcome):
 
 def test_a_signal_while_scoring(scene, undisturbed, outcome):
     """Nothing would be lost, so it ends where it stands."""
-    before = (
-        "from ptv2 import fit; import os, signal; fit.score_splits = lambda *_: os.kill(os.getpid(), signal.SIGUSR1)"
-    )
+    before = "from ptv2.train import fit; import os, signal; fit.score_splits = lambda *_: os.kill(os.getpid(), signal.SIGUSR1)"
     ended = scene.run(before=before)
     assert ended.code == 75 and ended.line == "stopped by SIGUSR1; start it again"
     ended = scene.run()

@@ -12,7 +12,9 @@ import traceback
 
 import torch
 
-from ptv2 import command, fit, stop
+from ptv2.commands import fit
+from ptv2.commands import shell as command
+from ptv2.runtime import stop
 
 torch.set_num_threads(1)
 

@@ -23,8 +23,8 @@ from transformers import (
 )
 
 from ptv2.backbone import Backbone, SitePrompt
-from ptv2.config import PromptConfig
-from ptv2.prompts import DeepPrompt
+from ptv2.config.schema import PromptConfig
+from ptv2.methods.deep.prompt import DeepPrompt
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SPECIAL_ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

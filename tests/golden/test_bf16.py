@@ -5,8 +5,8 @@ import torch
 from families import FAMILIES, make_backbone, make_batch, make_prompt, open_gates, real
 
 from ptv2.backbone import Backbone
-from ptv2.config import HeadConfig
-from ptv2.heads import HEADS
+from ptv2.config.schema import HeadConfig
+from ptv2.kinds import KINDS
 
 # bfloat16 has 8 bits of mantissa: 2 ** -8 relative, over a few layers of values around 1.
 CLOSE = 0.1
@@ -41,7 +41,7 @@ def test_states_are_close_and_gradients_float32(family, form):
 def test_the_backbone_computes_in_bfloat16(family):
     backbone, batch = make_bf16(family), make_batch(family)
     prompt = make_prompt(backbone)
-    head = HEADS["cls"](HeadConfig(), backbone, 3)
+    head = KINDS["cls"].head(HeadConfig(), backbone, 3)
     states = backbone(batch, prompt(3))
     assert {p.dtype for p in backbone.parameters()} == {states.last_BTD.dtype} == {torch.bfloat16}
     assert {p.dtype for p in (*prompt.parameters(), *head.parameters())} == {head(states).dtype} == {torch.float32}

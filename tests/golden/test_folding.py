@@ -6,7 +6,7 @@ from families import DEPTH, FAMILIES, WIDTH, fill_rows, make_backbone, make_batc
 from torch import Tensor, nn
 
 from ptv2.errors import UserError
-from ptv2.prompts.rows import from_official
+from ptv2.methods.deep.vectors import from_official
 
 P, HIDDEN = 5, 16
 FORMS = pytest.mark.parametrize("form", ["kv", "hidden"])

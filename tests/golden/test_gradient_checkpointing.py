@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ptv2.backbone import Backbone
 from ptv2.errors import UserError
-from ptv2.prompts import DeepPrompt
+from ptv2.methods.deep.prompt import DeepPrompt
 
 
 def make_pair(family: str, checkpointing: bool, **config) -> tuple[Backbone, DeepPrompt]:

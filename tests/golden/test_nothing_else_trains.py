@@ -6,8 +6,9 @@ from families import FAMILIES
 from torch import Tensor
 from training import run_config, save_without_pooler, train
 
-from ptv2.artifact import read_artifact, save_artifact
-from ptv2.build import Parts, build
+from ptv2.artifact.files import read_artifact, write_artifact
+from ptv2.model.artifact_of import artifact_of
+from ptv2.model.build import Parts, build
 
 VARIANTS = {
     "kv": {},
@@ -63,7 +64,7 @@ def test_a_checkpoint_holds_prompt_and_head_alone(family, variant, tmp_path):
 def test_an_artifact_holds_rows_and_head_alone(family, variant, tmp_path):
     prompt = {"length": 4} | VARIANTS[variant]
     parts = build(run_config(family, tmp_path, prompt=prompt))
-    save_artifact(tmp_path / "prompt", parts.module, {})
+    write_artifact(artifact_of(parts.module, {}, tmp_path / "prompt"), tmp_path / "prompt")
 
     names = set(read_artifact(tmp_path / "prompt").weights)
     prompted = range(len(parts.module.prompt.slots))
@@ -84,7 +85,7 @@ def test_a_pooler_drawn_at_random_is_kept_and_frozen(tmp_path):
 
     trainer = train(parts)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
-    save_artifact(tmp_path / "prompt", parts.module, {})
+    write_artifact(artifact_of(parts.module, {}, tmp_path / "prompt"), tmp_path / "prompt")
 
     assert all(torch.equal(tensor, before[name]) for name, tensor in frozen_state(parts).items())
     held = set(torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"])

@@ -9,7 +9,7 @@ import torch
 from families import DEPTH, FAMILIES, HEAD_DIM, HEADS, WIDTH, fill_rows, make_backbone, make_prompt
 from torch import Tensor
 
-from ptv2.prompts.rows import from_official, to_official
+from ptv2.methods.deep.vectors import from_official, to_official
 
 B, P = 3, 5
 

@@ -6,9 +6,9 @@ from families import FAMILIES, make_backbone, make_batch, make_prompt, real
 from torch import Tensor
 
 from ptv2.backbone import Backbone
-from ptv2.config import HeadConfig
-from ptv2.heads import HEADS
-from ptv2.heads.base import Head
+from ptv2.config.schema import HeadConfig
+from ptv2.kinds import KINDS
+from ptv2.kinds.head import Head
 
 LENGTHS = (9, 6, 3)
 POOLINGS = ("cls", "mean", "dense")
@@ -21,7 +21,7 @@ def rows_of(batch: dict[str, Tensor]) -> list[dict[str, Tensor]]:
 
 def head_of(backbone: Backbone, kind: str, pooling: str = "cls") -> Head:
     torch.manual_seed(4)
-    head = HEADS[kind](HeadConfig(pooling=pooling), backbone, 3).eval()
+    head = KINDS[kind].head(HeadConfig(pooling=pooling), backbone, 3).eval()
     torch.nn.init.normal_(head.out.weight, std=0.2)
     return head
 

@@ -11,10 +11,10 @@ from peft import PeftModel, PrefixTuningConfig, get_peft_model
 from torch import Tensor
 
 from ptv2.backbone import Backbone
-from ptv2.config import Config, PromptConfig
-from ptv2.method import METHODS
-from ptv2.prompts import DeepPrompt
-from ptv2.prompts.rows import from_official, to_official
+from ptv2.config.schema import Config, PromptConfig
+from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.methods.deep.vectors import from_official, to_official
+from ptv2.methods.table import METHODS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")  # PEFT's own call
 

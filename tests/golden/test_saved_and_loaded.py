@@ -10,11 +10,12 @@ from families import FAMILIES, make_model, make_tokenizer
 from safetensors.torch import load_file, save_file
 from training import load, logits, run_config, save_without_pooler, trained
 
-from ptv2.artifact import read_artifact, save_artifact
-from ptv2.build import Parts
-from ptv2.config import PromptConfig
+from ptv2.artifact.files import read_artifact, write_artifact
+from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError
-from ptv2.prompts import DeepPrompt
+from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.model.artifact_of import artifact_of
+from ptv2.model.build import Parts
 
 VARIANTS = {
     "kv": {},
@@ -32,7 +33,7 @@ VARIANTS = {
 
 def check_round_trip(parts: Parts, folder: Path) -> None:
     expected = logits(parts.module, parts)
-    save_artifact(folder, parts.module, {})
+    write_artifact(artifact_of(parts.module, {}, folder), folder)
     loaded = load(folder)
     for batch, wanted in zip(logits(loaded, parts), expected, strict=True):
         assert torch.equal(batch, wanted)
@@ -61,7 +62,7 @@ def test_a_pooler_drawn_at_random_travels_along(family, tmp_path):
 def test_an_artifact_without_its_pooler_is_refused(tmp_path):
     save_without_pooler("roberta", tmp_path / "backbone")
     parts = trained(run_config("roberta", tmp_path, head={"pooling": "pooler"}), steps=1)
-    save_artifact(tmp_path / "prompt", parts.module, {})
+    write_artifact(artifact_of(parts.module, {}, tmp_path / "prompt"), tmp_path / "prompt")
     file = tmp_path / "prompt" / "weights.safetensors"
     save_file({name: t for name, t in load_file(file).items() if "pooler" not in name}, file)
     with pytest.raises(UserError, match=r"2 tensors missing.*pooler\.dense"):
@@ -72,7 +73,7 @@ def test_an_artifact_without_its_pooler_is_refused(tmp_path):
 def artifact(tmp_path):
     """An artifact whose backbone is in `backbone/`, both in the test's folder."""
     parts = trained(run_config("bert", tmp_path), steps=1)
-    save_artifact(tmp_path / "prompt", parts.module, {})
+    write_artifact(artifact_of(parts.module, {}, tmp_path / "prompt"), tmp_path / "prompt")
     return tmp_path / "prompt"
 
 

@@ -15,7 +15,7 @@ from seq2seq_models import (
 from torch import Tensor
 
 from ptv2.backbone import Backbone, SitePrompt
-from ptv2.prompts import DeepPrompt
+from ptv2.methods.deep.prompt import DeepPrompt
 
 NEW = 7
 ENDS = list(range(4, VOCABULARY, 9))  # so many tokens end a text that rows end at different lengths

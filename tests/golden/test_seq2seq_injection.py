@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
 from ptv2.backbone import Backbone
-from ptv2.prompts import DeepPrompt
+from ptv2.methods.deep.prompt import DeepPrompt
 
 KERNELS = ["sdpa", "eager"]
 BATCHES = {"padded": {}, "padded on the left": {"left": True}, "without padding": {"lengths": (7, 7, 7)}}

@@ -9,13 +9,13 @@ from seq2seq_models import DECODERS, FAMILIES, make_lm_backbone, make_lm_prompt
 from torch import Tensor
 
 from ptv2.backbone import Backbone
-from ptv2.config import HeadConfig
-from ptv2.data.features import FEATURES, IGNORE
-from ptv2.heads import HEADS
-from ptv2.heads.seq2seq import Seq2SeqHead
-from ptv2.metrics import score
-from ptv2.prompts import DeepPrompt
-from ptv2.task import TaskCard
+from ptv2.config.cards import TaskCard
+from ptv2.config.schema import HeadConfig
+from ptv2.kinds import KINDS
+from ptv2.kinds.features import IGNORE
+from ptv2.kinds.seq2seq import Seq2SeqHead
+from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.metrics.table import score
 
 ROWS = [
     {"source": "the cat sees a red hen", "target": "a hen"},
@@ -27,12 +27,12 @@ CLOSE = {"atol": 1e-5, "rtol": 0}
 
 def make(family: str, kernel: str = "sdpa") -> tuple[Backbone, DeepPrompt, Seq2SeqHead]:
     backbone = make_lm_backbone(family, kernel)
-    return backbone, make_lm_prompt(backbone), HEADS["seq2seq"](HeadConfig(), backbone, 1).eval()
+    return backbone, make_lm_prompt(backbone), KINDS["seq2seq"].head(HeadConfig(), backbone, 1).eval()
 
 
 def make_features(backbone: Backbone) -> Any:
     card = TaskCard(name="tiny", kind="seq2seq", inputs={"source": "source"}, label="target", max_length=32)
-    return FEATURES["seq2seq"](card, backbone.tokenizer, None, decoder_only=not backbone.is_encoder_decoder)
+    return KINDS["seq2seq"].features(card, backbone.tokenizer, None, decoder_only=not backbone.is_encoder_decoder)
 
 
 def make_batch(backbone: Backbone, rows: list[dict[str, str]] = ROWS, length: int | None = None) -> dict[str, Tensor]:

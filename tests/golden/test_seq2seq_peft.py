@@ -21,8 +21,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ptv2.backbone import Backbone
-from ptv2.prompts import DeepPrompt
-from ptv2.prompts.rows import from_official
+from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.methods.deep.vectors import from_official
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")  # PEFT's own call
 

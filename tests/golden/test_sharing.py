@@ -6,8 +6,8 @@ import pytest
 import torch
 from families import make_backbone, make_batch, open_gates, real
 
-from ptv2.config import PromptConfig
-from ptv2.prompts import DeepPrompt
+from ptv2.config.schema import PromptConfig
+from ptv2.methods.deep.prompt import DeepPrompt
 
 TASKS = ["first", "second", "third"]
 ROWS = torch.tensor([2, 0, 1])  # the task of each row of the batch

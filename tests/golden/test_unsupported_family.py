@@ -6,7 +6,7 @@ from families import FAMILIES, VOCABULARY, make_backbone, make_tokenizer
 from transformers import AutoModel, DebertaV2Config, MPNetConfig
 
 from ptv2.backbone import Backbone, load_backbone
-from ptv2.config import BackboneConfig
+from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
 
 SIZES = {

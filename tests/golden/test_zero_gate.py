@@ -6,7 +6,7 @@ from families import DEPTH, FAMILIES, HEADS, make_backbone, make_batch, make_mod
 from torch import Tensor
 
 from ptv2.backbone import Backbone
-from ptv2.prompts import DeepPrompt
+from ptv2.methods.deep.prompt import DeepPrompt
 
 KERNELS = pytest.mark.parametrize("kernel", ["sdpa", "eager"])
 

@@ -11,11 +11,12 @@ from families import CONFIGS, WORDS, make_tokenizer, save_backbone, stir
 from torch import Tensor
 from transformers import AutoModelForMaskedLM
 
-from ptv2.artifact import read_artifact
-from ptv2.build import Parts, build
-from ptv2.config import Config, make_config
-from ptv2.module import PromptModule
-from ptv2.serve import artifact_config, artifact_tasks, load_artifact_backbone, load_module
+from ptv2.artifact.files import read_artifact
+from ptv2.config.load import make_config
+from ptv2.config.schema import Config
+from ptv2.model.build import Parts, build
+from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module
+from ptv2.model.module import PromptModule
 
 LABELS = ["no", "so", "yes"]
 TAGS = ["O", "B-X", "I-X"]

@@ -1,0 +1,1 @@
+"""The folder that people share: written and read here, knowing no model."""

@@ -1,0 +1,117 @@
+"""The artifact: the folder that people share. Prompt, heads and whatever else was trained or drawn at random.
+
+prompt/weights.safetensors   float32 tensors, any projection folded away
+       artifact.json         method, config, task cards with label names, fingerprints, results
+       README.md             the same for a reader
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from ptv2.backbone import Backbone, tokenizer_fingerprint
+from ptv2.config.schema import PromptConfig
+from ptv2.errors import UserError, nearest
+from ptv2.rows.labels import Labels
+
+if TYPE_CHECKING:
+    pass
+
+
+FORMAT = 1
+
+
+@dataclass
+class Artifact:
+    """An artifact as read from disk, not yet joined to a backbone."""
+
+    path: Path
+    about: dict[str, Any]
+    weights: dict[str, Tensor]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return self.about["config"]
+
+    @property
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        return self.config["tasks"]
+
+    def labels(self, task: str) -> Labels | None:
+        names = self.about["labels"][task]
+        return Labels(names, f"artifact {self.path}") if names is not None else None
+
+    @property
+    def sharing(self) -> str:
+        return self.config["prompt"].get("sharing", "shared")  # older ones have one prompt and do not say so
+
+    def prompt_config(self) -> PromptConfig:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
+
+    def state(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin so, without it."""
+        return {k.removeprefix(prefix): tensor for k, tensor in self.weights.items() if k.startswith(prefix)}
+
+    def prompt_rows(self, task: str | None = None) -> list[Tensor]:
+        """Rows [P, F] per prompted site: what a task's batches see, or, without one, what tasks share.
+
+        Raises:
+            UserError: the tasks share nothing.
+        """
+        shared, own = _ordered(self.state("prompt.rows.rows.")), f"prompt.own.{task}."
+        if task is None or self.sharing == "shared":
+            if self.sharing == "task":
+                do = f"name one, e.g. artifact:{self.path}+task:{next(iter(self.tasks))}"
+                raise UserError("its tasks have prompts of their own", where=self.path, do=do)
+            return shared
+        if self.sharing == "task":
+            return _ordered(self.state(f"{own}rows."))
+        factors = zip(_ordered(self.state(f"{own}u_PR.")), _ordered(self.state(f"{own}v_FR.")), strict=True)
+        return [rows * (u @ v.T) for rows, (u, v) in zip(shared, factors, strict=True)]
+
+    def gates(self, heads: Sequence[int], task: str | None = None) -> list[Tensor]:
+        """Gates [H] per prompted site for a task, or the mean over tasks; ones where it was trained without."""
+        held = _ordered(self.state("prompt.gates."))
+        if held and held[0].dim() == 2:
+            held = [gate[list(self.tasks).index(task)] if task in self.tasks else gate.mean(0) for gate in held]
+        return held or [torch.ones(h) for h in heads]
+
+    def check_task(self, name: str) -> str:
+        """The name, if it is one of the tasks.
+
+        Raises:
+            UserError: it is not.
+        """
+        if name not in self.tasks:
+            raise UserError(f"holds no task '{name}'", where=self.path, do=nearest(name, self.tasks))
+        return name
+
+    def of_backbone(self, backbone: Backbone) -> bool:
+        """Whether it was made with this backbone and tokenizer."""
+        made = self.about["backbone"]
+        return (made["weights"], made["tokenizer"]) == (backbone.fingerprint, tokenizer_fingerprint(backbone.tokenizer))
+
+    def check_backbone(self, backbone: Backbone) -> None:
+        """Refuse a backbone or tokenizer that the artifact was not made with.
+
+        Raises:
+            UserError: a fingerprint differs.
+        """
+        made = self.about["backbone"]
+        for what, have in (("weights", backbone.fingerprint), ("tokenizer", tokenizer_fingerprint(backbone.tokenizer))):
+            if made[what] != have:
+                raise UserError(
+                    f"was made for backbone '{made['name']}', whose {what} differ from those of '{backbone.name}'",
+                    where=self.path,
+                    do=f"load it with {made['name']}"
+                    + (f" at revision {made['revision']}" if made["revision"] else ""),
+                )
+
+
+def _ordered(rows: dict[str, Tensor]) -> list[Tensor]:
+    return [rows[name] for name in sorted(rows, key=int)]

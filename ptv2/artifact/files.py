@@ -1,0 +1,44 @@
+"""An artifact's files, written and read."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ptv2.artifact.artifact import FORMAT, Artifact
+from ptv2.artifact.card import readable_card
+from ptv2.errors import UserError
+from ptv2.runtime.files import write_text
+
+
+def write_artifact(artifact: Artifact, folder: Path) -> None:
+    """Write an artifact's weights, its description and a page for readers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(artifact.weights, folder / "weights.safetensors", metadata={"format": "pt"})
+    write_text(folder / "artifact.json", json.dumps(artifact.about, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "README.md", readable_card(artifact.about, artifact.weights))
+
+
+def read_artifact(path: str | Path) -> Artifact:
+    """The artifact in a folder, or in the `prompt/` of a run folder.
+
+    Raises:
+        UserError: no artifact there, an unknown format, or damaged weights.
+    """
+    path = Path(path)
+    folder = path / "prompt" if (path / "prompt" / "artifact.json").is_file() else path
+    if not (folder / "artifact.json").is_file():
+        raise UserError("no artifact here (artifact.json is missing)", where=path, do="give a run's prompt/ folder")
+    try:
+        about = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "weights.safetensors")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"cannot be read ({error})", where=folder, do="copy it again") from error
+    if not isinstance(about, dict) or "format" not in about:
+        raise UserError("cannot be read (artifact.json has no format)", where=folder, do="copy it again")
+    if about["format"] != FORMAT:
+        raise UserError(f"has format {about['format']}, this version reads {FORMAT}", where=folder)
+    if missing := {"backbone", "labels", "config"} - set(about):
+        raise UserError(f"cannot be read (artifact.json lacks {min(missing)})", where=folder, do="copy it again")
+    return Artifact(folder, about, weights)

@@ -1,0 +1,27 @@
+"""What is typed and printed: one file a command, and what all of them share."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+NAMES = ("fit", "evaluate", "predict", "compare", "similarity", "prepare", "slurm", "tasks")
+
+
+def run(name: str, argv: Sequence[str] | None = None) -> None:
+    """Run the command `name` with these arguments, or those of the process."""
+    from ptv2.commands import shell
+
+    command = import_module(f"ptv2.commands.{name}")
+    shell.run(command.main, command.command_line(), argv)
+
+
+def door(module: str) -> None:
+    """What `python -m ptv2.NAME` does: run the command of that name.
+
+    Raises:
+        ImportError: the module is imported, which would hide the function of its name in `ptv2`.
+    """
+    if module != "__main__":
+        name = module.rpartition(".")[2]
+        raise ImportError(f"{module} is a command, run it with python -m; its code is in ptv2.commands.{name}")
+    run(sys.modules["__main__"].__spec__.name.rpartition(".")[2])

@@ -1,0 +1,80 @@
+"""Tables for people: what a run would do, what it scored, how runs compare."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.model.build import Parts
+
+
+def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 100) -> None:
+    """Print a table; first column to the left, the others to the right; `width` where there is no terminal."""
+    made = Table(title=escape(title), title_justify="left")
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        made.add_row(*[escape(value) if isinstance(value, str) else _number(value) for value in row])
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(width, console.width))
+    console.print(made)
+
+
+def dry_run(parts: Parts) -> None:
+    """Everything up to the first batch: rows, shapes, loss and parameters."""
+    for name, data in parts.tasks.items():
+        rows = [[split, len(r.data), len(data.encoded(split))] for split, r in data.rows.items()]
+        table(f"task {name} ({data.card.kind})", ["split", "rows", "features"], rows)
+    batch = next(iter(parts.data.train_dataloader()))
+    module = parts.module.train()
+    shapes = []
+    for part, logits in module.read(batch):
+        loss = module.heads[part["task"]].loss(logits, part)
+        name = f"{part['task']} " if len(parts.tasks) > 1 else ""
+        shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
+        shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
+    if module.prompt is not None:
+        shapes += prompt_shapes(module.prompt)
+    table("first batch", ["tensor", "shape"], shapes)
+    counts = module.parameter_counts()
+    rows = [[part, n["total"], n["trainable"]] for part, n in counts.items()]
+    rows.append(["all", sum(n["total"] for n in counts.values()), sum(n["trainable"] for n in counts.values())])
+    table("parameters", ["part", "total", "trainable"], rows)
+
+
+def prompt_shapes(prompt: DeepPrompt) -> list[list[str]]:
+    """Shape of the keys at each place, the layers of one shape in one line."""
+    layers: dict[tuple[str, str], list[int]] = {}
+    for slot, made in zip(prompt.slots, filter(None, prompt(1)), strict=True):
+        layers.setdefault((slot.site.place, str(tuple(made.key_BGPD.shape))), []).append(slot.site.layer)
+    return [
+        [f"{place} layers {', '.join(map(str, numbers))}: key [B,G,P,D]", shape]
+        for (place, shape), numbers in layers.items()
+    ]
+
+
+def print_results(results: dict[str, Any], folder: Path) -> None:
+    """Scores beside the baseline, sizes and where to look next."""
+    rows = []
+    for split, tasks in results["scores"].items():
+        for task, scores in tasks.items():
+            for metric, value in scores.items():
+                rows.append([f"{task} {metric}", split, value, results["baseline"][task].get(split, {}).get(metric)])
+    table(f"{results['name']}: {results['method']}", ["metric", "split", "score", "trivial baseline"], rows)
+    trainable = sum(n["trainable"] for n in results["parameters"].values())
+    print(
+        f"best step {results['best_step']} of {results['steps']}, {results['wall_seconds']} s, "
+        f"{results['tokens_per_second']:.0f} tokens/s, {trainable:,} trainable parameters"
+    )
+    print(f"artifact: {folder / 'prompt'}   curves: tensorboard --logdir {folder.parent}")
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

@@ -1,0 +1,78 @@
+"""What all commands share: options, quiet libraries, and errors as one line with exit code 2."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import datasets
+import torch
+
+from ptv2.errors import UserError
+from ptv2.runtime.stop import Stopped
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line, as everything else a user gets wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: command line: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser(module: str, description: str) -> Parser:
+    """A parser with the options every command has."""
+    made = Parser(prog=f"python -m {module}", description=description)
+    made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return made
+
+
+def device(name: str) -> str:
+    """The type of a `--device` option: a device that tensors can be put on."""
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise argparse.ArgumentTypeError(f"'{name}' cannot be used ({str(error).splitlines()[0]})") from error
+    return name
+
+
+def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParser, argv: Sequence[str] | None = None):
+    """Parse, run `main`, and turn a user's mistake into one line on stderr and exit code 2."""
+    options = made.parse_intermixed_args(argv)  # overrides may stand anywhere among the options
+    shown = warnings.formatwarning
+    if not options.debug:
+        quiet()
+    try:
+        main(options)
+    except UserError as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.code) from None
+    except KeyboardInterrupt as stop:
+        print(f"interrupted; {stop}" if stop.args else "interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        raise SystemExit(stop.code) from None
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        warnings.formatwarning = shown
+
+
+def quiet() -> None:
+    """Libraries' advice that a user can do nothing about stays out of the output; a warning is one line."""
+    import logging
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*lightning.*")

@@ -1,0 +1,169 @@
+"""Submit to SLURM: `python -m ptv2.slurm --config FILE [--array KEY=A,B] [--print] [key=value ...]`.
+
+Writes an sbatch script and submits it: one task per device, one log that is continued, and SIGUSR1 some time before the
+limit, on which the run saves and puts its job back into the queue. Several configs, or several values of a key, make
+an array with a run for each.
+"""
+
+import argparse
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptv2.commands import shell as command
+from ptv2.config.load import load_config
+from ptv2.config.schema import Config
+from ptv2.errors import UserError
+
+SCRIPT = """#!/bin/bash
+{directives}
+
+export MASTER_ADDR={address}
+case "${{SLURM_ARRAY_TASK_ID:-0}}" in
+{cases}
+esac
+# SIGUSR1 is for the ranks, and one that is still starting up is not to die of it.
+trap '' USR1
+srun --kill-on-bad-exit=1 bash -c 'trap "" USR1; exec "$@"' rank {python} -m ptv2.fit "${{run[@]}}"
+"""
+
+
+@dataclass
+class Run:
+    """One element of the array: what `ptv2.fit` is called with, and the config that this means."""
+
+    path: Path
+    overrides: list[str]
+    config: Config
+
+    @property
+    def words(self) -> list[str]:
+        return ["--config", str(self.path.resolve()), *self.overrides]
+
+
+def main(options: argparse.Namespace) -> None:
+    runs = make_runs(options.config, options.array, options.overrides)
+    text = script(runs, options.time, options.warn, options.sbatch)
+    if options.print:
+        print(text, end="")
+        return
+    if shutil.which("sbatch") is None:
+        raise UserError("no sbatch on this machine", where="command line", do="use --print")
+    first = runs[0].config.run
+    folder = Path(first.folder)
+    file = folder / f"slurm-{first.name}.sh"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        done = subprocess.run(["sbatch", "--parsable", str(file)], capture_output=True, text=True)
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=folder, do="choose run.folder") from error
+    if done.returncode:
+        raise UserError(f"sbatch refuses it ({done.stderr.strip()})", where=file, do="see --sbatch")
+    job = done.stdout.strip().partition(";")[0]  # with several clusters, the cluster's name follows
+    print(f"job {job}: {', '.join(run.config.run.name for run in runs)}; log: {_log(runs, job)}")
+
+
+def make_runs(paths: list[Path], arrays: list[str], overrides: list[str]) -> list[Run]:
+    """A run for each config and each value of the array keys, checked as `ptv2.fit` does.
+
+    Raises:
+        UserError: a config that cannot be used, runs of one name or on different devices.
+    """
+    values = []
+    for item in arrays:
+        key, equals, words = item.partition("=")
+        if not equals or not words:
+            raise UserError(f"'{item}'", where="--array", do="write e.g. --array seed=1,2,3")
+        values.append([(key, word) for word in words.split(",")])
+    runs = []
+    for path, chosen in itertools.product(paths, itertools.product(*values)):
+        own = [*overrides, *(f"{key}={word}" for key, word in chosen)]
+        config = load_config(path, own)
+        if chosen:
+            name = "-".join([config.run.name, *(f"{key.rpartition('.')[2]}{word}" for key, word in chosen)])
+            own.append(f"run.name={name}")
+            config = load_config(path, own)
+        runs.append(Run(path, own, config))
+    seen: set[Path] = set()
+    for run in runs:
+        folder = Path(run.config.run.folder, run.config.run.name).resolve()
+        if folder in seen:
+            raise UserError("two runs would write here", where=folder, do="give each its own run.name")
+        seen.add(folder)
+        if run.config.run.overwrite:
+            what = "would throw away at every requeue what the job has done"
+            raise UserError(what, where="run.overwrite", do="remove the old run yourself")
+        if _shape(run.config) != _shape(runs[0].config):
+            raise UserError("differs from the first run's devices", where=run.path, do="submit it on its own")
+    return runs
+
+
+def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str:
+    """The sbatch script.
+
+    Args:
+        runs: the elements of the array, on devices alike.
+        time: limit, as sbatch writes it; None: the partition's.
+        warn: seconds before the limit at which the run saves and requeues its job.
+        more: options of sbatch.
+    """
+    config = runs[0].config
+    nodes, devices, gpus = _shape(config)
+    directives = [
+        f"--job-name=ptv2-{config.run.name}",
+        f"--output={_log(runs)}",
+        "--open-mode=append",
+        f"--chdir={Path.cwd()}",
+        f"--nodes={nodes}",
+        f"--ntasks-per-node={devices}",
+        f"--cpus-per-task={config.data.workers + 1}",
+        f"--signal=USR1@{warn}",
+        "--requeue",
+    ]
+    directives += [f"--gpus-per-node={devices}"] if gpus else []
+    directives += [f"--time={time}"] if time else []
+    directives += [f"--array=0-{len(runs) - 1}"] if len(runs) > 1 else []
+    first_node = '"$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"'
+    return SCRIPT.format(
+        directives="\n".join(f"#SBATCH {shlex.quote(option)}" for option in [*directives, *more]),
+        address="127.0.0.1" if nodes == 1 else first_node,
+        cases="\n".join(f"{i}) run=({shlex.join(run.words)}) ;;" for i, run in enumerate(runs)),
+        python=shlex.quote(sys.executable),
+    )
+
+
+def _shape(config: Config) -> tuple[int, int, bool]:
+    """Nodes, devices on each, and whether these are GPUs."""
+    trainer = config.trainer
+    devices = trainer.get("devices", 1)
+    devices = len(devices) if isinstance(devices, list) else devices
+    if not str(devices).isdigit() or int(devices) < 1:
+        raise UserError(f"is '{devices}'", where="trainer.devices", do="give a number, which SLURM is asked for")
+    return trainer.get("num_nodes", 1), int(devices), trainer.get("accelerator", "auto") != "cpu"
+
+
+def _log(runs: list[Run], job: str | None = None) -> Path:
+    """Where the job's output goes; it stands beside the run folders, which exist only once a run has begun."""
+    run = runs[0].config.run
+    number = job or ("%A_%a" if len(runs) > 1 else "%j")
+    if job and len(runs) > 1:
+        number = f"{job}_*"
+    return Path(os.path.abspath(run.folder)) / f"slurm-{run.name}-{number}.log"
+
+
+def command_line() -> argparse.ArgumentParser:
+    made = command.parser("ptv2.slurm", __doc__.splitlines()[0])
+    made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; again for more")
+    made.add_argument("--array", action="append", default=[], metavar="KEY=A,B", help="a run for each of the values")
+    made.add_argument("--time", help="limit of the job, e.g. 12:00:00; it is requeued until the run is finished")
+    made.add_argument("--warn", type=int, default=300, help="seconds before the limit at which the run saves (300)")
+    made.add_argument("--sbatch", action="append", default=[], help="any option, e.g. --sbatch=--partition=gpu")
+    made.add_argument("--print", action="store_true", help="print the script and submit nothing")
+    made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the config")
+    return made

@@ -1,0 +1,107 @@
+"""Checks a split of a task: which rows cannot be used, how long the others are, what their answers are."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ptv2.data.bad_rows import tried
+from ptv2.data.taskdata import TaskData
+from ptv2.errors import UserError
+from ptv2.kinds import KINDS
+from ptv2.kinds.features import Feature
+
+UNLIMITED = 1_000_000  # tokens
+
+
+SHOWN = 4  # answers that are named
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """What was found in one split.
+
+    Args:
+        rows: all rows.
+        bad: number of the row -> why it cannot be used.
+        features: what the other rows become.
+        longest: tokens of the longest feature.
+        mean: tokens of a feature.
+        cut: share of the rows that lose text to a length limit.
+        references: the answers of the other rows.
+    """
+
+    rows: int
+    bad: dict[int, str]
+    features: int
+    longest: int
+    mean: float
+    cut: float
+    references: list[Any]
+
+
+def check_split(data: TaskData, split: str) -> SplitCheck:
+    """Encodes every row of a split, the bad ones included."""
+    rows, features = data.rows[split], data.features
+    card = replace(data.card, max_length=UNLIMITED)
+    unlimited = KINDS[card.kind].features(card, data.tokenizer, data.labels, features.decoder_only)
+    bad, lengths, references, cut = {}, [], [], 0
+    for index, found in tried(features, rows):
+        if isinstance(found, UserError):
+            bad[index] = str(found)
+            continue
+        row = rows.data[index]
+        own = [length for feature in found for length in lengths_of(feature)]
+        lost = any(feature.get("target_cut") for feature in found)
+        if not lost and max(own) >= data.card.max_length:  # a shorter row has lost nothing
+            whole = unlimited.encode(row, partial(rows.where, index), True, split == "train")
+            lost = sum(length for feature in whole for length in lengths_of(feature)) > sum(own)
+        cut += lost
+        lengths += own
+        references.append(features.reference(row))
+    return SplitCheck(
+        rows=len(rows.data),
+        bad=bad,
+        features=len(lengths),
+        longest=max(lengths, default=0),
+        mean=sum(lengths) / max(1, len(lengths)),
+        cut=cut / max(1, len(references)),
+        references=references,
+    )
+
+
+def lengths_of(feature: Feature) -> list[int]:
+    """Tokens of a feature's encodings; multiple choice has one for each choice."""
+    ids = feature["input_ids"]
+    return [len(choice) for choice in ids] if isinstance(ids[0], list) else [len(ids)]
+
+
+def answers_of(references: list[Any], named: bool) -> str:
+    """The commonest answers, or what else can be said in a few words.
+
+    Args:
+        references: of all rows.
+        named: whether they are made of label names.
+    """
+    if not references:
+        return "-"
+    if all(isinstance(answer, float) for answer in references):
+        mean = sum(references) / len(references)
+        return f"{min(references):g} to {max(references):g}, mean {mean:.2f}"
+    silent = sum(answer == [] or (isinstance(answer, list) and set(answer) == {"O"}) for answer in references)
+    without = [f"{silent / len(references):.0%} of the rows without"] if silent else []
+    if isinstance(references[0], list) and not named:  # texts
+        return ", ".join([f"{sum(map(len, references)) / len(references):.1f} a row", *without])
+    counts = Counter(name for answer in references for name in _names(answer))
+    usual = [f"{name} {count / counts.total():.0%}" for name, count in counts.most_common(SHOWN)]
+    more = [f"{len(counts) - SHOWN} more"] if len(counts) > SHOWN else []
+    return ", ".join([*usual, *more, *without])
+
+
+def _names(answer: Any) -> list[str]:
+    """The names that an answer counts for: a tag sequence for its spans, a choice for its letter or number."""
+    if isinstance(answer, dict):
+        return [str(answer.get("letter", answer.get("index")))]
+    if isinstance(answer, list):
+        return [name.removeprefix("B-") for name in answer if name != "O" and not name.startswith("I-")]
+    return [str(answer)]

@@ -1,0 +1,190 @@
+"""Task cards: `python -m ptv2.tasks list | show CARD | check [CARD ...]`.
+
+list: what there is. show: a card, and one example of it in and out. check: every row of every split.
+
+`--data DIR` (or PTV2_DATA) is a folder of data sets, each in a folder of <split>.jsonl files: a card whose set is there
+reads it instead of the hub. A set's folder is named as the last part of the card's name, or as its `dataset.local`.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+
+from ptv2.backbone import is_encoder_decoder, load_tokenizer, quiet_transformers
+from ptv2.commands import shell as command
+from ptv2.commands.report import table
+from ptv2.commands.task_check import answers_of, check_split
+from ptv2.commands.task_show import card_lines, example_lines
+from ptv2.config.cards import LOCAL_FORMATS, SPLITS, TaskCard, list_cards, make_card, read_card
+from ptv2.config.load import make_config
+from ptv2.config.schema import BackboneConfig
+from ptv2.data.taskdata import TaskData
+from ptv2.errors import Unreachable, UserError, nearest
+from ptv2.kinds import KINDS
+from ptv2.kinds.check import check_card
+
+COLUMNS = ["card", "split", "rows", "bad", "features", "longest", "mean", "cut", "answers"]
+
+
+NOTE = "longest, mean: tokens of a feature; cut: share of rows that lose text to a length limit"
+
+
+def main(options: argparse.Namespace) -> None:
+    quiet_transformers()
+    names = [item for item in options.items if "=" not in item]
+    overrides = [item for item in options.items if "=" in item]
+    COMMANDS[options.command](options, names, overrides)
+
+
+# -- list --------------------------------------------------------------------------------------------------------------
+
+
+def list_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
+    """A line per card; a card that cannot be read is reported after them."""
+    lines, faults = [], []
+    for name in names or list_cards():
+        try:
+            card = make_card(read_card(name), where=name)
+        except UserError as error:
+            faults.append(error)
+            continue
+        if options.kind in (None, card.kind):
+            source = "/".join(filter(None, (card.dataset.path, card.dataset.name)))
+            lines.append([name, str(card.version), card.kind, card.metrics[0], source])
+    if not lines and not faults:
+        raise UserError(f"no card of kind '{options.kind}'", where="--kind", do=nearest(options.kind, KINDS))
+    table("task cards", ["card", "version", "kind", "main metric", "data set"], lines, width=120)
+    _fail(faults)
+
+
+# -- show --------------------------------------------------------------------------------------------------------------
+
+
+def show_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
+    """The card, then one row of it: as it is read, as tokens, and decoded back."""
+    if len(names) != 1:
+        raise UserError(f"{len(names)} cards", where="command line", do="name one, e.g. show demo/bbc_topic")
+    card = card_with(names[0], overrides, options.data)
+    print("\n".join([f"# {list_cards().get(names[0], names[0])}", *card_lines(card)]))
+    data = load_task(card, options.backbone, options.split)
+    split = options.split or next(iter(data.rows))
+    if split not in data.rows:
+        raise UserError(f"has no split '{split}'", where=card.name, do=nearest(split, data.rows))
+    rows = data.rows[split]
+    if not 0 <= options.row < len(rows.data):
+        raise UserError(f"{split} has rows 0 to {len(rows.data) - 1}", where="--row")
+    print("\n".join(example_lines(data.features, rows, options.row)))
+
+
+# -- check -------------------------------------------------------------------------------------------------------------
+
+
+def check_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
+    """Counts of all splits; exit code 2 if a card cannot be loaded or has rows that it may not leave out."""
+    lines, notes, unchecked, faults = [], [], [], []
+    hub_is_down = False
+    for name in names or list_cards():
+        if sys.stderr.isatty():
+            print(f"checking {name}", file=sys.stderr)
+        try:
+            card = card_with(name, overrides, options.data)
+            if card.dataset.path in LOCAL_FORMATS and not card.dataset.data_files:
+                unchecked.append(f"{name}: the card names no files (--data, or task.dataset.path=FOLDER)")
+                continue
+            if hub_is_down and not _is_local(card):
+                unchecked.append(f"{name}: the hub is not reachable")
+                continue
+            data = load_task(card, options.backbone)
+        except Unreachable as error:
+            hub_is_down = not datasets.config.HF_HUB_OFFLINE  # a further try would wait for the network again
+            unchecked.append(f"{name}: {str(error).partition(';')[0]}")
+            continue
+        except UserError as error:
+            faults.append(UserError(str(error), where=name))
+            continue
+        unusable = []
+        for split in data.rows:
+            found = check_split(data, split)
+            tokens = [found.features, found.longest, f"{found.mean:.0f}", f"{found.cut:.1%}"]
+            answers = answers_of(found.references, data.labels is not None)
+            lines.append([name, split, found.rows, len(found.bad), *tokens, answers])
+            notes += [f"{name} {split}: {reason}" for reason in list(found.bad.values())[:3]]
+            left_out = card.on_bad_row == "skip" and len(found.bad) <= card.bad_row_limit and found.features
+            if found.bad and not left_out:
+                unusable.append(f"{len(found.bad)} of {found.rows} {split}")
+        if unusable:
+            faults.append(UserError(f"{', '.join(unusable)} rows cannot be used", where=name))
+    if lines:
+        table("checked", COLUMNS, lines, width=150)
+        print(NOTE)
+    for title, reasons in (("bad rows, the first of each split", notes), ("not checked", unchecked)):
+        if reasons:
+            print("\n  ".join([f"{title}:", *reasons]))
+    _fail(faults)
+
+
+def _is_local(card: TaskCard) -> bool:
+    return card.dataset.path in ("demo", *LOCAL_FORMATS) or Path(card.dataset.path).is_dir()
+
+
+def _fail(faults: list[UserError]) -> None:
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    if faults:
+        raise SystemExit(2)
+
+
+# -- what both read ----------------------------------------------------------------------------------------------------
+
+
+def card_with(name: str, overrides: list[str], data: Path | None) -> TaskCard:
+    """The card `name` with `task.key=value` overrides, pointed to its folder under `data` where there is one.
+
+    Raises:
+        UserError: no such card, or a key or value that it cannot have.
+    """
+    folder = local_folder(make_card(read_card(name), where=name), data)
+    task = {"card": name} | ({"dataset": {"path": str(folder)}} if folder is not None else {})
+    values = {"task": task, "backbone": {"name": "none"}, "run": {"name": "tasks"}}
+    full = [item if item.startswith("task.") else f"task.{item}" for item in overrides]
+    card = next(iter(make_config(values, full, where=name).tasks.values()))
+    check_card(card)
+    return card
+
+
+def local_folder(card: TaskCard, data: Path | None) -> Path | None:
+    """The card's folder in a folder of data sets, if it is there."""
+    folder = data / (card.dataset.local or Path(card.name).name) if data is not None else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def load_task(card: TaskCard, backbone: str, split: str | None = None) -> TaskData:
+    """The rows of a card and the features of them that a backbone would read; bad rows are left in."""
+    config = BackboneConfig(name=backbone)
+    tokenizer = load_tokenizer(config)
+    # A tokenizer that has no end of text cannot write a target: its model reads the source like an encoder.
+    decoder_only = tokenizer.eos_token_id is not None and not is_encoder_decoder(config)
+    # The labels may have to be read from the training rows.
+    splits = SPLITS if split is None else tuple(dict.fromkeys(("train", split)))
+    return TaskData(replace(card, on_bad_row="error"), tokenizer, splits=splits, decoder_only=decoder_only)
+
+
+def command_line() -> argparse.ArgumentParser:
+    made = command.parser("ptv2.tasks", "List, show and check task cards.")
+    made.add_argument("command", choices=sorted(COMMANDS), help="what to do")
+    made.add_argument("items", nargs="*", metavar="CARD|key=value", help="cards (check: default all), keys to override")
+    made.add_argument("--kind", help="list: only cards of this kind")
+    made.add_argument("--split", choices=SPLITS, help="show: of which split (default: the first that the card has)")
+    made.add_argument("--row", type=int, default=0, help="show: number of the row, from 0")
+    data = os.environ.get("PTV2_DATA")
+    data_help = "folder with a folder of <split>.jsonl files per data set (default: PTV2_DATA)"
+    made.add_argument("--data", type=Path, default=Path(data) if data else None, help=data_help)
+    made.add_argument("--backbone", default="demo:minilm-l6", help="whose tokenizer to use")
+    return made
+
+
+COMMANDS = {"list": list_command, "show": show_command, "check": check_command}

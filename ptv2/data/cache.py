@@ -1,0 +1,87 @@
+"""Features of all rows of a split, tokenised once and cached by their content."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import datasets
+from datasets import Dataset
+
+from ptv2.backbone import tokenizer_fingerprint
+from ptv2.errors import UserError
+from ptv2.kinds.features import Features
+from ptv2.rows.rows import Rows
+
+
+def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
+    """Features of all rows, one or more per row, in the rows' order.
+
+    The cache's key is the content: rows, tokenizer, the parts of the card that matter, and the version of the code.
+    """
+    card = features.card
+    key = {
+        "rows": rows.fingerprint,
+        "tokenizer": tokenizer_fingerprint(features.tokenizer),
+        "card": {k: v for k, v in asdict(card).items() if k in ("kind", "inputs", "label", "max_length", "options")},
+        "labels": features.labels.names if features.labels else None,
+        "version": features.version,
+        "labelled": labelled,
+        "training": training,
+        "decoder_only": features.decoder_only,
+    }
+    fingerprint = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    folder = cache_folder()
+    cached = folder / f"{fingerprint}.arrow"
+    with nullcontext() if cached.is_file() else only_one(cached):
+        return rows.data.map(
+            partial(_encode_rows, features=features, rows=rows, labelled=labelled, training=training),
+            with_indices=True,
+            batched=True,
+            batch_size=200,
+            remove_columns=rows.data.column_names,
+            cache_file_name=str(cached),
+            new_fingerprint=fingerprint,
+            desc=f"tokenising {card.name} {rows.split}",
+        )
+
+
+@contextmanager
+def only_one(file: Path) -> Iterator[None]:
+    """One process at a time makes `file`: of several ranks or runs the first tokenises and the others read.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=file.parent, do="set PTV2_CACHE") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the process ends, however it ends
+        yield
+
+
+def _encode_rows(
+    batch: dict[str, list], indices: list[int], features: Features, rows: Rows, labelled: bool, training: bool
+) -> dict[str, list]:
+    encoded: dict[str, list] = {}
+    for offset, index in enumerate(indices):
+        row = {name: values[offset] for name, values in batch.items()}
+        for feature in features.encode(row, partial(rows.where, index), labelled, training):
+            feature["row"] = index
+            feature.setdefault("length", len(feature["input_ids"]))
+            for name, value in feature.items():
+                encoded.setdefault(name, []).append(value)
+    return encoded
+
+
+def cache_folder() -> Path:
+    """Where tokenised features are kept: PTV2_CACHE, or a folder beside the datasets library's cache."""
+    return Path(os.environ.get("PTV2_CACHE") or Path(datasets.config.HF_DATASETS_CACHE) / "ptv2")

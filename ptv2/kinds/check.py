@@ -1,0 +1,36 @@
+"""What only the code can check in a card: its kind, metrics and inputs."""
+
+from fnmatch import fnmatch
+
+from ptv2.config.cards import TaskCard
+from ptv2.errors import UserError, nearest
+from ptv2.kinds import KINDS
+from ptv2.kinds.templates import check_template
+from ptv2.metrics.table import METRICS, SIDE_METRICS
+
+
+def check_card(card: TaskCard) -> None:
+    """Names in a card that only the code can check.
+
+    Raises:
+        UserError: unknown kind or metric, a metric of another kind, or inputs that are not the kind's or no templates.
+    """
+    if card.kind not in KINDS:
+        raise UserError(f"unknown kind '{card.kind}'", where=f"{card.name}.kind", do=nearest(card.kind, KINDS))
+    kind = KINDS[card.kind].features
+    for metric in card.metrics:
+        if metric not in METRICS | SIDE_METRICS:
+            do = nearest(metric, METRICS | SIDE_METRICS)
+            raise UserError(f"unknown metric '{metric}'", where=f"{card.name}.metrics", do=do)
+        if metric not in kind.metrics:
+            what = f"metric '{metric}' does not score kind '{card.kind}'"
+            raise UserError(what, where=f"{card.name}.metrics", do=f"use {', '.join(kind.metrics)}")
+    for role in kind.roles:
+        if role not in card.inputs:
+            do = f"name the field, e.g. inputs: {{{role}: {role}}}"
+            raise UserError(f"no input '{role}'", where=f"{card.name}.inputs", do=do)
+    for role, template in card.inputs.items():
+        check_template(template, f"{card.name}.inputs.{role}")
+        if not any(fnmatch(role, pattern) for pattern in kind.roles + kind.optional_roles):
+            do = nearest(role, kind.roles + kind.optional_roles)
+            raise UserError(f"unknown input '{role}'", where=f"{card.name}.inputs", do=do)

@@ -1,0 +1,166 @@
+"""Multiple choice: one of the 2..N choices of a row, whose number may differ from row to row.
+
+Shapes: B rows, S choices of all rows of a batch.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ptv2.backbone import Backbone
+from ptv2.config.schema import HeadConfig
+from ptv2.errors import UserError
+from ptv2.kinds.cls import ClsHead
+from ptv2.kinds.features import Feature, Features, Row
+from ptv2.kinds.templates import fields_of, value_at
+
+CHOICE = "{choice}"
+
+
+class ChoiceFeatures(Features):
+    """inputs: `text`, the stem, and the choices; label: the index of the right one.
+
+    The choices are a list (`choices: candidate_answers`, dotted where it is nested: `choices.text`), or roles of their
+    own (`choice1`, `choice2`, ...: fields or templates; a row may leave the last ones out). Each choice is read as the
+    pair (stem, choice), as in the official code, or as one text where the stem's template says `{choice}`.
+    `options.label_in`: the field with the choices' letters, where the label is a letter.
+
+    A row is one feature, whose `input_ids` are a list of encodings; `collate` lays them one after the other, so that a
+    row's choices share a batch.
+    """
+
+    optional_roles = ("choices", "choice[0-9]*")
+    metrics = ("accuracy",)
+
+    @classmethod
+    def has_labels(cls) -> bool:
+        return False
+
+    def encode(
+        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
+    ) -> list[Feature]:
+        choices = self._choices(row, where)
+        right = self._right(row, choices, where) if labelled else None
+        encodings = [self._encode_choice(choice, row, where) for choice in choices]
+        feature = {key: [encoding[key] for encoding in encodings] for key in encodings[0]}
+        # Groups rows of like cost: a batch pads every choice to its longest one.
+        feature["length"] = len(choices) * max(map(len, feature["input_ids"]))
+        return [feature if right is None else feature | {"labels": right}]
+
+    def _encode_choice(self, choice: str, row: Row, where: Callable[[], str]) -> Feature:
+        stem = self.text("text", row | {"choice": choice}, where)
+        texts = (stem,) if CHOICE in self.card.inputs["text"] else (stem, choice)
+        return self.tokenizer(*texts, truncation=True, max_length=self.card.max_length)
+
+    def _choices(self, row: Row, where: Callable[[], str]) -> list[str]:
+        """The texts of a row's choices."""
+        if "choices" in self.card.inputs:
+            field = self.card.inputs["choices"]
+            choices = value_at(row, field)
+            if not isinstance(choices, list):
+                raise UserError(f"field '{field}' holds no list of choices", where=where(), do="give a list of texts")
+        else:
+            roles = self._roles()
+            present = [all(row.get(name) is not None for name in fields_of(self.card.inputs[role])) for role in roles]
+            count = max((i for i, there in enumerate(present, start=1) if there), default=0)
+            choices = [self.text(role, row, where) for role in roles[:count]]
+        if len(choices) < 2:
+            raise UserError(f"{len(choices)} choice(s)", where=where(), do="give at least 2, or remove the row")
+        for number, choice in enumerate(choices):
+            if choice is None or not str(choice).strip():
+                raise UserError(f"choice {number} is empty", where=where(), do="remove the row or give it a text")
+        return [str(choice) for choice in choices]
+
+    def _roles(self) -> list[str]:
+        """`choice1`, `choice2`, ... in the order of their numbers."""
+        roles = [role for role in self.card.inputs if role.removeprefix("choice").isdigit()]
+        return sorted(roles, key=lambda role: int(role.removeprefix("choice")))
+
+    def _right(self, row: Row, choices: list[str], where: Callable[[], str]) -> int:
+        """The index of the right choice."""
+        field, value = self.card.label, row.get(self.card.label)
+        if value is None:
+            raise UserError(f"field '{field}' is missing", where=where())
+        letters = self._letters(row)
+        if letters is None:
+            names = [str(i) for i in range(len(choices))]
+        elif len(letters) == len(choices):
+            names = letters
+        else:
+            what = f"{len(choices)} choices and {len(letters)} of '{self.card.options['label_in']}'"
+            raise UserError(what, where=where(), do="give each choice its letter")
+        value = str(int(value)) if isinstance(value, bool) else str(value)
+        if value not in names:
+            hint = " (-1 marks hidden test labels)" if value == "-1" else ""
+            what = f"no choice is right: field '{field}' is '{value}'{hint}, the choices are {', '.join(names)}"
+            raise UserError(what, where=where(), do="correct the row or remove it")
+        return names.index(value)
+
+    def _letters(self, row: Row) -> list[str] | None:
+        field = self.card.options.get("label_in")
+        letters = value_at(row, field) if field else None
+        return [str(letter) for letter in letters] if isinstance(letters, list) else None
+
+    def reference(self, row: Row) -> dict[str, Any]:
+        choices = self._choices(row, lambda: self.card.name)
+        return self._answer(row, choices, self._right(row, choices, lambda: self.card.name))
+
+    def prediction(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        return self._answer(row, self._choices(row, lambda: self.card.name), outputs[0]["index"])
+
+    def _answer(self, row: Row, choices: list[str], index: int) -> dict[str, Any]:
+        """An answer that a reader understands: {"index": 1, "letter": "B", "text": ...}."""
+        letters = self._letters(row)
+        return {"index": index} | ({"letter": letters[index]} if letters else {}) | {"text": choices[index]}
+
+    def guesses(self, rows: Dataset, training: list[dict[str, Any]], references: list[Any]) -> list[dict[str, Any]]:
+        """Always the place where the right choice stands most often in the training rows, or else the first."""
+        place = Counter(answer["index"] for answer in training).most_common(1)[0][0]
+        listed = ((row, self._choices(row, lambda: self.card.name)) for row in rows)
+        return [self._answer(row, choices, place if place < len(choices) else 0) for row, choices in listed]
+
+    def fields(self) -> set[str]:
+        letters = self.card.options.get("label_in")
+        return (super().fields() | (fields_of(letters) if letters else set())) - {"choice"}
+
+    def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
+        """Inputs [S, T] of all choices, row by row; `choices_B`, how many each row has; row and labels [B]."""
+        keys = [key for key in self.tokenizer.model_input_names if key in features[0]]
+        choices = [
+            {key: feature[key][i] for key in keys} | {"row": feature["row"]}
+            for feature in features
+            for i in range(len(feature["input_ids"]))
+        ]
+        batch = super().collate(choices, length)
+        batch["row"] = torch.tensor([feature["row"] for feature in features])
+        batch["choices_B"] = torch.tensor([len(feature["input_ids"]) for feature in features])
+        if "labels" in features[0]:
+            batch["labels"] = torch.tensor([feature["labels"] for feature in features])
+        return batch
+
+
+class ChoiceHead(ClsHead):
+    """dropout -> Linear to one score on the pooled vector; cross-entropy over the row's own choices."""
+
+    def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
+        super().__init__(config, backbone, classes=1)
+
+    def loss(self, logits_S1: Tensor, batch: dict[str, Any]) -> Tensor:
+        return F.cross_entropy(by_row(logits_S1, batch["choices_B"]), batch["labels"])
+
+    def decode(self, logits_S1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        rows_BN, counts = by_row(logits_S1, batch["choices_B"]).softmax(-1).tolist(), batch["choices_B"].tolist()
+        rows = [row[:count] for row, count in zip(rows_BN, counts, strict=True)]
+        return [{"index": row.index(max(row)), "scores": {str(i): p for i, p in enumerate(row)}} for row in rows]
+
+
+def by_row(logits_S1: Tensor, choices_B: Tensor) -> Tensor:
+    """The scores as [B, N]: a row with fewer than N choices is filled up with -inf, which no softmax sees."""
+    return pad_sequence(logits_S1[:, 0].split(choices_B.tolist()), batch_first=True, padding_value=-math.inf)

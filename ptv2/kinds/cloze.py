@@ -1,0 +1,95 @@
+"""Cloze questions over entities (ReCoRD): which of the row's entities fills the gap of the query."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from ptv2.backbone import Backbone
+from ptv2.config.schema import HeadConfig
+from ptv2.errors import UserError
+from ptv2.kinds.cls import ClsHead
+from ptv2.kinds.features import Feature, Features, Row
+from ptv2.kinds.templates import value_at
+
+
+class ClozeFeatures(Features):
+    r"""inputs: `text`, the passage, `query`, and `entities`, a field with a list; label: the list of gold answers.
+
+    As the official code: one feature per entity, the pair (passage, query with the entity in the gap), labelled 1 if
+    the entity is an answer. The entity that the head finds most likely is the prediction.
+    `options.placeholder` is the gap ("@placeholder"); `options.replace` says what to write for parts of the passage
+    (ReCoRD's summary points: {"@highlight\n": "- "}).
+    """
+
+    roles = ("text", "query", "entities")
+    metrics = ("squad_em", "squad_f1")
+
+    @classmethod
+    def has_labels(cls) -> bool:
+        return False
+
+    def encode(
+        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
+    ) -> list[Feature]:
+        passage, query = self.text("text", row, where), self.text("query", row, where)
+        for old, new in (self.card.options.get("replace") or {}).items():
+            passage = passage.replace(old, new)
+        gap = self.card.options.get("placeholder", "@placeholder")
+        if gap not in query:
+            raise UserError(f"field '{self.card.inputs['query']}' has no '{gap}'", where=where(), do="mark the gap")
+        entities = self._texts(row, self.card.inputs["entities"], where)
+        answers = self._texts(row, self.card.label, where) if labelled else []
+        if training and labelled and not set(entities) & set(answers):
+            raise UserError("no entity is an answer", where=where(), do="add the answer to the entities")
+        features = []
+        for number, entity in enumerate(entities):
+            filled = query.replace(gap, entity)
+            encoding = self.tokenizer(passage, filled, truncation=True, max_length=self.card.max_length)
+            features.append(dict(encoding) | {"entity": number})
+            if labelled:
+                features[-1]["labels"] = int(entity in answers)
+        return features
+
+    def _texts(self, row: Row, field: str, where: Callable[[], str]) -> list[str]:
+        texts = value_at(row, field)
+        if not isinstance(texts, list) or not texts or any(not isinstance(t, str) or not t.strip() for t in texts):
+            raise UserError(f"field '{field}' holds no list of texts", where=where(), do="give it one or more texts")
+        return texts
+
+    def reference(self, row: Row) -> list[str]:
+        return self._texts(row, self.card.label, lambda: self.card.name)
+
+    def prediction(self, row: Row, outputs: list[Any]) -> str:
+        """The likeliest entity, the first of them where several are."""
+        best = max(outputs, key=lambda output: (output["yes"], -output["entity"]))
+        return value_at(row, self.card.inputs["entities"])[best["entity"]]
+
+    def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """How likely each entity is."""
+        entities = value_at(row, self.card.inputs["entities"])
+        in_order = sorted(outputs, key=lambda output: output["entity"])
+        return {"scores": {entities[output["entity"]]: round(output["yes"], 6) for output in in_order}}
+
+    def guesses(self, rows: Dataset, training: list[list[str]], references: list[list[str]]) -> list[str]:
+        """The entity that the passage names most often."""
+        passages = [self.text("text", row, lambda: self.card.name) for row in rows]
+        named = [value_at(row, self.card.inputs["entities"]) for row in rows]
+        return [max(entities, key=text.count) for text, entities in zip(passages, named, strict=True)]
+
+    def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
+        """As usual, and `entity_B`, the number of the entity in its row."""
+        return super().collate(features, length) | {"entity_B": torch.tensor([f["entity"] for f in features])}
+
+
+class ClozeHead(ClsHead):
+    """dropout -> Linear to no and yes on the pooled vector; cross-entropy per entity (the official code)."""
+
+    def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
+        super().__init__(config, backbone, classes=2)
+
+    def decode(self, logits_B2: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        yes_B = logits_B2.softmax(-1)[:, 1].tolist()
+        return [{"entity": n, "yes": yes} for n, yes in zip(batch["entity_B"].tolist(), yes_B, strict=True)]

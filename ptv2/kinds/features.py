@@ -1,0 +1,145 @@
+"""What every kind of task turns rows into, and back: features for the backbone, predictions for the metrics."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from ptv2.config.cards import TaskCard
+from ptv2.errors import UserError, nearest
+from ptv2.kinds.templates import Row, fields_of, fill, value_at
+from ptv2.rows.labels import Labels
+from ptv2.rows.rows import Rows
+
+Feature = dict[str, Any]
+
+
+IGNORE = -100  # a label position that carries no loss
+
+
+class Features(ABC):
+    """Rows <-> features of one task.
+
+    A row may become several features (windows, choices). Each feature carries `row`, the number of the row it came
+    from, so that predictions find their way back.
+    """
+
+    version = 1  # of the code below: part of the key under which features are cached
+    roles: tuple[str, ...] = ("text",)  # the inputs that a card must name
+    optional_roles: tuple[str, ...] = ()  # patterns of those that it may name
+    metrics: tuple[str, ...] = ()  # what scores the kind
+
+    def __init__(
+        self, card: TaskCard, tokenizer: PreTrainedTokenizerBase, labels: Labels | None, decoder_only: bool = False
+    ):
+        self.card, self.tokenizer, self.labels, self.decoder_only = card, tokenizer, labels, decoder_only
+
+    @classmethod
+    def label_values(cls, card: TaskCard, rows: Any) -> list[object]:
+        """The label values that stand in the training rows (used where the card names none)."""
+        return rows[card.label]
+
+    @classmethod
+    def has_labels(cls) -> bool:
+        """Whether the kind predicts one of a set of names."""
+        return True
+
+    def prepare(self, rows: Rows) -> Rows:
+        """The rows that are encoded and scored, made of those that were read."""
+        return rows
+
+    def notices(self, encoded: Dataset) -> list[str]:
+        """What a user should know about a split's features, one line each."""
+        return []
+
+    @abstractmethod
+    def encode(
+        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
+    ) -> list[Feature]:
+        """Features of one row, `input_ids` and, where `labelled`, `labels` among their keys.
+
+        `training` is for kinds whose training rows differ from those that are scored, e.g. one per reference.
+
+        Raises:
+            UserError: the row cannot be used; `where()` says which it is.
+        """
+
+    def reference(self, row: Row) -> Any:
+        """The gold answer in the form that the metrics compare."""
+        return self.labels.names[self.labels.id(row[self.card.label], self.card.name)]
+
+    def prediction(self, row: Row, outputs: list[Any]) -> Any:
+        """One prediction from what the head decoded for the row's features."""
+        return outputs[0]["label"]
+
+    def longest(self) -> int:
+        """The most tokens that the backbone will have to read at once."""
+        return self.card.max_length
+
+    def text(self, role: str, row: Row, where: Callable[[], str]) -> str:
+        """An input's text: its template filled from the row.
+
+        `options.words` says what to write for a field's values: {question: {cause: because, effect: so}}.
+
+        Raises:
+            UserError: a field is missing or empty, or holds a value that `options.words` does not name.
+        """
+        replaced = {}
+        for field, words in (self.card.options.get("words") or {}).items():
+            if (value := row.get(field)) is None:
+                continue
+            words = {str(name): word for name, word in words.items()}
+            if str(value) not in words:
+                raise UserError(f"field '{field}' is '{value}'", where=where(), do=nearest(value, words))
+            replaced[field] = words[str(value)]
+        return fill(self.card.inputs[role], row | replaced, where)
+
+    def fields(self) -> set[str]:
+        """The fields of a row that the inputs are made of."""
+        return set().union(*(fields_of(template) for template in self.card.inputs.values()))
+
+    def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
+        """A batch: token inputs padded to the longest feature, or to `length`; labels by `collate_labels`."""
+        inputs = [{k: f[k] for k in self.tokenizer.model_input_names if k in f} for f in features]
+        padding = "longest" if length is None else "max_length"
+        batch = dict(self.tokenizer.pad(inputs, padding=padding, max_length=length, return_tensors="pt"))
+        batch["row"] = torch.tensor([f["row"] for f in features])
+        if "labels" in features[0]:
+            batch["labels"] = self.collate_labels([f["labels"] for f in features], batch["input_ids"].shape[1])
+        return batch
+
+    def collate_labels(self, labels: list[Any], length: int) -> torch.Tensor:
+        """Labels of a batch whose inputs are `length` tokens long."""
+        return torch.tensor(labels)
+
+    def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """What metrics need about a row beside prediction and reference, by name: a log-likelihood, a group, ...
+
+        `group` is what stands in the fields that `options.group` lists, e.g. [idx.paragraph, idx.question].
+        """
+        fields = self.card.options.get("group")
+        return {"group": tuple(value_at(row, field) for field in fields)} if fields else {}
+
+    def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """What a line of predictions says beside the prediction: scores, where the kind has them."""
+        scores = outputs[0].get("scores")
+        return {"scores": {name: round(value, 6) for name, value in scores.items()}} if scores else {}
+
+    def tune(self, rows: Dataset, outputs: dict[int, list[Any]], references: list[Any]) -> float | None:
+        """What the kind chooses on the validation rows instead of by gradient, e.g. a threshold; None: nothing.
+
+        The head keeps it in its buffer `tuned`, and what it decodes carries it as `tuned`.
+        """
+        return None
+
+    def guesses(self, rows: Dataset, training: list[Any], references: list[Any]) -> list[Any]:
+        """Predictions without a model, one per row; kinds that guess from the row itself replace this one."""
+        return self.baseline(training, references)
+
+    def baseline(self, training: list[Any], references: list[Any]) -> list[Any]:
+        """Predictions without a model, one per reference, from the training references: the majority label."""
+        return [Counter(training).most_common(1)[0][0]] * len(references)

@@ -1,0 +1,244 @@
+"""Text generation: a target text for a source text, by an encoder-decoder or a decoder-only model.
+
+Shapes: B batch, S source tokens, T target tokens.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from ptv2.backbone import Backbone, Prompts, States
+from ptv2.config.schema import HeadConfig
+from ptv2.errors import Joint, UserError, nearest
+from ptv2.kinds.features import IGNORE, Feature, Features, Row
+from ptv2.kinds.head import Head
+from ptv2.kinds.templates import value_at
+from ptv2.rows.rows import Rows
+
+RESERVED = {
+    "max_length": "use max_new_tokens",
+    "num_return_sequences": "leave it out, a row gets one text",
+    "return_dict_in_generate": "leave it out, texts alone are kept",
+}
+"""Settings of `generate` that a card cannot give, and what to do instead."""
+
+
+class Seq2SeqFeatures(Features):
+    """inputs: `source`; label: a text, or a list of reference texts (dotted where nested: `annotations.text`).
+
+    A decoder-only model reads source, separator, target and end of text in one sequence, with the loss on the target
+    alone; an encoder-decoder has them apart. Training rows with several references become one feature each. Options:
+    `max_target_length` (64), `separator` (decoder-only, a line break), `group_by`: a field whose equal values are one
+    row with several references when scored (E2E lists one reference a row), `references`: a field with all references
+    of a row that is scored, where the row has it (DialogSum's test), `generation`: settings of transformers'
+    `generate`.
+    """
+
+    roles = ("source",)
+    metrics = ("bleu", "chrf", "rouge1", "rouge2", "rouge_l", "perplexity", "squad_em", "squad_f1")
+
+    @classmethod
+    def has_labels(cls) -> bool:
+        return False
+
+    def prepare(self, rows: Rows) -> Rows:
+        """Rows to score: those of one group become one, with all references."""
+        field = self.card.options.get("group_by")
+        if field is None or rows.split == "train":
+            return rows
+        if field not in rows.data.column_names:
+            do = nearest(field, rows.data.column_names)
+            raise UserError(f"no column '{field}'", where=f"{self.card.name}.options.group_by", do=do)
+        references: dict[str, list[Any]] = {}
+        first: dict[str, int] = {}
+        for index, row in enumerate(rows.data):
+            group, target = repr(row[field]), value_at(row, self.card.label)
+            first.setdefault(group, index)
+            references.setdefault(group, []).extend(target if isinstance(target, list) else [target])
+        grouped = rows.select(list(first.values()))
+        columns = {name: grouped.data[name] for name in grouped.data.column_names}
+        return grouped.with_data(Dataset.from_dict(columns | {self.card.label: list(references.values())}))
+
+    def encode(
+        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
+    ) -> list[Feature]:
+        source = self.text("source", row, where)
+        targets = self._targets(row, where) if labelled else [None]
+        return [self._feature(source, target) for target in (targets if training else targets[:1])]
+
+    def _targets(self, row: Row, where: Callable[[], str]) -> list[str]:
+        value = value_at(row, self.card.label)
+        targets = value if isinstance(value, list) else [value]
+        bad = [i for i, text in enumerate(targets, start=1) if not isinstance(text, str) or not text.strip()]
+        if bad or not targets:
+            which = f" in text {bad[0]} of {len(targets)}" if len(targets) > 1 else ""
+            raise UserError(f"field '{self.card.label}' is empty{which}", where=where(), do="give it a target text")
+        return targets
+
+    def _feature(self, source: str, target: str | None) -> Feature:
+        longest = self.longest_target()
+        if not self.decoder_only:
+            feature = dict(self.tokenizer(source, truncation=True, max_length=self.card.max_length))
+            if target is not None:
+                ids = self.tokenizer(text_target=target)["input_ids"]
+                end = ids[-1:] if ids[-1:] == [self.tokenizer.eos_token_id] else []
+                cut = max(0, len(ids) - longest)
+                feature |= {"labels": ids[: longest - len(end)] + end if cut else ids, "target_cut": cut}
+            return feature
+        separator = self.tokenizer(self.card.options.get("separator", "\n"), add_special_tokens=False)["input_ids"]
+        room = self.card.max_length - len(separator)
+        if room < 1:
+            problem = f"the separator is {len(separator)} tokens long, max_length {self.card.max_length}"
+            raise UserError(problem, where=self.card.name, do="raise max_length: the source needs room")
+        ids = self.tokenizer(source, truncation=True, max_length=room)["input_ids"]
+        ids = (ids[:-1] if ids[-1:] == [self.tokenizer.eos_token_id] else ids) + separator
+        feature = {"input_ids": ids, "attention_mask": [1] * len(ids), "source_length": len(ids)}
+        if target is not None:
+            text = self.tokenizer(target, add_special_tokens=False)["input_ids"]
+            kept = [*text[: longest - 1], self.tokenizer.eos_token_id]
+            feature |= {
+                "input_ids": ids + kept,
+                "attention_mask": [1] * (len(ids) + len(kept)),
+                "labels": [IGNORE] * len(ids) + kept,
+                "target_cut": max(0, len(text) + 1 - longest),
+            }
+        return feature
+
+    def longest(self) -> int:
+        target = max(self.longest_target(), self.generation()["max_new_tokens"])
+        return self.card.max_length + target if self.decoder_only else max(self.card.max_length, target)
+
+    def longest_target(self) -> int:
+        """`max_target_length`: tokens, the end of the text included.
+
+        Raises:
+            UserError: not a whole number from 2.
+        """
+        longest = self.card.options.get("max_target_length", 64)
+        if not isinstance(longest, int) or longest < 2:
+            where = f"{self.card.name}.options.max_target_length"
+            raise UserError(f"'{longest}' is no length of a text with its end", where=where, do="use 2 or more tokens")
+        return longest
+
+    def generation(self) -> dict[str, Any]:
+        """Settings of transformers' `generate`: as long as the longest target, the rest from the card.
+
+        Raises:
+            UserError: a setting that `generate` does not know, or that a card cannot give.
+        """
+        tokenizer, given = self.tokenizer, dict(self.card.options.get("generation") or {})
+        valid = {name for name in vars(GenerationConfig()) if not name.startswith("_")} - set(RESERVED)
+        for name in given:
+            if name not in valid:
+                where = f"{self.card.name}.options.generation"
+                raise UserError(f"no setting '{name}'", where=where, do=RESERVED.get(name) or nearest(name, valid))
+        settings = {"max_new_tokens": self.longest_target(), "do_sample": False, "num_beams": 1}
+        ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+        return settings | ids | given
+
+    def notices(self, encoded: Dataset) -> list[str]:
+        cut = [tokens for tokens in encoded["target_cut"] if tokens] if "target_cut" in encoded.column_names else []
+        if not cut:
+            return []
+        longest = self.longest_target()
+        return [f"{len(cut)} of {len(encoded)} targets are longer than max_target_length={longest} and were cut"]
+
+    def reference(self, row: Row) -> list[str]:
+        more = self.card.options.get("references")
+        value = (value_at(row, more) if more else None) or value_at(row, self.card.label)
+        return value if isinstance(value, list) else [value]
+
+    def prediction(self, row: Row, outputs: list[Any]) -> str:
+        return outputs[0].get("text", "")
+
+    def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """Log-likelihood of the first reference, for perplexity."""
+        return {key: outputs[0][key] for key in ("nll", "tokens") if outputs and key in outputs[0]}
+
+    def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[str]:
+        """The training reference that stands in the middle by length, for every row."""
+        texts = sorted((refs[0] for refs in training), key=len)
+        return [texts[len(texts) // 2]] * len(references)
+
+    def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
+        """Training inputs padded on the right; for decoder-only also the sources alone, padded on the left."""
+        batch = {
+            "input_ids": self._pad([f["input_ids"] for f in features], self.tokenizer.pad_token_id, length=length),
+            "attention_mask": self._pad([f["attention_mask"] for f in features], 0, length=length),
+            "row": torch.tensor([f["row"] for f in features]),
+        }
+        if "labels" in features[0]:
+            same = length if self.decoder_only else None
+            batch["labels"] = self._pad([f["labels"] for f in features], IGNORE, length=same)
+        if self.decoder_only:
+            sources = [f["input_ids"][: f["source_length"]] for f in features]
+            batch["source_ids"] = self._pad(sources, self.tokenizer.pad_token_id, left=True)
+            batch["source_mask"] = self._pad([[1] * len(ids) for ids in sources], 0, left=True)
+        return batch
+
+    @staticmethod
+    def _pad(rows: list[list[int]], value: int, left: bool = False, length: int | None = None) -> torch.Tensor:
+        width = max(max(map(len, rows)), length or 0)
+        pads = [[value] * (width - len(row)) for row in rows]
+        return torch.tensor([pad + row if left else row + pad for row, pad in zip(rows, pads, strict=True)])
+
+
+class Seq2SeqHead(Head):
+    """Cross-entropy over the target's tokens; text by `generate`, with the family's cache."""
+
+    reads = "logits"
+
+    def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
+        nn.Module.__init__(self)  # no layer of its own
+        self.decoder_only = not backbone.is_encoder_decoder
+        self.settings: dict[str, Any] = {}  # of transformers' `generate`, from the card
+
+    def forward(self, states: States) -> Tensor | None:
+        """The logits; None for an encoder-decoder's rows without a target."""
+        return states.logits_BTV.float() if states.logits_BTV is not None else None
+
+    def loss(self, logits_BTV: Tensor, batch: dict[str, Any]) -> Tensor:
+        logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
+        return F.cross_entropy(logits_BTV.flatten(0, 1), labels_BT.flatten(), ignore_index=IGNORE)
+
+    def terms(self, batch: dict[str, Any]) -> int:
+        labels_BT = batch["labels"][:, 1:] if self.decoder_only else batch["labels"]
+        return int((labels_BT != IGNORE).sum())
+
+    def decode(self, logits_BTV: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        """Negative log-likelihood of each row's target and its number of tokens."""
+        if "labels" not in batch:
+            return [{} for _ in batch["row"]]
+        logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
+        nll_BT = F.cross_entropy(logits_BTV.transpose(1, 2), labels_BT, ignore_index=IGNORE, reduction="none")
+        counts = (labels_BT != IGNORE).sum(1).tolist()
+        return [{"nll": nll, "tokens": n} for nll, n in zip(nll_BT.sum(1).tolist(), counts, strict=True)]
+
+    def generate(self, backbone: Backbone, prompts: Prompts, batch: dict[str, Any]) -> list[str]:
+        """The text the model writes for each row's source."""
+        if self.decoder_only:
+            inputs = {"input_ids": batch["source_ids"], "attention_mask": batch["source_mask"]}
+        else:
+            inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+        settings = self.settings | ({"tokenizer": backbone.tokenizer} if "stop_strings" in self.settings else {})
+        device, sampling = inputs["input_ids"].device, bool(settings.get("do_sample"))
+        # The seed is the rows' own: what was written can be written again, and training goes on as if nothing had been.
+        with torch.random.fork_rng([device] if device.type == "cuda" else [], enabled=sampling):
+            if sampling:
+                torch.manual_seed(int(batch["row"][0]))
+            try:
+                ids_BT = backbone.generate(inputs, prompts, settings)
+            except (ValueError, TypeError) as error:  # transformers looks at some values only when it generates
+                what = f"`generate` refuses these settings ({error})"
+                raise Joint(what, where="task.options.generation", do="correct them") from error
+        texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def _aligned(self, logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """A decoder-only model's logits at t are about the token at t + 1."""
+        return (logits_BTV[:, :-1], labels_BT[:, 1:]) if self.decoder_only else (logits_BTV, labels_BT)

@@ -1,0 +1,1 @@
+"""Kind `span`: extractive question answering."""

@@ -1,0 +1,221 @@
+"""Extractive question answering: the answer is a span of the context (SQuAD 1.1 and 2.0 form).
+
+Shapes: B windows, T tokens.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from ptv2.errors import UserError, nearest
+from ptv2.kinds.features import Feature, Features, Row
+from ptv2.kinds.span.answers import OUTSIDE, answers_of, best_threshold, first_sentence, locate, merge, token_span, trim
+from ptv2.metrics.qa import row_f1
+
+VALIDATION = "validation"
+
+
+SHARED = ("words", "group")  # options of every kind, see `Features.text` and `Features.side`
+
+
+@dataclass(frozen=True)
+class SpanOptions:
+    """`options` of a card of this kind; the defaults are those of the official code."""
+
+    stride: int = 128  # context tokens that two neighbouring windows share
+    n_best: int = 20  # spans kept of each window
+    max_answer_tokens: int = 30
+    answerable: bool = False  # SQuAD 1.1: every question has an answer, so one is always given
+    null_threshold: float | str = 0.0  # no answer if its score is higher by more than this; validation: see `tune`
+    find_answers: bool = False  # look for an answer that is not at its offset where else it stands in the context
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered to a row's question."""
+
+    text: str  # cut from the context; empty: no answer
+    start: int | None  # its first character in the context
+    probability: float  # among the spans kept and, where it may be given, no answer
+    null_lead: float  # score of no answer less that of the best span
+
+
+class SpanFeatures(Features):
+    """inputs: `question` and `context`; label: {text: [...], answer_start: [...]}, both empty where there is no answer.
+
+    As the official code: only the context is truncated, into windows that share `stride` tokens. An answer outside the
+    window, or none, is labelled with the first token, whose score is that of no answer; over the windows of a row the
+    lowest counts. The first answer is the one trained on.
+    """
+
+    roles = ("question", "context")
+    metrics = ("squad_em", "squad_f1", "has_answer_f1", "no_answer_f1", "cmrc_em", "cmrc_f1")
+
+    def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
+        super().__init__(card, tokenizer, *args, **kwargs)
+        self.options = read_options(card.options, f"{card.name}.options")
+        if not tokenizer.is_fast:
+            raise UserError(
+                f"kind 'span' needs the offsets of a fast tokenizer, '{type(tokenizer).__name__}' has none",
+                where="backbone.name",
+                do="use a backbone with a tokenizer.json",
+            )
+
+    @classmethod
+    def has_labels(cls) -> bool:
+        return False
+
+    # -- rows to features --------------------------------------------------------------------------------------------
+
+    def encode(
+        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
+    ) -> list[Feature]:
+        question = self.text("question", row, where).lstrip()  # of the two, only the context is cut
+        context = self.text("context", row, where)
+        answer = self._answer(row, context, where, training) if labelled else None
+        special = self.tokenizer.num_special_tokens_to_add(pair=True)
+        asked = len(self.tokenizer(question, add_special_tokens=False)["input_ids"])
+        if self.card.max_length - special - asked <= self.options.stride:
+            raise UserError(
+                f"a question of {asked} tokens and stride {self.options.stride} do not fit max_length "
+                f"{self.card.max_length}",
+                where=where(),
+                do="raise max_length, lower options.stride, or shorten the question",
+            )
+        windows = self.tokenizer(
+            question,
+            context,
+            truncation="only_second",
+            max_length=self.card.max_length,
+            stride=self.options.stride,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        features = []
+        for i, all_offsets in enumerate(windows["offset_mapping"]):
+            offsets = [
+                trim(context, *offset) if part == 1 else [OUTSIDE, OUTSIDE]
+                for offset, part in zip(all_offsets, windows.sequence_ids(i), strict=True)
+            ]
+            feature = {k: windows[k][i] for k in self.tokenizer.model_input_names if k in windows}
+            feature["offsets"] = offsets
+            if labelled:
+                feature["labels"] = token_span(offsets, answer) if answer else [0, 0]
+            features.append(feature)
+        if all(offset[0] == OUTSIDE for feature in features for offset in feature["offsets"]):
+            raise UserError("the context has no token", where=where(), do="remove the row or give it a text")
+        return features
+
+    def _answer(self, row: Row, context: str, where: Callable[[], str], training: bool) -> list[int] | None:
+        """Where the answer to train on begins and ends (exclusive), without blanks around it; None: no answer."""
+        texts, starts = answers_of(row, self.card.label, where)
+        if not texts and self.options.answerable:
+            do = "remove the row, or set task.options.answerable=false"
+            raise UserError("has no answer, and the card says that every question has one", where=where(), do=do)
+        found = []
+        for text, start in zip(texts, starts, strict=True):
+            at = locate(text, start, context, self.options.find_answers)
+            if at is not None:
+                found.append(trim(context, at, at + len(text)))
+            elif not self.options.find_answers:
+                there = context[max(start, 0) : max(start, 0) + len(text)]
+                raise UserError(
+                    f"answer '{text}' is not at offset {start} of the context, where '{there}' stands",
+                    where=where(),
+                    do="correct answer_start (it counts characters), or look for it: task.options.find_answers=true",
+                )
+        if texts and not found and training:
+            raise UserError(f"answer '{texts[0]}' does not stand in the context", where=where(), do="remove the row")
+        return found[0] if found else None
+
+    def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
+        """Also what decoding needs: two limits, `offsets` [B, T, 2], the characters of each token of the context (-1:
+        another token), and `first` [B], the column of the first token.
+        """
+        batch = super().collate([{k: v for k, v in f.items() if k != "labels"} for f in features], length)
+        width = batch["input_ids"].shape[1]
+        left = self.tokenizer.padding_side == "left"
+        batch["first"] = torch.tensor([width - len(f["input_ids"]) if left else 0 for f in features])
+        batch["offsets"] = torch.full((len(features), width, 2), OUTSIDE)
+        for row, first, feature in zip(batch["offsets"], batch["first"].tolist(), features, strict=True):
+            row[first : first + len(feature["offsets"])] = torch.tensor(feature["offsets"])
+        if "labels" in features[0]:
+            batch["labels"] = torch.tensor([f["labels"] for f in features]) + batch["first"][:, None]
+        return batch | {"n_best": self.options.n_best, "max_answer_tokens": self.options.max_answer_tokens}
+
+    # -- outputs to answers ------------------------------------------------------------------------------------------
+
+    def reference(self, row: Row) -> list[str]:
+        return list(row[self.card.label]["text"])
+
+    def prediction(self, row: Row, outputs: list[Any]) -> str:
+        return self.answer(row, outputs).text
+
+    def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        answer = self.answer(row, outputs)
+        shown = {"answer_start": answer.start, "score": round(answer.probability, 6)}
+        return shown if self.options.answerable else shown | {"null_score_diff": round(answer.null_lead, 6)}
+
+    def answer(self, row: Row, outputs: list[Any]) -> Answer:
+        """The best span over the row's windows, or no answer."""
+        spans, null = merge(outputs)
+        start, end, score = spans[0]
+        lead = null - score
+        threshold = self.options.null_threshold
+        none = not self.options.answerable and lead > (outputs[0]["tuned"] if threshold == VALIDATION else threshold)
+        rivals = [s for _, _, s in spans[: self.options.n_best]] + ([] if self.options.answerable else [null])
+        top = max(rivals)
+        total = sum(math.exp(s - top) for s in rivals)
+        probability = math.exp((null if none else score) - top) / total
+        if none:
+            return Answer("", None, probability, lead)
+        return Answer(self._context(row)[start:end], start, probability, lead)
+
+    def tune(self, rows: Any, outputs: dict[int, list[Any]], references: list[list[str]]) -> float | None:
+        """With `null_threshold: validation`, the one with the best F1, as the official script's `best_f1_thresh`."""
+        if self.options.answerable or self.options.null_threshold != VALIDATION:
+            return None
+        leads, answered, silent = [], [], []
+        for i, (row, gold) in enumerate(zip(rows, references, strict=True)):
+            spans, null = merge(outputs[i])
+            start, end, score = spans[0]
+            leads.append(null - score)
+            answered.append(row_f1(self._context(row)[start:end], gold))
+            silent.append(row_f1("", gold))
+        return best_threshold(leads, answered, silent)
+
+    def guesses(self, rows: Any, training: list[Any], references: list[list[str]]) -> list[str]:
+        """The first sentence of each context, or no answer at all: whichever scores higher on these references."""
+        sentences = [first_sentence(self._context(row)) for row in rows]
+        silence = [""] * len(references)
+        return max(sentences, silence, key=lambda texts: sum(map(row_f1, texts, references)))
+
+    def _context(self, row: Row) -> str:
+        return self.text("context", row, lambda: self.card.name)
+
+
+def read_options(options: dict[str, Any], where: str) -> SpanOptions:
+    """The card's options, checked.
+
+    Raises:
+        UserError: an unknown one, or a value that cannot work.
+    """
+    known = [field.name for field in fields(SpanOptions)]
+    own = {name: value for name, value in options.items() if name not in SHARED}
+    for name, value in own.items():
+        if name not in known:
+            raise UserError(f"unknown option '{name}'", where=where, do=nearest(name, known))
+        if name in ("answerable", "find_answers"):
+            fits, do = isinstance(value, bool), "use true or false"
+        elif name == "null_threshold":
+            fits = value == VALIDATION or (isinstance(value, (int, float)) and not isinstance(value, bool))
+            do = f"use a number, or {VALIDATION}"
+        else:
+            least = 0 if name == "stride" else 1
+            fits, do = type(value) is int and value >= least, f"use a whole number, {least} or more"
+        if not fits:
+            raise UserError(f"{name} is '{value}'", where=where, do=do)
+    return SpanOptions(**own)

@@ -1,0 +1,151 @@
+"""Token tagging: one label per word, on its first piece."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import BatchEncoding
+
+from ptv2.backbone import States
+from ptv2.errors import UserError
+from ptv2.kinds.features import IGNORE, Feature, Features, Row
+from ptv2.kinds.head import Head
+
+OUTSIDE = "O"
+
+
+class TaggingFeatures(Features):
+    """inputs: `tokens`, a list of words; label: a list of as many tags.
+
+    As the official code: the label stands on a word's first piece, the other pieces carry no loss. Words that
+    truncation cuts off are predicted as O, so they count in the score.
+
+    For semantic roles, `predicate` is a field with the index of the predicate's word, or the word itself. It is read
+    after the sentence (tokens, separator, predicate; official tasks/srl/dataset.py) and carries no label.
+    """
+
+    roles = ("tokens",)
+    optional_roles = ("predicate",)
+    metrics = ("span_f1", "span_f1_no_v")
+
+    version = 2
+
+    def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
+        super().__init__(card, tokenizer, *args, **kwargs)
+        # GPT-2, RoBERTa and their kin write the blank before a word into its piece. A list of words has no blanks, so
+        # they are put back; the official code asks the tokenizer for them (add_prefix_space), which not all can do.
+        self.blank = "" if tokenizer.tokenize("a a") == 2 * tokenizer.tokenize("a") else " "
+
+    @classmethod
+    def label_values(cls, card: Any, rows: Any) -> list[object]:
+        return [tag for tags in rows[card.label] for tag in tags]
+
+    def encode(
+        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
+    ) -> list[Feature]:
+        field = self.card.inputs["tokens"]
+        words = row.get(field)
+        if not words or not isinstance(words, list):
+            raise UserError(f"field '{field}' holds no words", where=where(), do="remove the row or give it words")
+        if any(not isinstance(word, str) or not word.strip() for word in words):
+            raise UserError(f"field '{field}' holds an empty word", where=where(), do="remove the word and its tag")
+        encoded = self._encode_words(words, row, where)
+        first_of: dict[int, int] = {}
+        for position, (word, part) in enumerate(zip(encoded.word_ids(), encoded.sequence_ids(), strict=True)):
+            if word is not None and part == 0:
+                first_of.setdefault(word, position)
+        feature = dict(encoded) | {"words": list(first_of), "first_pieces": list(first_of.values())}
+        if labelled:
+            tags = row.get(self.card.label)
+            if not isinstance(tags, list) or len(tags) != len(words):
+                count = len(tags) if isinstance(tags, list) else "no"
+                raise UserError(f"{len(words)} words and {count} tags", where=where(), do="give one tag per word")
+            labels = [IGNORE] * len(feature["input_ids"])
+            ids = [self.labels.id(tag, where()) for tag in tags]
+            for word, position in first_of.items():
+                labels[position] = ids[word]
+            feature["labels"] = labels
+        return [feature]
+
+    def _encode_words(self, words: list[str], row: Row, where: Callable[[], str]) -> BatchEncoding:
+        """The words and, for semantic roles, the predicate after them."""
+        settings = {"is_split_into_words": True, "max_length": self.card.max_length}
+        spaced = [self.blank + word for word in words]
+        if "predicate" not in self.card.inputs:
+            return self.tokenizer(spaced, truncation=True, **settings)
+        predicate = [self.blank + self._predicate(words, row, where)]
+        pieces = self.tokenizer(predicate, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+        room = self.card.max_length - len(pieces) - self.tokenizer.num_special_tokens_to_add(pair=True)
+        if room < 1:
+            what = f"the predicate '{predicate[0].strip()}' leaves no room for the sentence"
+            raise UserError(what, where=where(), do=f"raise max_length ({self.card.max_length})")
+        return self.tokenizer(spaced, predicate, truncation="only_first", **settings)
+
+    def _predicate(self, words: list[str], row: Row, where: Callable[[], str]) -> str:
+        """The predicate's word."""
+        field = self.card.inputs["predicate"]
+        value = row.get(field)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise UserError(f"field '{field}' is '{value}', neither a word nor its index", where=where())
+        if not 0 <= value < len(words):
+            what = f"field '{field}' is {value}, outside the {len(words)} words"
+            raise UserError(what, where=where(), do=f"count from 0 to {len(words) - 1}")
+        return words[value]
+
+    def reference(self, row: Row) -> list[str]:
+        return [self.labels.names[self.labels.id(tag, self.card.name)] for tag in row[self.card.label]]
+
+    def prediction(self, row: Row, outputs: list[Any]) -> list[str]:
+        """Tags of the words; those without a piece inside the input are O (a word can also have no piece at all)."""
+        tags = [OUTSIDE] * len(row[self.card.inputs["tokens"]])
+        for word, tag in outputs[0]["tags"].items():
+            tags[word] = tag
+        return tags
+
+    def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
+        batch = super().collate(features, length)
+        width = batch["input_ids"].shape[1]
+        left = self.tokenizer.padding_side == "left"
+        batch["first_pieces"] = [
+            {
+                word: position + (width - len(f["input_ids"]) if left else 0)
+                for word, position in zip(f["words"], f["first_pieces"], strict=True)
+            }
+            for f in features
+        ]  # per row: word -> column of its first piece
+        return batch
+
+    def collate_labels(self, labels: list[Any], length: int) -> torch.Tensor:
+        rows = torch.full((len(labels), length), IGNORE)
+        left = self.tokenizer.padding_side == "left"
+        for row, ids in zip(rows, labels, strict=True):
+            row[length - len(ids) if left else 0 :][: len(ids)] = torch.tensor(ids)
+        return rows
+
+    def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[list[str]]:
+        """Everything O."""
+        return [[OUTSIDE] * len(tags) for tags in references]
+
+
+class TaggingHead(Head):
+    """dropout -> Linear on every token; cross-entropy over first pieces."""
+
+    def forward(self, states: States) -> Tensor:
+        return self.out(self.dropout(states.last_BTD.float()))
+
+    def loss(self, logits_BTC: Tensor, batch: dict[str, Any]) -> Tensor:
+        return F.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORE)
+
+    def terms(self, batch: dict[str, Any]) -> int:
+        return int((batch["labels"] != IGNORE).sum())
+
+    def decode(self, logits_BTC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        best_BT = logits_BTC.argmax(-1).tolist()
+        return [
+            {"tags": {word: names[tags[position]] for word, position in pieces.items()}}
+            for tags, pieces in zip(best_BT, batch["first_pieces"], strict=True)
+        ]

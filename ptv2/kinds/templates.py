@@ -1,0 +1,86 @@
+"""What every task kind turns rows into, and back: features for the backbone, predictions for the metrics."""
+
+import string
+from collections.abc import Callable
+from typing import Any
+
+from ptv2.errors import UserError
+
+Row = dict[str, Any]
+
+
+class Filler(string.Formatter):
+    """Templates over a row: dotted fields, and lists joined by what follows the colon, as in "{triples: | }".
+
+    A list inside a list is joined by " : ", so that triples read "subject : relation : object" (Prefix-Tuning).
+    """
+
+    def get_field(self, name: str, args: Any, row: Row) -> tuple[Any, str]:
+        return super().get_field(name, args, row) if "[" in name else (value_at(row, name), name)
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if not isinstance(value, list):
+            return super().format_field(value, spec)
+        return (spec or " ").join(self.format_field(v, " : ") if isinstance(v, list) else str(v) for v in value)
+
+
+def names_of(template: str) -> list[str]:
+    """The fields, dotted where nested, that a template reads; a template without braces is a field's name."""
+    return [name for _, name, *_ in Filler().parse(template) if name] if "{" in template else [template]
+
+
+def check_template(template: str, where: str) -> None:
+    """Refuse a template whose braces name no fields.
+
+    Raises:
+        UserError: see above.
+    """
+    do = 'write e.g. "{premise} because {choice}"'
+    try:
+        names = [name for _, name, *_ in Filler().parse(template) if name is not None]
+    except ValueError as error:
+        raise UserError(f"'{template}' is no template ({error})", where=where, do=do) from error
+    if "{" in template and not (names and all(names)):
+        raise UserError(f"'{template}' has braces without a field", where=where, do=do)
+
+
+def fields_of(template: str) -> set[str]:
+    """The columns that a template reads."""
+    return {name.partition("[")[0].partition(".")[0] for name in names_of(template)}
+
+
+def fill(template: str, row: Row, where: Callable[[], str]) -> str:
+    """A field's text, or a template such as "{premise} because {choice}" filled from the row.
+
+    Raises:
+        UserError: a field is missing, or empty.
+    """
+    for name in names_of(template):
+        value = value_at(row, name.partition("[")[0])
+        if value is None:
+            raise UserError(f"field '{name}' is missing", where=where())
+        if value == [] or (isinstance(value, str) and not value.strip()):
+            raise UserError(f"field '{name}' is empty", where=where(), do="remove the row or give it a text")
+    filler = Filler()
+    if "{" not in template:
+        return filler.format_field(value_at(row, template), "")
+    try:
+        return filler.vformat(template, (), row)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise UserError(f"'{template}' cannot be filled ({error})", where=where(), do="correct the template") from error
+
+
+def value_at(row: Row, path: str) -> Any:
+    """What stands at a dotted path of a row, e.g. `choices.text`; None where nothing does.
+
+    In a list of objects it is the list of what each object holds.
+    """
+    if path in row:
+        return row[path]
+    value: Any = row
+    for part in path.split("."):
+        if isinstance(value, list):
+            value = [item.get(part) if isinstance(item, dict) else None for item in value]
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,1 @@
+"""Method `deep`: prompts in every chosen layer (P-Tuning v2)."""

@@ -1,0 +1,160 @@
+"""Where a prompt starts: drawn, zero, what the frozen backbone computes for a text, or an earlier artifact."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ptv2.artifact.artifact import Artifact
+from ptv2.artifact.files import read_artifact
+from ptv2.backbone import Backbone
+from ptv2.config.schema import PromptConfig
+from ptv2.config.starts import source
+from ptv2.errors import UserError, nearest
+from ptv2.methods.deep.sharing import LowRankRows
+from ptv2.methods.deep.slots import Slot, choose_slots
+
+KINDS = (
+    "normal",
+    "zero",
+    "text:<words>",
+    "vocab",
+    "artifact:<path>",
+    "artifact:<path>+task:<name>",
+    "retrieve:<folder>",
+)
+
+
+FREQUENT = 5000  # Lester et al. 2021, section 3.2: sample from the 5,000 most common tokens
+
+
+def initial_rows(
+    config: PromptConfig, slots: Sequence[Slot], widths: Sequence[int], backbone: Backbone, task: str | None = None
+) -> list[Tensor]:
+    """Rows [P, F] per slot as `config.init` says, of what tasks share or of one `task`.
+
+    Raises:
+        UserError: unknown init, a text without tokens, an artifact that does not fit.
+    """
+    kind, _, rest = config.init.partition(":")
+    if kind == "normal":  # the official code's initialisation
+        return [torch.randn(s.length, w) * config.init_std for s, w in zip(slots, widths, strict=True)]
+    if kind == "zero" or (kind == "retrieve" and rest):  # fit puts what it retrieves in the place of these zeros
+        return [torch.zeros(s.length, w) for s, w in zip(slots, widths, strict=True)]
+    longest = max(slot.length for slot in slots)
+    if kind == "text" and rest:
+        return _rows_of_tokens(_text_ids(rest, longest, backbone), config.form, slots, backbone)
+    if kind == "vocab":
+        return _rows_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
+    if kind == "artifact" and rest:
+        return _rows_of_artifact(config, slots, widths, backbone, task)
+    raise UserError(f"unknown init '{config.init}'", where="prompt.init", do=nearest(config.init, KINDS))
+
+
+def initial_factors(own: Mapping[str, LowRankRows], config: PromptConfig) -> None:
+    """Put an artifact's low-rank matrix of each task in the place of ones, if `config.init` names one that has it.
+
+    Raises:
+        UserError: it is of another rank or size.
+    """
+    path, named = source(config.init)
+    if path is None:
+        return
+    artifact = read_artifact(path)
+    if artifact.sharing != "shared+task":
+        return
+    if named is not None:
+        artifact.check_task(named)
+    for task, mine in own.items():
+        held = artifact.state(f"prompt.own.{named or task}.")
+        if not held:
+            continue
+        if {k: v.shape for k, v in held.items()} != {k: v.shape for k, v in mine.state_dict().items()}:
+            do = "give prompt.rank the artifact's value"
+            raise UserError("has low-rank matrices of another size", where=path, do=do)
+        mine.load_state_dict(held)
+
+
+def initial_gates(config: PromptConfig, heads: Sequence[int], tasks: Sequence[str]) -> list[Tensor]:
+    """A gate per prompted layer: [H] where tasks share it, else [tasks, H]; zeros, or an artifact's."""
+    path, named = source(config.init)
+    own = [len(tasks)] if config.sharing != "shared" else []
+    if path is None:
+        return [torch.zeros(*own, h) for h in heads]
+    artifact = read_artifact(path)
+    if not own:
+        return artifact.gates(heads, named)
+    return [torch.stack(gates) for gates in zip(*(artifact.gates(heads, named or t) for t in tasks), strict=True)]
+
+
+def _text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
+    """Token ids of the text, repeated or cut to `length`."""
+    ids = backbone.tokenizer(text, add_special_tokens=False)["input_ids"]
+    if not ids:
+        raise UserError("the text has no tokens", where="prompt.init", do="write text:<some words>")
+    return torch.tensor((ids * (length // len(ids) + 1))[:length])
+
+
+def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
+    """Token ids drawn from the frequent part of the vocabulary (ids rise as frequency falls), distinct if enough."""
+    special = set(backbone.tokenizer.all_special_ids)
+    size = len(backbone.tokenizer)
+    # WordPiece vocabularies open with reserved tokens and single characters: words start behind them.
+    first = min(1000, size // 10)
+    ids = [i for i in range(first, min(first + FREQUENT, size)) if i not in special]
+    return torch.tensor(ids)[torch.randperm(len(ids))].repeat(length // len(ids) + 1)[:length]
+
+
+def _rows_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone: Backbone) -> list[Tensor]:
+    """Rows that the bare backbone computes for the tokens: keys and values, or the states it projects."""
+    seen = backbone.observe(ids_P)
+    rows = []
+    for slot in slots:
+        here = seen[slot.index]
+        if form == "hidden":
+            row_PF = here.hidden_BTD[0]
+        else:
+            key_PGD, value_PGD = here.call.key_BGSD[0].transpose(0, 1), here.call.value_BGSD[0].transpose(0, 1)
+            row_PF = torch.cat([key_PGD.flatten(1), value_PGD.flatten(1)], dim=1)
+        rows.append(row_PF[: slot.length].float().cpu())
+    return rows
+
+
+def _rows_of_artifact(
+    config: PromptConfig, slots: Sequence[Slot], widths: Sequence[int], backbone: Backbone, task: str | None
+) -> list[Tensor]:
+    path, named = source(config.init)
+    artifact = read_artifact(path)
+    artifact.check_backbone(backbone)
+    if named is not None:
+        artifact.check_task(named)
+    if config.sharing == "shared+task" and artifact.sharing == "shared+task":
+        named = None  # the shared rows; the task's matrix comes from `initial_factors`
+    rows = artifact.prompt_rows(named or (task if task in artifact.tasks else None))
+    if (problem := misfit(artifact, rows, config, slots, widths, backbone)) is not None:
+        what, do = problem
+        raise UserError(what, where=path, do=do)
+    return rows
+
+
+def misfit(
+    artifact: Artifact,
+    rows: Sequence[Tensor],
+    config: PromptConfig,
+    slots: Sequence[Slot],
+    widths: Sequence[int],
+    backbone: Backbone,
+) -> tuple[str, str] | None:
+    """Why an artifact's rows cannot be the start of this prompt, and what to do; None where they can."""
+    held = artifact.config["prompt"]
+    shapes = [(slot.length, width) for slot, width in zip(slots, widths, strict=True)]
+    fits = held["form"] == config.form and [tuple(row.shape) for row in rows] == shapes
+    if not fits or choose_slots(artifact.prompt_config(), backbone.sites) != list(slots):
+        has = f"form '{held['form']}' with {len(rows)} layers of {tuple(rows[0].shape)}" if rows else "no prompt"
+        what = f"holds {has}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
+        what += ", other layers or places of the backbone" if fits else ""
+        return what, "give prompt.form, prompt.length and prompt.layers the artifact's values"
+    for key in ("gate", "position_offset"):
+        if held[key] and not getattr(config, key):
+            return f"was trained with prompt.{key}", f"set prompt.{key}=true"
+    return None

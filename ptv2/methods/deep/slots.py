@@ -1,0 +1,63 @@
+"""Which sites of the backbone get a prompt, and how many positions each."""
+
+from dataclasses import dataclass
+
+from ptv2.backbone import Site
+from ptv2.config.schema import PromptConfig
+from ptv2.errors import UserError, nearest
+
+
+@dataclass
+class Slot:
+    """A prompted site: its index among the backbone's sites and how many positions it gets."""
+
+    index: int
+    site: Site
+    length: int
+
+
+def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
+    """The prompted sites, from `prompt.layers` and `prompt.length`.
+
+    Raises:
+        UserError: a layer or place out of range, lengths that do not fit the layers.
+    """
+    depths: dict[str, int] = {}  # encoder, decoder and cross attention count their layers apart
+    for site in sites:
+        depths[site.place] = site.layer + 1
+    layers = {place: _layers(config.layers, depth) for place, depth in depths.items()}
+    chosen = [i for i, site in enumerate(sites) if site.layer in layers[site.place]]
+    if isinstance(config.length, dict):
+        for place in config.length:
+            if place not in depths:
+                raise UserError(
+                    f"no place '{place}' in this backbone", where="prompt.length", do=nearest(place, depths)
+                )
+        chosen = [i for i in chosen if config.length.get(sites[i].place, 0)]
+        lengths = [config.length[sites[i].place] for i in chosen]
+        if not chosen:
+            raise UserError("no place gets a prompt", where="prompt.length", do="give one a length above 0")
+    else:
+        lengths = config.length if isinstance(config.length, list) else [config.length] * len(chosen)
+    if len(lengths) != len(chosen):
+        raise UserError(
+            f"{len(lengths)} lengths for {len(chosen)} prompted layers", where="prompt.length", do="give one per layer"
+        )
+    for length in lengths:
+        if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+            raise UserError(f"'{length}' is not a length", where="prompt.length", do="use whole numbers from 1")
+    return [Slot(i, sites[i], length) for i, length in zip(chosen, lengths, strict=True)]
+
+
+def _layers(spec: object, depth: int) -> list[int]:
+    """Layer numbers that `all`, `top:K`, `bottom:K` or a list of numbers stands for."""
+    valid = f"use all, top:K or bottom:K with K in 1..{depth}, or a list of layers 0..{depth - 1}"
+    if spec == "all":
+        return list(range(depth))
+    if isinstance(spec, str) and spec.partition(":")[0] in ("top", "bottom"):
+        end, _, count = spec.partition(":")
+        if count.isdigit() and 1 <= int(count) <= depth:
+            return list(range(depth - int(count), depth) if end == "top" else range(int(count)))
+    if isinstance(spec, list) and spec and all(isinstance(layer, int) and 0 <= layer < depth for layer in spec):
+        return sorted(set(spec))
+    raise UserError(f"'{spec}' names no layers of a backbone with {depth}", where="prompt.layers", do=valid)

@@ -1,0 +1,1 @@
+"""Backbone, method and heads joined: the LightningModule, its loss and outputs, loading an artifact to predict."""

@@ -1,0 +1,63 @@
+"""From a config to the parts of a run: data, backbone, module."""
+
+from dataclasses import dataclass
+
+import lightning as L
+from torch import nn
+
+from ptv2.backbone import load_backbone
+from ptv2.config.schema import Config
+from ptv2.data.datamodule import TaskDataModule
+from ptv2.data.taskdata import TaskData
+from ptv2.errors import UserError
+from ptv2.kinds import reads_of
+from ptv2.kinds.check import check_card
+from ptv2.model.module import PromptModule
+
+
+@dataclass
+class Parts:
+    """What a run is made of."""
+
+    data: TaskDataModule
+    module: PromptModule
+
+    @property
+    def tasks(self) -> dict[str, TaskData]:
+        return self.data.tasks
+
+
+def build(config: Config) -> Parts:
+    """Data and module as the config says; rows are read, checked and tokenised.
+
+    Raises:
+        UserError: anything that the config or the data gets wrong.
+    """
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    for name, card in config.tasks.items():
+        if hasattr(nn.ModuleDict(), name):  # it holds the tasks' heads as attributes
+            raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="call it otherwise")
+        check_card(card)
+    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
+    tasks = {
+        name: TaskData(
+            card,
+            backbone.tokenizer,
+            config.data.limit,
+            config.seed,
+            decoder_only=not backbone.is_encoder_decoder,
+        )
+        for name, card in config.tasks.items()
+    }
+    for name, data in tasks.items():
+        if "train" not in data.rows:
+            raise UserError("has no training rows", where=f"tasks.{name}.dataset", do="name a train split or file")
+        if len(tasks) > 1 and "validation" not in data.rows:
+            what = "has no validation rows: the mean score of the tasks, which chooses the checkpoint, would miss it"
+            raise UserError(what, where=f"tasks.{name}.dataset", do="name a validation split or file")
+        for split in data.rows:
+            data.encoded(split)
+            data.references(split)  # a label that only this split has is found before training
+    L.seed_everything(config.seed, workers=True, verbose=False)  # the start does not depend on what was read before
+    module = PromptModule(config, backbone, tasks).train()
+    return Parts(TaskDataModule(tasks, config), module)

@@ -1,0 +1,138 @@
+"""Artifacts joined to their backbone again, ready to predict: one, or several that share it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ptv2.artifact.artifact import Artifact
+from ptv2.backbone import Backbone, load_backbone
+from ptv2.config.load import make_config
+from ptv2.config.schema import Config
+from ptv2.data.taskdata import TaskData
+from ptv2.errors import UserError
+from ptv2.kinds import reads_of
+from ptv2.model.module import PromptModule
+
+
+def load_artifact_backbone(artifact: Artifact, config: Config) -> Backbone:
+    """The backbone that an artifact was made with.
+
+    Raises:
+        UserError: it cannot be loaded, or is another one.
+    """
+    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
+    artifact.check_backbone(backbone)
+    return backbone
+
+
+def artifact_tasks(artifact: Artifact, config: Config, backbone: Backbone) -> dict[str, TaskData]:
+    """The artifact's tasks with their label names and no rows: what its heads need to be built."""
+    return {
+        name: TaskData(
+            card,
+            backbone.tokenizer,
+            labels=artifact.labels(name),
+            splits=(),
+            labelled=False,
+            decoder_only=not backbone.is_encoder_decoder,
+        )
+        for name, card in config.tasks.items()
+    }
+
+
+def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: dict[str, TaskData]) -> PromptModule:
+    """The artifact joined to its backbone, in eval mode, ready to predict.
+
+    Args:
+        artifact: as read.
+        config: the artifact's, see `artifact_config`.
+        backbone: see `load_artifact_backbone`.
+        tasks: task data by name; the names are the artifact's.
+
+    Raises:
+        UserError: the weights do not fit the config.
+    """
+    module = PromptModule(config, backbone, tasks)
+    module.load_kept(artifact.weights, where=str(artifact.path))
+    return module.eval()
+
+
+def artifact_config(artifact: Artifact, overrides: list[str] | None = None) -> Config:
+    """The config that an artifact was trained with."""
+    return make_config(json.loads(json.dumps(artifact.config)), overrides or [], where=str(artifact.path))
+
+
+def merged(artifacts: Sequence[Artifact]) -> Artifact:
+    """Several artifacts as one with the tasks of all, each with a prompt of its own, so that one batch serves them all.
+
+    Raises:
+        UserError: two tasks of one name, other backbones, methods or weights that were drawn, prompts of other shapes.
+    """
+    first, *others = artifacts
+    if not others:
+        return first
+    config: dict[str, Any] = json.loads(json.dumps(first.config))
+    for other in others:
+        _check_alike(first, other)
+        for name, card in other.tasks.items():
+            if name in config["tasks"]:
+                do = f"predict with {other.path} in a call of its own"
+                raise UserError(f"a task '{name}' is in another artifact too", where=other.path, do=do)
+            config["tasks"][name] = card
+    about = first.about | {"config": config, "labels": {k: v for a in artifacts for k, v in a.about["labels"].items()}}
+    weights = {k: v for a in artifacts for k, v in a.weights.items() if not k.startswith("prompt.")}
+    if first.about["method"] != "deep":
+        return Artifact(first.path, about, weights)
+    config["prompt"]["sharing"] = "task"
+    gates: list[list[Tensor]] = []
+    for artifact in artifacts:
+        for name in artifact.tasks:
+            rows = artifact.prompt_rows(name)
+            weights |= {f"prompt.own.{name}.rows.{i}": row for i, row in enumerate(rows)}
+            gates.append(artifact.gates([], name))
+    weights |= {f"prompt.gates.{i}": torch.stack(of_tasks) for i, of_tasks in enumerate(zip(*gates, strict=True))}
+    return Artifact(first.path, about, weights)
+
+
+def check_one_backbone(first: Artifact, other: Artifact) -> None:
+    """Refuse artifacts of different backbones in one call.
+
+    Raises:
+        UserError: weights or tokenizer differ.
+    """
+    for what in ("weights", "tokenizer"):
+        if first.about["backbone"][what] != other.about["backbone"][what]:
+            names = f"'{first.about['backbone']['name']}' and '{other.about['backbone']['name']}'"
+            what = f"was made for another backbone than {first.path} ({names}: their {what} differ)"
+            raise UserError(what, where=other.path, do="use each in a call of its own")
+
+
+ALIKE = (
+    "prompt.form",
+    "prompt.length",
+    "prompt.layers",
+    "prompt.gate",
+    "prompt.position_offset",
+    "head.pooling",
+    "backbone.dtype",
+)
+
+
+def _check_alike(first: Artifact, other: Artifact) -> None:
+    """Refuse two artifacts that one pass through one backbone cannot serve."""
+    check_one_backbone(first, other)
+    pairs = [("method", first.about["method"], other.about["method"])]
+    for key in ALIKE:
+        part, name = key.split(".")
+        pairs.append((key, first.config[part][name], other.config[part][name]))
+    for key, ours, theirs in pairs:
+        if ours != theirs:
+            what = f"has {key} '{theirs}', {first.path} has '{ours}'"
+            raise UserError(what, where=other.path, do="predict with each in a call of its own")
+    drawn, theirs = first.state("backbone."), other.state("backbone.")
+    if drawn.keys() != theirs.keys() or any(not torch.equal(drawn[name], theirs[name]) for name in drawn):
+        what = f"has other backbone weights (trained, or drawn with another seed) than {first.path}"
+        raise UserError(what, where=other.path, do="predict with each in a call of its own")

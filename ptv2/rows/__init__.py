@@ -1,0 +1,1 @@
+"""Where the rows of a task come from: local files, the hub, the demo wheels; and what their labels are called."""

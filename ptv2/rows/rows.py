@@ -1,0 +1,62 @@
+"""The rows of one split of a task, and the place of each for messages."""
+
+import hashlib
+import random
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from datasets import Dataset
+
+from ptv2.errors import UserError
+
+
+class Places(Protocol):
+    """Knows where the rows of a whole split stand."""
+
+    def where(self, row: int) -> str: ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one split.
+
+    Args:
+        data: the rows, in the order of their source.
+        split: train, validation or test.
+        fingerprint: of the content; equal in every process and run that reads the same rows.
+        places: where the rows of the whole split stand.
+        kept: index in the whole split of each row here; None: all of them are here.
+    """
+
+    data: Dataset
+    split: str
+    fingerprint: str
+    places: Places
+    kept: tuple[int, ...] | None = None
+
+    def where(self, i: int) -> str:
+        """Where row `i` stands: file and line, or the split and the row's number in it (from 0)."""
+        return self.places.where(i if self.kept is None else self.kept[i])
+
+    def with_data(self, data: Dataset) -> "Rows":
+        """The same places with other content, row for row; its fingerprint is that of the content."""
+        content = hashlib.sha256(repr((self.fingerprint, data.to_list())).encode()).hexdigest()
+        return replace(self, data=data, fingerprint=content)
+
+    def draw(self, limit: int | None, seed: int) -> "Rows":
+        """At most `limit` of these rows, drawn with the seed; they keep their order.
+
+        Raises:
+            UserError: the limit is below 1.
+        """
+        if limit is not None and limit < 1:
+            raise UserError(f"limit is {limit}", where=f"data.limit.{self.split}", do="use 1 or more")
+        if limit is None or limit >= len(self.data):
+            return self
+        return self.select(sorted(random.Random(seed).sample(range(len(self.data)), limit)))
+
+    def select(self, wanted: list[int]) -> "Rows":
+        """These rows alone."""
+        kept = tuple(i if self.kept is None else self.kept[i] for i in wanted)
+        fingerprint = hashlib.sha256(repr((self.fingerprint, kept)).encode()).hexdigest()
+        return replace(self, data=self.data.select(wanted), fingerprint=fingerprint, kept=kept)

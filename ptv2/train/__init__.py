@@ -1,0 +1,1 @@
+"""A run: folder, checkpoints, Trainer, strategies, callbacks, retrieval."""

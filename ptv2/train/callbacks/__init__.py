@@ -1,0 +1,1 @@
+"""What happens beside the training loop: checkpoints, signals, guards, progress, samples, curves per task."""

@@ -1,0 +1,218 @@
+"""When checkpoints are written, what they hold, and which of them are kept."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from ptv2.errors import Joint, UserError
+from ptv2.runtime import randomness
+from ptv2.train import checkpoint_file as files
+
+
+class Checkpoints(Checkpoint):
+    """Saves after every epoch, every `save_every` steps, and after a validation that is the best so far.
+
+    All of it happens at a boundary: before a batch that begins a step, or at an epoch's end. Then a step is whole, with
+    its validation and its line in the log, and a run that goes on from there does and writes what it would have.
+
+    Args:
+        folder: of the checkpoints.
+        validated: whether there is a `validation/score`; without one the last epoch is the best.
+        fingerprints: of the rows by task and split, see `Start.check_data`.
+        keep_last: so many are kept, beside those that were the best when they were written.
+        save_every: optimizer steps; None: epochs alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        validated: bool,
+        fingerprints: dict[str, dict[str, str]],
+        keep_last: int,
+        save_every: int | None,
+    ):
+        self.folder, self.validated, self.fingerprints = folder, validated, fingerprints
+        self.keep_last, self.save_every = keep_last, save_every
+        self.best_step: int | None = None
+        self.best_score = math.nan
+        self.new_best = False
+        self.kept: list[list[int]] = []  # step of each of the last checkpoints, and of the best one at that time
+        self.saved: int | None = None  # the step last saved, or gone on from
+        self.resumed: dict[str, Any] | None = None  # what is put back right before the first batch
+        self.before = 0.0  # seconds of earlier sessions
+        self.began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, in all its sessions up to their last checkpoints."""
+        return self.before + time.monotonic() - self.began
+
+    @property
+    def best(self) -> Path | None:
+        """The best checkpoint; None before the first."""
+        return None if self.best_step is None else self.folder / files.name(self.best_step)
+
+    # -- when --------------------------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        trained = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)
+        with same_error(trainer):
+            if trainer.is_global_zero:  # weights and two moments; those kept, the best, and the one being written
+                files.check_room(self.folder, 3 * trained * (self.keep_last + 2))
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        if self.resumed is not None:
+            self._put_back(trainer)
+        if not at_boundary(trainer, batch_idx):
+            return
+        step = trainer.global_step
+        if self.new_best or (self.save_every and step > 0 and step % self.save_every == 0):
+            self.save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        score = trainer.callback_metrics.get("validation/score")
+        if trainer.sanity_checking or score is None:
+            return
+        # Of equal scores the later: small validation sets tie often, and the first of them is the least trained.
+        if self.best_step is None or math.isnan(self.best_score) or float(score) >= self.best_score:
+            self.best_step, self.best_score, self.new_best = trainer.global_step, float(score), True
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if not self.validated:
+            self.best_step, self.new_best = trainer.global_step, True
+        self.save(trainer)
+
+    def save(self, trainer: L.Trainer) -> None:
+        """Save this step, on all ranks, unless it is saved already.
+
+        Raises:
+            Joint: on every rank, where it cannot be written.
+        """
+        step, new_best, self.new_best = trainer.global_step, self.new_best, False
+        if step == self.saved:
+            return
+        for logger in trainer.loggers:
+            logger.save()  # a step that is saved is not logged again
+        best = step if self.best_step is None else self.best_step
+        self.kept = [*(pair for pair in self.kept if pair[0] < step), [step, best]][-self.keep_last :]
+        path = self.folder / files.name(step)
+        content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        with same_error(trainer):  # as Trainer.save_checkpoint, where the other ranks would wait at a barrier
+            trainer.strategy.save_checkpoint(content, path)
+            if trainer.is_global_zero:
+                self._keep(path, new_best)
+        self.saved = step
+
+    def tidy(self, trainer: L.Trainer) -> None:
+        """At the run's end, on all ranks: do what a save was killed in the middle of, if no other came after it.
+
+        Raises:
+            Joint: on every rank, where it cannot be done.
+        """
+        with same_error(trainer):
+            if trainer.is_global_zero:
+                if self.kept:
+                    self._keep(self.folder / files.name(self.kept[-1][0]), best=self.best_step is not None)
+                files.sweep(self.folder)
+
+    def _keep(self, path: Path, best: bool) -> None:
+        """Point last.ckpt to it, on demand best.ckpt to the best, and remove what none of the last ones needs."""
+        files.link(path, self.folder / "last.ckpt")
+        if best:
+            files.link(self.best, self.folder / "best.ckpt")
+        needed = {step for pair in self.kept for step in pair}
+        for step, old in files.by_step(self.folder).items():
+            if step not in needed and step < self.kept[-1][0]:
+                files.remove(old)
+
+    # -- what --------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        score = {} if self.best_step is None else {"best_step": self.best_step, "best_score": self.best_score}
+        return {"seconds": self.seconds, "kept": self.kept} | score
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.before, self.began = state["seconds"], time.monotonic()
+        here = files.by_step(self.folder)
+        self.kept = [pair for pair in state["kept"] if pair[0] in here]
+        if "best_step" in state:
+            try:
+                files.read(self.folder / files.name(state["best_step"]))
+            except UserError as error:  # damaged, or left behind in the run whose checkpoint began this one
+                warnings.warn(f"without the best checkpoint, the best of later steps counts: {error}", stacklevel=1)
+            else:
+                self.best_step, self.best_score = state["best_step"], state["best_score"]
+
+    def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        loop = trainer.fit_loop
+        checkpoint["format"] = files.FORMAT
+        checkpoint["data"] = self.fingerprints
+        checkpoint["draw"] = trainer.datamodule.drawn
+        checkpoint["random"] = randomness.of_all_ranks()
+        checkpoint["logged"] = loop.epoch_loop._batches_that_stepped
+        _set_position(checkpoint["loops"]["fit_loop"], *position(trainer))
+
+    def on_load_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.saved, self.resumed = checkpoint["global_step"], checkpoint
+
+    def _put_back(self, trainer: L.Trainer) -> None:
+        randomness.put_back(self.resumed["random"], trainer.global_rank, trainer.world_size)
+        # The step that the next line of the log gets. Lightning adds one on some of its ways back into an epoch.
+        trainer.fit_loop.epoch_loop._batches_that_stepped = self.resumed["logged"]
+        self.resumed = None
+
+
+@contextmanager
+def same_error(trainer: L.Trainer) -> Iterator[None]:
+    """What the first rank cannot write is an error on every rank, so that none waits for one that has gone."""
+    problem = None
+    try:
+        yield
+    except UserError as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename}: cannot be written ({error.strerror})"
+    if problem := trainer.strategy.broadcast(problem):
+        raise Joint(problem)
+
+
+def at_boundary(trainer: L.Trainer, batch_idx: int) -> bool:
+    """Whether a batch that starts is the first of an optimizer step."""
+    return batch_idx % trainer.accumulate_grad_batches == 0
+
+
+def position(trainer: L.Trainer) -> tuple[int, int]:
+    """Whole epochs behind a boundary, and batches of the epoch that has begun."""
+    epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
+    if epochs.processed < epochs.ready:  # in an epoch, or at its first batch
+        return epochs.processed, batches.completed
+    if batches.completed >= trainer.num_training_batches:
+        return epochs.processed, 0
+    return epochs.processed - 1, batches.completed  # max_steps ended it early, and it may go on some day
+
+
+def _set_position(loops: dict[str, Any], epochs: int, batches: int) -> None:
+    """Write Lightning's counters so that they say this position and nothing half done.
+
+    They are saved inside of a hook, where some are one ahead, and from such states Lightning repeats a batch, counts an
+    epoch twice or skips a validation, depending on the hook and on whether max_steps is set.
+    """
+    begun = epochs + (batches > 0)
+    for counter in loops["epoch_progress"].values():
+        counter.update(ready=begun, started=begun, processed=epochs, completed=epochs)
+    progress = loops["epoch_loop.batch_progress"]
+    progress["is_last_batch"] = False
+    for counter, done in ((progress["total"], progress["total"]["completed"]), (progress["current"], batches)):
+        counter.update(ready=done, started=done, processed=done, completed=done)
+    if batches == 0:  # what counts within the epoch
+        optimizer = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
+        within = [counts["current"] for counts in (loops["epoch_loop.scheduler_progress"], *optimizer.values())]
+        for counter in (*within, loops["epoch_loop.val_loop.batch_progress"]["total"]):
+            counter.update(dict.fromkeys(counter, 0))

@@ -1,0 +1,161 @@
+"""Guards: a loss that is no number, predictions that name one class only, a step that hangs."""
+
+import faulthandler
+import json
+import math
+import os
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from ptv2.errors import Joint
+from ptv2.runtime.ranks import gather
+from ptv2.train.callbacks.checkpoint import at_boundary
+
+
+class FiniteGuard(Callback):
+    """Looks at loss and gradients before every update. One that is not finite, on any rank, never reaches the weights.
+
+    The rows of the step's batches are written to `nonfinite-<step>.json` in the run folder, one file per rank.
+
+    Args:
+        folder: the run folder.
+        skips: so many updates are left out before the run stops.
+    """
+
+    def __init__(self, folder: Path, skips: int):
+        self.folder, self.skips = folder, skips
+        self.skipped = 0
+        self.rows: list[dict[str, Any]] = []  # of the batches of this step
+        self.losses: list[float] = []
+
+    def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        if at_boundary(trainer, batch_idx):
+            self.rows, self.losses = [], []
+        parts = batch.get("parts", [batch])
+        self.rows += [{"task": part["task"], "rows": part["row"].tolist()} for part in parts]
+
+    def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
+        self.losses.append(float(loss.detach()) * trainer.accumulate_grad_batches)
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
+        # A scaler of fp16 leaves out updates with such gradients itself.
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        what = None
+        if not all(map(math.isfinite, self.losses)):
+            what = "loss"
+        elif not scaled and not _finite_gradients(optimizer):
+            what = "gradient"
+        if not trainer.strategy.reduce_boolean_decision(what is not None, all=False):
+            return
+        step, whats = trainer.global_step, gather(what)
+        self._dump(trainer, what)
+        # Where gradients are averaged, a loss that is not finite on one rank makes all of them so: it is named first.
+        rank = whats.index("loss") if "loss" in whats else whats.index("gradient")
+        of = f" of rank {rank}" if len(whats) > 1 else ""
+        problem = f"the {whats[rank]}{of} is not finite, see the rows in {_dump_name(trainer, rank)}"
+        self.skipped += 1
+        if self.skipped > self.skips:
+            before = f" ({self.skips} such updates were left out before)" if self.skips else ""
+            do = "lower optim.lr, look at the rows, or leave such updates out with guard.on_nonfinite=skip:10"
+            raise Joint(f"{problem}; the weights are those before it{before}", where=f"step {step}", do=do)
+        warnings.warn(f"step {step}: {problem}; update {self.skipped} of {self.skips} left out", stacklevel=1)
+        optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are, and so do their moments
+
+    def _dump(self, trainer: L.Trainer, what: str | None) -> None:
+        path = self.folder / _dump_name(trainer, trainer.global_rank)
+        about = {"step": trainer.global_step, "what": what, "losses": [str(x) for x in self.losses]}
+        path.write_text(json.dumps(about | {"batches": self.rows}, indent=2) + "\n", encoding="utf-8")
+
+    def state_dict(self) -> dict[str, int]:
+        return {"skipped": self.skipped}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.skipped = state["skipped"]
+
+
+class CollapseGuard(Callback):
+    """Warns when a classifier names the same class for every validation row, twice in a row.
+
+    Once is common in the first steps. It says so again only after it was over.
+    """
+
+    def __init__(self) -> None:
+        self.times: dict[str, int] = {}
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        for task, data in module.tasks.items():
+            if trainer.sanity_checking or data.card.kind != "cls" or task not in module.outputs:
+                continue
+            named = set(module.predictions(task, "validation"))
+            collapsed = len(named) == 1 and len(set(data.references("validation"))) > 1
+            self.times[task] = self.times.get(task, 0) + 1 if collapsed else 0
+            if self.times[task] == 2:
+                warnings.warn(
+                    f"{task}: every validation row is predicted as '{named.pop()}' since two validations; the prompt "
+                    "has collapsed to one class: try a lower or higher optim.lr, optim.warmup, or another seed",
+                    stacklevel=1,
+                )
+
+    def state_dict(self) -> dict[str, dict[str, int]]:
+        return {"times": self.times}
+
+    def load_state_dict(self, state: dict[str, dict[str, int]]) -> None:
+        self.times = state["times"]
+
+
+class Watchdog(Callback):
+    """Ends a run whose step takes longer than `timeout` seconds: a hanging file system or collective never returns.
+
+    Where every thread stood is in `hang.txt` in the run folder. Loading a batch and one of validation are steps, too.
+    """
+
+    def __init__(self, folder: Path, timeout: float):
+        self.folder, self.timeout = folder, timeout
+        self.done = threading.Event()
+        self.last = time.monotonic()
+
+    def alive(self, trainer: L.Trainer, *_: Any) -> None:
+        self.last = time.monotonic()
+
+    on_train_batch_start = on_train_batch_end = on_train_epoch_end = alive
+    on_validation_batch_start = on_validation_batch_end = on_validation_end = alive
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.alive(trainer)
+        threading.Thread(target=self._watch, args=(trainer,), name="watchdog", daemon=True).start()
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.done.set()
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        self.done.set()
+
+    def _watch(self, trainer: L.Trainer) -> None:
+        while (left := self.last + self.timeout - time.monotonic()) > 0:
+            if self.done.wait(left):
+                return
+        path = self.folder / "hang.txt"
+        with path.open("w", encoding="utf-8") as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+        what = f"no step was finished for {self.timeout:g} s (guard.step_timeout); where it hung is in {path}"
+        print(f"error: step {trainer.global_step}: {what}", file=sys.stderr, flush=True)
+        os._exit(2)  # the thread that hangs cannot be asked
+
+
+def _dump_name(trainer: L.Trainer, rank: int) -> str:
+    of = f"-rank{rank}" if trainer.world_size > 1 else ""
+    return f"nonfinite-{trainer.global_step}{of}.json"
+
+
+def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return not grads or bool(torch.stack(torch._foreach_norm(grads)).isfinite().all())

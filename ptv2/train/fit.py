@@ -1,0 +1,176 @@
+"""Run a config to its end: train, score the best step, write results and artifact."""
+
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from safetensors import SafetensorError
+
+from ptv2.artifact.files import write_artifact
+from ptv2.config.schema import Config
+from ptv2.errors import Joint, UserError
+from ptv2.model.artifact_of import artifact_of
+from ptv2.model.build import Parts, build
+from ptv2.model.outputs import collect
+from ptv2.model.predictions import write_predictions
+from ptv2.runtime.environment import environment
+from ptv2.runtime.files import write_text
+from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
+from ptv2.runtime.scheduler import check_allocation
+from ptv2.train.callbacks.checkpoint import Checkpoints
+from ptv2.train.checkpoint_file import read
+from ptv2.train.folder import RunFolder
+from ptv2.train.resume import Start, find_start
+from ptv2.train.retrieval import retrieve
+from ptv2.train.trainer import make_trainer
+
+FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+
+
+def fit(config: Config) -> dict[str, Any]:
+    """Run a config to its end and return its results; a finished run's results are read, not made again.
+
+    Raises:
+        UserError: anything the user got wrong; nothing is written then.
+        Stopped: a signal asked for it; the same config goes on.
+    """
+    check_allocation(config.trainer)
+    silence_others()
+    folder = RunFolder(config)
+    folder.check()
+    if folder.finished:
+        return json.loads(folder.results_file.read_text(encoding="utf-8"))
+    with folder, broken_machine(folder.path):
+        return train_and_score(config, folder)
+
+
+@contextmanager
+def broken_machine(folder: Path) -> Iterator[None]:
+    """Say in one line what is the machine's fault: a disk that fills up while it is written, a worker that is killed.
+
+    Raises:
+        UserError: one of those.
+    """
+    do = "the same command goes on from the last checkpoint"
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FAULTS_OF_DISKS:
+            raise
+        raise UserError(f"cannot be written ({error.strerror})", where=error.filename or folder, do=do) from error
+    except SafetensorError as error:
+        raise UserError(f"cannot be written ({error})", where=folder, do=do) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        what = f"a process that loads data has died ({str(error).splitlines()[0]})"
+        raise UserError(what, where="data.workers", do=f"see that memory suffices; {do}") from error
+
+
+def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
+    """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
+    start = None if folder.afresh else find_start(config.resume, folder.checkpoints)
+    retrieved = retrieve(config) if start is None and config.prompt.init.startswith("retrieve:") else None
+    parts = build(config if start is None else without_init(config))
+    if retrieved is not None:
+        parts.module.prompt.start_from(retrieved.rows_PF)
+    check_trains(parts)
+    if start is not None:
+        start.check_data(parts.data.fingerprints())
+        parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
+    trainer, checkpoints = make_trainer(config, folder, parts.data, start)
+    if start is not None:
+        start.check_draw(parts.data.drawn)
+    with together(trainer, parts.module):
+        if is_zero():
+            folder.open()
+            if retrieved is not None:
+                found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
+                write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        wait()
+        return on_all_ranks(config, folder, parts, trainer, checkpoints, start)
+
+
+def without_init(config: Config) -> Config:
+    """The config of a run that goes on: what it started from is in its checkpoint, and may be gone by now."""
+    plain = {"init": "normal"} if config.prompt.init.partition(":")[0] in ("artifact", "retrieve") else {}
+    return replace(config, prompt=replace(config.prompt, **plain), head=replace(config.head, init=None))
+
+
+def check_trains(parts: Parts) -> None:
+    """Refuse a task none of whose batches would train anything.
+
+    Raises:
+        UserError: a generating task, which has no head of its own, with nothing to train in prompt or backbone.
+    """
+    module = parts.module
+    reached = [module.backbone, *([module.prompt] if module.prompt is not None else [])]
+    if any(p.requires_grad for part in reached for p in part.parameters()):
+        return
+    for name, head in module.heads.items():
+        if head.reads == "logits":
+            where = "prompt.train" if module.prompt is not None else "method"
+            do = "use prompt.train=all" if module.prompt is not None else "use deep"
+            raise UserError(f"nothing trains for the generating task '{name}'", where=where, do=do)
+
+
+def on_all_ranks(
+    config: Config, folder: RunFolder, parts: Parts, trainer: L.Trainer, checkpoints: Checkpoints, start: Start | None
+) -> dict[str, Any]:
+    """What the ranks do together: train and score. Rank zero writes."""
+    parameters = parts.module.parameter_counts()  # of the whole backbone: later this rank may hold a part
+    try:
+        trainer.fit(parts.module, parts.data, ckpt_path=start.path if start else None, weights_only=True)
+    except MisconfigurationException as error:
+        raise Joint(str(error), where="trainer") from error
+    except SystemExit:  # what Lightning makes of a second Ctrl-C
+        if trainer.interrupted:
+            raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None
+        raise
+    seconds = checkpoints.seconds
+    checkpoints.tidy(trainer)
+    if checkpoints.best is not None:
+        parts.module.load_kept(read(checkpoints.best)["state_dict"], where=str(checkpoints.best))
+    results = {
+        "name": config.run.name,
+        "method": config.method,
+        "seed": config.seed,
+        "backbone": config.backbone.name,
+        "tasks": {name: data.card.name for name, data in parts.tasks.items()},
+        "scores": score_splits(parts, folder, trainer.strategy.root_device),
+        "baseline": {name: data.baseline_scores() for name, data in parts.tasks.items()},
+        "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
+        "steps": trainer.global_step,
+        "wall_seconds": round(seconds, 1),
+        "tokens_per_second": round(summed([parts.module.tokens_seen], parts.module.device)[0] / seconds, 1),
+        "parameters": parameters,
+        "environment": environment(),
+    }
+    if folder.retrieved_file.is_file():
+        results["retrieved"] = json.loads(folder.retrieved_file.read_text(encoding="utf-8"))
+    if is_zero():
+        write_artifact(artifact_of(parts.module, results, folder.prompt), folder.prompt)
+        folder.write_results(results)
+    return results
+
+
+def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, float]]]:
+    """Scores of the best checkpoint by split, task and metric; predictions go to the run folder."""
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for name, data in parts.tasks.items():
+        for split in ("validation", "test"):
+            if split not in data.rows:
+                continue
+            loader = parts.data.eval_dataloader(name, split)
+            outputs = collect(parts.module, loader, device)[name]
+            scores.setdefault(split, {})[name] = data.score(split, outputs)
+            if is_zero():
+                write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
+    return scores

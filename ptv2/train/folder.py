@@ -1,0 +1,132 @@
+"""The run folder: what a run is, what it measured, what it made.
+
+<folder>/<name>/config.yaml       the resolved config
+                metrics.jsonl     one line per logged step
+                retrieved.json    what a prompt.init of retrieve:<folder> found and started from
+                results.json      scores, best step, versions, sizes, speed
+                checkpoints/      the last ones and the best: what is trained, and all that going on takes
+                predictions/      one file per scored split, as `ptv2.predict` writes them
+                prompt/           the artifact to share
+                tensorboard/      event files
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ptv2.config.load import comparable
+from ptv2.config.merge import read_mapping
+from ptv2.config.schema import Config
+from ptv2.errors import UserError
+from ptv2.runtime import lock
+from ptv2.runtime.files import write_text
+
+
+class RunFolder:
+    """Paths of one run and the rules about what may be written there.
+
+    Inside `with folder:` no other process may run here: from the first line where the folder exists, otherwise from
+    `open` on, which makes it.
+    """
+
+    def __init__(self, config: Config):
+        self.path = Path(config.run.folder) / config.run.name
+        self.config = config
+        self.lock = lock.FolderLock(self.path)
+
+    def __enter__(self) -> "RunFolder":
+        if self.path.is_dir():
+            self._take_lock()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def prompt(self) -> Path:
+        return self.path / "prompt"
+
+    @property
+    def results_file(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def retrieved_file(self) -> Path:
+        return self.path / "retrieved.json"
+
+    @property
+    def finished(self) -> bool:
+        return self.results_file.is_file() and not self.config.run.overwrite
+
+    @property
+    def afresh(self) -> bool:
+        """Whether what the folder holds of this run is to go."""
+        return self.config.run.overwrite or self.config.resume == "never"
+
+    def check(self) -> None:
+        """Refuse a folder that this run must not write to; changes nothing.
+
+        Raises:
+            UserError: it holds a run of another config, or something that is no run.
+        """
+        held = self.path / "config.yaml"
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError("is a file", where=self.path, do="choose another run.name")
+        old = read_mapping(held, "a run's config") if held.is_file() else {}
+        if {"tasks", "backbone", "run"} <= set(old):
+            different = _differences(old, comparable(self.config))
+            if different and not self.config.run.overwrite:
+                raise UserError(
+                    f"holds a run with another config ({', '.join(different[:4])} differ)",
+                    where=self.path,
+                    do="give this run another run.name, or set run.overwrite=true to replace it",
+                )
+        elif self.path.exists() and any(entry.name != lock.NAME for entry in self.path.iterdir()):
+            raise UserError("is not empty and holds no run", where=self.path, do="choose another run.name")
+
+    def open(self) -> None:
+        """Make the folder and write the config.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            if self.afresh:
+                self._empty()
+            text = yaml.safe_dump(comparable(self.config), sort_keys=False, allow_unicode=True)
+            write_text(self.path / "config.yaml", text)
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
+
+    def _take_lock(self) -> None:
+        try:
+            self.lock.take()
+        except OSError as error:
+            raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
+
+    def _empty(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != lock.NAME:  # it is ours, and another process may be looking at it
+                entry.unlink()
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        write_text(self.results_file, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """Dotted keys at which two configs differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = list(dict.fromkeys([*old, *new]))
+        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{prefix}{key}.")]
+    return [] if old == new else [prefix.rstrip(".")]

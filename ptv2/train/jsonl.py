@@ -1,0 +1,61 @@
+"""metrics.jsonl: every logged value, one JSON object a line."""
+
+import json
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from ptv2.runtime.files import write_text
+
+
+class JsonlLogger(Logger):
+    """Appends {"step": ..., "epoch": ..., <name>: <value>} to a file.
+
+    A run that goes on from a checkpoint does some steps again: their lines of the first time are dropped.
+
+    Args:
+        path: the file.
+        start: the first step that this process logs.
+    """
+
+    def __init__(self, path: Path, start: int = 0):
+        super().__init__()
+        self.path, self.start = path, start
+        self.started = False
+
+    @property
+    def name(self) -> str:
+        return "jsonl"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if not self.started:
+            self._rewind()
+            self.started = True
+        line = json.dumps({"step": step} | {k: float(v) for k, v in metrics.items()})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """The run folder's config.yaml holds them."""
+
+    def save(self) -> None:
+        """Make sure that the disk has the lines of the steps that a checkpoint is about to call done."""
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def _rewind(self) -> None:
+        if self.path.is_file():
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]  # a killed process may leave a part of one
+            write_text(self.path, "".join(line for line in whole if json.loads(line)["step"] < self.start))

@@ -1,0 +1,89 @@
+"""What a run resumes from: the checkpoint that `resume` means, and whether it fits the run."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptv2.errors import UserError
+from ptv2.train.checkpoint_file import by_step, read
+
+
+@dataclass
+class Start:
+    """What a run goes on from."""
+
+    path: Path
+    checkpoint: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        return self.checkpoint["global_step"]
+
+    def check_data(self, fingerprints: dict[str, dict[str, str]]) -> None:
+        """Refuse rows that are not those the run began with: its position among them would mean nothing.
+
+        Raises:
+            UserError: a split's rows differ.
+        """
+        for task, splits in self.checkpoint["data"].items():
+            for split, fingerprint in splits.items():
+                if fingerprints.get(task, {}).get(split) != fingerprint:
+                    raise UserError(
+                        f"the {split} rows are not those that {self.path.name} was trained with",
+                        where=f"tasks.{task}.dataset",
+                        do="put the old rows back, or start afresh with run.overwrite=true or another run.name",
+                    )
+
+    def check_draw(self, draw: dict[str, Any]) -> None:
+        """Refuse batches that are drawn otherwise: the position counts them. See `TaskDataModule.drawn`.
+
+        Raises:
+            UserError: their size, on all devices together, or what else they follow from is different.
+        """
+        for key, old in self.checkpoint.get("draw", {}).items():
+            if draw.get(key) != old:
+                of = " on all devices together" if key in ("data.batch_size", "data.tokens_per_batch") else ""
+                what = f"is {draw.get(key)}{of}, and {self.path.name} counts batches drawn with {old}"
+                do = "make them equal (resume=PATH run.name=NEW), or begin anew from a prompt (prompt.init)"
+                raise UserError(what, where=key, do=do)
+
+
+def find_start(resume: str, folder: Path) -> Start | None:
+    """The checkpoint that `resume: auto|never|PATH` means for a run whose checkpoints are in `folder`.
+
+    PATH, of another run, is where a run begins that has no checkpoint yet: started again, it goes on from its own.
+
+    Raises:
+        UserError: there is no readable checkpoint at PATH.
+    """
+    if resume == "never":
+        return None
+    if resume == "auto":
+        return newest(folder)
+    path = Path(resume)
+    if not path.exists():
+        raise UserError("no such checkpoint", where=f"resume: {path}", do="use auto, never, or a checkpoint's path")
+    inside = path.resolve().is_relative_to(folder.resolve())
+    own = None if inside else newest(folder)
+    if own is not None:
+        return own
+    if path.is_dir():
+        found = newest(path / "checkpoints" if (path / "checkpoints").is_dir() else path)
+        if found is None:
+            raise UserError("holds no checkpoint that can be read", where=f"resume: {path}")
+        return found
+    return Start(path.resolve(), read(path))
+
+
+def newest(folder: Path) -> Start | None:
+    """The checkpoint of the highest step that verifies; a warning names each one that does not.
+
+    Steps count, not the files' times: a clock may go backwards.
+    """
+    for _, path in sorted(by_step(folder).items(), reverse=True):
+        try:
+            return Start(path, read(path))
+        except UserError as error:
+            warnings.warn(f"passed over a checkpoint: {error}", stacklevel=2)
+    return None

@@ -1,0 +1,179 @@
+"""Which earlier prompts suit a new task: cosine similarity between prompts, and a start made of the nearest.
+
+SPoT (Vu et al. 2022, section 4): two tasks are alike where their prompts, averaged over positions, point the same way;
+a new task starts from the prompt of the most similar one, or from the mean of the top k weighted by similarity. Here
+the prompt has layers, so the cosine is taken in each and averaged.
+
+Shapes: P prompt positions, F row width, N prompts, L prompted layers.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch import Tensor
+
+from ptv2.artifact.artifact import Artifact
+from ptv2.artifact.files import read_artifact
+from ptv2.config.schema import Config
+from ptv2.errors import UserError
+from ptv2.methods.deep.init import misfit
+from ptv2.model.build import build
+from ptv2.model.module import PromptModule
+from ptv2.train.folder import RunFolder
+
+
+@dataclass
+class Source:
+    """A prompt of an artifact: the one that its tasks share, or one task's own."""
+
+    name: str
+    rows_PF: list[Tensor]
+    artifact: Artifact
+
+
+@dataclass
+class Retrieved:
+    """What a new task starts from."""
+
+    rows_PF: list[Tensor]
+    similarity: dict[str, float]  # of every source, the most similar first
+    weights: dict[str, float]  # of those that the start is made of
+
+
+def sources(artifact: Artifact) -> list[Source]:
+    """The prompts in an artifact.
+
+    Raises:
+        UserError: it has none.
+    """
+    if artifact.about["method"] != "deep":
+        raise UserError(f"method '{artifact.about['method']}' has no prompt", where=artifact.path, do="leave it out")
+    folder = artifact.path.parent if artifact.path.name == "prompt" else artifact.path
+    if artifact.sharing == "shared":
+        return [Source(str(folder), artifact.prompt_rows(), artifact)]
+    return [Source(f"{folder}+task:{task}", artifact.prompt_rows(task), artifact) for task in artifact.tasks]
+
+
+def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
+    """Every artifact with a prompt below a folder, but for those of the run folder `own`.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not str(folder):
+        raise UserError("names no folder", where="prompt.init", do="write retrieve:<folder of runs>")
+    paths = [path.parent for path in sorted(Path(folder).rglob("artifact.json")) if own not in path.parents]
+    found = [read_artifact(path) for path in paths if _has_prompt(path)]
+    if not found:
+        raise UserError("holds no artifacts with a prompt", where=folder, do="give a folder of runs")
+    return found
+
+
+def _has_prompt(path: Path) -> bool:
+    """Whether an artifact is of deep prompts, without reading the weights, which may be a whole model."""
+    with suppress(OSError, ValueError):
+        return json.loads((path / "artifact.json").read_text(encoding="utf-8")).get("method") == "deep"
+    return True  # reading it says what is wrong
+
+
+def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Cosine similarity [L, N, N] between N prompts, each averaged over its positions, in every layer.
+
+    Raises:
+        UserError: prompts of other layers or widths.
+    """
+    shapes = [[row.shape[1] for row in rows] for rows in prompts]
+    if any(shape != shapes[0] for shape in shapes):
+        raise UserError("the prompts have other layers or forms than each other", do="compare those of one shape")
+    cosines_LNN = []
+    for rows in zip(*prompts, strict=True):
+        mean_NF = F.normalize(torch.stack([row_PF.float().mean(0) for row_PF in rows]), dim=1)
+        cosines_LNN.append(mean_NF @ mean_NF.T)
+    return torch.stack(cosines_LNN)
+
+
+def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
+    """A prompt and its module for the config's task after `prompt.retrieve.steps` steps from a random start."""
+    config = deepcopy(config)
+    config.prompt.init, config.head.init = "normal", None
+    config.prompt.sharing, config.prompt.train, config.prompt.gate = "shared", "all", False
+    parts = build(config)
+    trainer = L.Trainer(
+        accelerator=config.trainer.get("accelerator", "auto"),
+        devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
+        plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
+        precision=config.trainer.get("precision"),
+        max_steps=config.prompt.retrieve.steps,
+        gradient_clip_val=config.optim.clip or None,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(parts.module, parts.data)
+    rows = parts.module.prompt.folded()
+    if not all(row.isfinite().all() for row in rows):
+        raise UserError("the warm-up ran into numbers that are not finite", where="prompt.init", do="lower optim.lr")
+    return rows, parts.module
+
+
+def check_alone(config: Config) -> None:
+    """Refuse a config for which no prompt can be retrieved.
+
+    Raises:
+        UserError: several tasks, or a method without a prompt.
+    """
+    if len(config.tasks) > 1 or config.method != "deep":
+        what = f"{len(config.tasks)} tasks, method '{config.method}'"
+        raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
+
+
+def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], list[float]]:
+    """The artifacts' prompts that fit the config, and how similar each is to a warmed-up prompt of its task.
+
+    Raises:
+        UserError: several tasks or no prompt in the config, or nothing fits.
+    """
+    check_alone(config)
+    rows, module = warm_up(config)
+    prompt, fitting = module.prompt, []
+    for source in (source for artifact in artifacts for source in sources(artifact)):
+        problem = misfit(source.artifact, source.rows_PF, config.prompt, prompt.slots, prompt.widths, module.backbone)
+        if problem is None and source.artifact.of_backbone(module.backbone):
+            fitting.append(source)
+    if not fitting:
+        do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
+        raise UserError("no artifact has a prompt of this shape for this backbone", where="prompt.init", do=do)
+    return fitting, cosines([rows, *(source.rows_PF for source in fitting)]).mean(0)[0, 1:].tolist()
+
+
+def retrieve(config: Config) -> Retrieved:
+    """The start that `prompt.init: retrieve:<folder>` asks for.
+
+    Raises:
+        UserError: see `rank` and `library`.
+    """
+    check_alone(config)
+    fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2], RunFolder(config).path))
+    order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
+    best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]
+    best = best or order[:1]  # nothing points the same way: the nearest one alone
+    total = sum(similarity[i] for i in best)
+    weights = [similarity[i] / total for i in best] if len(best) > 1 else [1.0]
+    layers = zip(*(fitting[i].rows_PF for i in best), strict=True)
+    rows = [sum(w * row for w, row in zip(weights, layer, strict=True)) for layer in layers]
+    return Retrieved(
+        rows,
+        {fitting[i].name: similarity[i] for i in order},
+        {fitting[i].name: weight for i, weight in zip(best, weights, strict=True)},
+    )

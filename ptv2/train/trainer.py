@@ -1,0 +1,86 @@
+"""Lightning's Trainer: what `trainer:` in a config may say, and the one that a run uses."""
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from ptv2.config.schema import Config
+from ptv2.data.datamodule import TaskDataModule
+from ptv2.errors import UserError
+from ptv2.runtime.scheduler import on_slurm, slurm_environment
+from ptv2.train.callbacks.checkpoint import Checkpoints
+from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
+from ptv2.train.callbacks.progress import make_progress
+from ptv2.train.callbacks.samples import Samples
+from ptv2.train.callbacks.signals import Signals
+from ptv2.train.callbacks.tasks import TaskCurves
+from ptv2.train.checkpoint_file import CheckpointFiles
+from ptv2.train.folder import RunFolder
+from ptv2.train.jsonl import JsonlLogger
+from ptv2.train.resume import Start
+from ptv2.train.sharded import ShardedStrategy
+from ptv2.train.strategy import make_strategy
+
+
+def make_trainer(
+    config: Config, folder: RunFolder, data: TaskDataModule, start: Start | None
+) -> tuple[L.Trainer, Checkpoints]:
+    """The Trainer with `trainer:` passed through, and the callback that knows the best checkpoint.
+
+    Args:
+        config: the run's.
+        folder: where it writes.
+        data: what it trains on.
+        start: the checkpoint it will go on from; what was logged later is dropped.
+
+    Raises:
+        UserError: Lightning refuses the values, or they ask for what is not there.
+    """
+    validated = any("validation" in task.rows for task in data.tasks.values())
+    run, guard, step = config.run, config.guard, start.step if start else 0
+    checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every)
+    callbacks: list[Callback] = [
+        FiniteGuard(folder.path, guard.skips),
+        CollapseGuard(),
+        Samples(),
+        Signals(checkpoints),
+    ]
+    if len(data.tasks) > 1:
+        callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    if guard.step_timeout is not None:
+        callbacks.append(Watchdog(folder.path, guard.step_timeout))
+    if config.trainer.get("enable_progress_bar", True):
+        callbacks.append(make_progress(run.log_every))
+    loggers = [
+        JsonlLogger(folder.path / "metrics.jsonl", step),
+        TensorBoardLogger(folder.path, name="", version="tensorboard", default_hp_metric=False, purge_step=step),
+    ]
+    callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved
+    settings = {
+        "log_every_n_steps": run.log_every,
+        "gradient_clip_val": config.optim.clip or None,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "accelerator": "auto",
+        "devices": 1,
+    } | config.trainer
+    settings["strategy"] = make_strategy(config, settings)
+    if isinstance(settings["strategy"], ShardedStrategy):
+        if config.trainer.get("inference_mode"):
+            raise UserError("cannot be used with sharded layers", where="trainer.inference_mode", do="leave it out")
+        settings["inference_mode"] = False  # a layer first gathered in it could not be trained through
+    plugins = [CheckpointFiles(), *([slurm_environment()] if on_slurm() else [])]
+    if settings.get("max_epochs") in (None, -1) and settings.get("max_steps", -1) == -1:
+        raise UserError("the run has no end", where="trainer.max_epochs", do="set it, or trainer.max_steps")
+    try:
+        trainer = L.Trainer(
+            logger=loggers, callbacks=callbacks, plugins=plugins, default_root_dir=folder.path, **settings
+        )
+    except Exception as error:  # what Lightning finds wrong comes in many types, and nothing of ours runs here
+        raise UserError(str(error), where="trainer", do="see lightning.Trainer") from error
+    data.rank, data.world = trainer.global_rank, trainer.world_size
+    interval, batches = settings.get("val_check_interval"), len(data.train_dataloader())
+    if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
+        raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
+    return trainer, checkpoints

@@ -1,0 +1,104 @@
+import argparse
+import sys
+import warnings
+
+import pytest
+
+from ptv2.commands import shell as command
+from ptv2.errors import UserError, nearest
+
+
+def parser():
+    made = command.parser("ptv2.example", "An example.")
+    made.add_argument("--size", type=int, required=True)
+    made.add_argument("--device", type=command.device, default="cpu")
+    made.add_argument("overrides", nargs="*")
+    return made
+
+
+def code(main, *argv):
+    with pytest.raises(SystemExit) as stop:
+        command.run(main, parser(), argv)
+    return stop.value.code
+
+
+def fail(error):
+    def main(options):
+        raise error
+
+    return main
+
+
+def test_a_command_gets_its_options_in_any_order():
+    seen = []
+    command.run(seen.append, parser(), ["a=1", "--size", "3", "b=2"])
+    assert (seen[0].size, seen[0].overrides, seen[0].debug, seen[0].device) == (3, ["a=1", "b=2"], False, "cpu")
+
+
+def test_a_mistake_is_one_line_and_code_2(capsys):
+    assert code(fail(UserError("is\nwrong", where="here", do="mend it")), "--size", "3") == 2
+    assert capsys.readouterr() == ("", "error: here: is wrong; mend it\n")
+
+
+def test_debug_shows_where_it_was_raised():
+    with pytest.raises(UserError, match="is wrong"):
+        command.run(fail(UserError("is wrong")), parser(), ["--size", "3", "--debug"])
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(KeyError):
+        command.run(fail(KeyError("x")), parser(), ["--size", "3"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "the following arguments are required: --size"),
+        (["--size", "x"], "argument --size: invalid int value: 'x'"),
+        (["--size", "3", "--sise"], "unrecognized arguments: --sise"),
+        (["--size", "3", "--device", "warp"], "argument --device: 'warp' cannot be used"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line_too(capsys, argv, says):
+    assert code(fail(AssertionError), *argv) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: command line: {says}") and len(said.splitlines()) == 1
+
+
+def test_ctrl_c_says_so(capsys):
+    assert code(fail(KeyboardInterrupt()), "--size", "3") == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert code(fail(KeyboardInterrupt("go on later")), "--size", "3") == 130
+    assert capsys.readouterr().err == "interrupted; go on later\n"
+
+
+def test_a_warning_is_one_line(capsys):
+    before = warnings.formatwarning
+
+    def main(options):
+        sys.stderr.write(warnings.formatwarning("two\nlines", UserWarning, __file__, 1))
+
+    command.run(main, parser(), ["--size", "3"])
+    assert capsys.readouterr().err == "warning: two lines\n"
+    assert warnings.formatwarning is before
+
+
+def test_help_is_help(capsys):
+    assert code(fail(AssertionError), "--help") == 0
+    assert "An example." in capsys.readouterr().out
+
+
+def test_the_nearest_name_or_all_of_them():
+    assert nearest("lenght", ["length", "layers"]) == "did you mean 'length'?"
+    assert nearest("x", ["b", "a"]) == "valid: a, b"
+
+
+def test_progress_bars_of_libraries_stay_out_of_files(monkeypatch):
+    import datasets
+
+    for terminal in (True, False):
+        datasets.enable_progress_bars()
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        command.run(lambda options: None, parser(), ["--size", "3"])
+        assert datasets.are_progress_bars_disabled() is not terminal
+    assert isinstance(parser(), argparse.ArgumentParser)

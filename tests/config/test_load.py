@@ -1,0 +1,87 @@
+"""How a file, cards and overrides become a checked config. What is refused stands in e2e/test_bad_config.py."""
+
+import pytest
+import yaml
+
+from ptv2.config.load import load_config, make_config, to_plain
+from ptv2.config.schema import Config
+from ptv2.errors import UserError
+
+BASE = {"task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "run"}}
+
+
+def make(*overrides, **keys) -> Config:
+    return make_config({**BASE, **keys}, list(overrides))
+
+
+def test_a_task_is_a_whole_card_under_its_short_name():
+    config = make()
+    assert list(config.tasks) == ["rte"]
+    card = config.tasks["rte"]
+    assert (card.name, card.kind, card.metrics) == ("glue/rte", "cls", ["accuracy"])
+
+
+def test_keys_of_the_card_are_overridden_in_the_file_and_on_the_command_line():
+    config = make("task.max_length=64", task={"card": "glue/rte", "version": 9})
+    assert (config.tasks["rte"].version, config.tasks["rte"].max_length) == (9, 64)
+    assert make("tasks.rte.max_length=64").tasks["rte"].max_length == 64
+
+
+def test_another_task_on_the_command_line_replaces_that_of_the_file():
+    assert list(make("task=glue/sst2", "task.max_length=64").tasks) == ["sst2"]
+    assert list(make("task=glue/sst2", task={"card": "glue/rte", "max_length": 64}).tasks) == ["sst2"]
+
+
+def test_several_tasks_have_names():
+    config = make(task=None, tasks={"a": "glue/rte", "b": {"card": "glue/sst2", "max_length": 64}})
+    assert {name: card.name for name, card in config.tasks.items()} == {"a": "glue/rte", "b": "glue/sst2"}
+
+
+def test_a_card_may_stand_in_the_config_or_in_a_file_of_its_own(tmp_path):
+    card = {"name": "mine", "kind": "cls", "dataset": {"path": "json"}, "inputs": {"text": "t"}, "metrics": ["f1"]}
+    assert make(task=card).tasks["mine"].inputs == {"text": "t"}
+    (tmp_path / "my.card.yaml").write_text(yaml.safe_dump(card))
+    assert make(task=str(tmp_path / "my.card.yaml")).tasks["my_card"].name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("optim.lr=1e-3", 1e-3),
+        ("optim.head_lr=null", None),
+        ("prompt.layers=[0,2]", [0, 2]),
+        ("prompt.layers=top:6", "top:6"),
+        ("prompt.init=text:to be, or not to be", "text:to be, or not to be"),
+        ("prompt.gate=true", True),
+        ("data.limit.train=5", 5),
+        ("trainer.max_time=00:12:00:00", "00:12:00:00"),
+        ("seed=0", 0),
+    ],
+)
+def test_values_on_the_command_line_are_read_as_yaml(override, value):
+    plain = to_plain(make(override))
+    for key in override.partition("=")[0].split("."):
+        plain = plain[key]
+    assert plain == value and type(plain) is type(value)
+
+
+def test_the_file_gives_its_name_to_the_run_and_numbers_are_read_as_such(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("task: glue/rte\nbackbone: {name: tiny}\noptim: {lr: 1e-3}\ntrainer: {gradient_clip_val: 1e-1}\n")
+    config = load_config(path)
+    assert (config.run.name, config.optim.lr, config.trainer) == ("study", 1e-3, {"gradient_clip_val": 0.1})
+    assert load_config(path, ["run.name=other"]).run.name == "other"
+
+
+def test_a_plain_config_is_a_config():
+    config = make("prompt.layers=[0,2]", "data.limit.train=5", "trainer.max_epochs=3")
+    assert make_config(yaml.safe_load(yaml.safe_dump(to_plain(config)))) == config
+
+
+def test_a_message_names_the_place_of_the_mistake(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("task: glue/rte\nbackbone: {name: tiny}\nprompt: {length: 8}\n")
+    for overrides, place in (["optim.lr=-1"], str(path)), (["optim.rl=1"], "command line"):
+        with pytest.raises(UserError) as error:
+            load_config(path, overrides)
+        assert str(error.value).startswith(f"{place}: ")

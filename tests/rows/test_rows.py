@@ -1,0 +1,327 @@
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+from datasets.exceptions import DatasetNotFoundError
+
+from ptv2.config.cards import make_card
+from ptv2.errors import UserError
+from ptv2.rows import sources as rows_module
+from ptv2.rows.sources import load_rows
+
+ROWS = [{"text": f"text {i}", "label": i % 2} for i in range(6)]
+CONLL = "-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\n"
+
+
+def card(path, columns=("text", "label"), kind="cls", **dataset):
+    keys = {"inputs": {"text": "text"}, "label": "label", "metrics": ["accuracy"]}
+    if kind == "tagging":
+        keys = {"inputs": {"tokens": "tokens"}, "label": "ner_tags", "metrics": ["span_f1"]}
+    keys["options"] = dataset.pop("options", {})
+    dataset |= {"path": str(path), "columns": list(columns)}
+    return make_card({"name": "example", "kind": kind, "dataset": dataset, **keys})
+
+
+def tagging_card(path, **dataset):
+    return card(path, columns=("tokens", "ner_tags"), kind="tagging", **dataset)
+
+
+def write(path: Path, text: str | bytes) -> str:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def jsonl(rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def message(call, *args) -> str:
+    with pytest.raises(UserError) as error:
+        call(*args)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# Sources
+
+
+def test_json_lines_know_their_line(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl(ROWS[:2]) + "\n\n" + jsonl(ROWS[2:]))
+    rows = load_rows(card("json", data_files={"train": file}), "train")
+    assert rows.data.to_list() == ROWS
+    assert rows.split == "train"
+    assert [rows.where(i) for i in (0, 1, 2)] == [f"{file}:1", f"{file}:2", f"{file}:5"]
+
+
+def test_a_json_array_counts_rows(tmp_path):
+    file = write(tmp_path / "a.json", json.dumps(ROWS))
+    rows = load_rows(card("json", data_files={"train": file}), "train")
+    assert rows.data.to_list() == ROWS
+    assert rows.where(3) == f"{file}, row 3"
+
+
+def test_csv_keeps_words_such_as_None_and_counts_lines_inside_quotes(tmp_path):
+    file = write(tmp_path / "a.csv", 'text,label\n"two\nlines",0\nNone,1\n\nNA,0\n')
+    rows = load_rows(card("csv", data_files={"train": file}), "train")
+    assert rows.data["text"][:] == ["two\nlines", "None", "NA"]
+    assert [rows.where(i) for i in range(3)] == [f"{file}:2", f"{file}:4", f"{file}:6"]
+
+
+def test_tsv_is_csv_with_tabs(tmp_path):
+    file = write(tmp_path / "a.tsv", "text\tlabel\na, b\t1\n")
+    assert load_rows(card("csv", data_files={"train": file}), "train").data.to_list() == [{"text": "a, b", "label": 1}]
+
+
+def test_parquet(tmp_path):
+    file = str(tmp_path / "a.parquet")
+    datasets.Dataset.from_list(ROWS).to_parquet(file)
+    rows = load_rows(card("parquet", data_files={"train": file}), "train")
+    assert rows.data.to_list() == ROWS
+    assert rows.where(2) == f"{file}, row 2"
+
+
+def test_conll_columns(tmp_path):
+    file = write(tmp_path / "a.conll", CONLL)
+    rows = load_rows(tagging_card("conll", data_files={"train": file}), "train")
+    assert rows.data.to_list() == [
+        {"tokens": ["EU", "rejects"], "ner_tags": ["B-ORG", "O"]},
+        {"tokens": ["Peter"], "ner_tags": ["B-PER"]},
+    ]
+    assert [rows.where(0), rows.where(1)] == [f"{file}:3", f"{file}:6"]
+
+
+def test_conll_reads_the_columns_of_the_card_and_takes_tabs(tmp_path):
+    file = write(tmp_path / "a.conll", "1\tNew York\tLOC\tx\n2\tis\tO\tx\n")
+    options = {"token_column": 1, "tag_column": 2}
+    rows = load_rows(tagging_card("conll", data_files={"train": file}, options=options), "train")
+    assert rows.data.to_list() == [{"tokens": ["New York", "is"], "ner_tags": ["LOC", "O"]}]
+
+
+def test_several_files_follow_each_other(tmp_path):
+    files = [write(tmp_path / f"{i}.jsonl", jsonl(ROWS[i : i + 3])) for i in (0, 3)]
+    rows = load_rows(card("json", data_files={"train": files}), "train")
+    assert rows.data.to_list() == ROWS
+    assert [rows.where(2), rows.where(3)] == [f"{files[0]}:3", f"{files[1]}:1"]
+
+
+def test_a_folder_holds_a_file_per_split(tmp_path):
+    write(tmp_path / "train.jsonl", jsonl(ROWS))
+    write(tmp_path / "test.csv", "text,label\na,1\n")
+    folder = card(tmp_path, splits={"test": None})  # of the hub's splits, not of a folder's
+    assert load_rows(folder, "train").where(5) == f"{tmp_path}/train.jsonl:6"
+    assert load_rows(folder, "validation") is None
+    assert load_rows(folder, "test").data.to_list() == [{"text": "a", "label": 1}]
+
+
+def test_a_file_name_is_no_pattern(tmp_path):
+    file = write(tmp_path / "a[1]*.jsonl", jsonl(ROWS))
+    assert len(load_rows(card("json", data_files={"train": file}), "train").data) == 6
+
+
+def test_a_split_without_a_file_is_absent(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl(ROWS))
+    assert load_rows(card("json", data_files={"train": file}), "test") is None
+
+
+def test_the_hub_is_asked_for_the_split_of_the_card(monkeypatch):
+    asked = {}
+
+    def load_dataset(path, name, revision, split):
+        asked.update(path=path, name=name, revision=revision, split=split)
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(rows_module, "load_dataset", load_dataset)
+    hub = card("glue", name="rte", revision="abc", splits={"train": "train[:90%]", "test": None})
+    rows = load_rows(hub, "train")
+    assert asked == {"path": "glue", "name": "rte", "revision": "abc", "split": "train[:90%]"}
+    assert rows.where(4) == "glue/rte split 'train[:90%]', row 4"
+    assert load_rows(hub, "test") is None
+
+
+def test_spans_become_tags_where_there_are_none(tmp_path):
+    row = {"tokens": ["Ann", "saw", "New", "York"]}
+    spans = [{"start": 0, "end": 1, "type": "Peop"}, {"start": 2, "end": 4, "type": "Loc"}]
+    file = write(tmp_path / "a.jsonl", jsonl([row | {"entities": spans}]))
+    spanned = tagging_card("json", data_files={"train": file}, options={"spans_column": "entities"})
+    assert load_rows(spanned, "train").data["ner_tags"][:] == [["B-Peop", "O", "B-Loc", "I-Loc"]]
+
+
+def test_tags_that_are_there_stay(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl([{"tokens": ["Ann"], "ner_tags": ["O"]}]))
+    spanned = tagging_card("json", data_files={"train": file}, options={"spans_column": "entities"})
+    assert load_rows(spanned, "train").data["ner_tags"][:] == [["O"]]
+
+
+# Limit and fingerprint
+
+
+def test_limit_draws_with_the_seed_and_keeps_order_and_places(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl(ROWS))
+    source = card("json", data_files={"train": file})
+    drawn = load_rows(source, "train", limit=3, seed=1)
+    texts = drawn.data["text"][:]
+    assert len(texts) == 3 and texts == sorted(texts)
+    assert texts == load_rows(source, "train", limit=3, seed=1).data["text"][:]
+    assert any(texts != load_rows(source, "train", limit=3, seed=s).data["text"][:] for s in (2, 3, 4))
+    assert [drawn.where(i) for i in range(3)] == [f"{file}:{int(text[-1]) + 1}" for text in texts]
+    assert len(load_rows(source, "train", limit=99).data) == 6
+
+
+def test_fingerprint_follows_content_not_place_or_time(tmp_path):
+    def fingerprint(name, rows, **keys):
+        file = write(tmp_path / name, jsonl(rows))
+        return load_rows(card("json", data_files={"train": file}), "train", **keys).fingerprint
+
+    first = fingerprint("a.jsonl", ROWS)
+    assert first == fingerprint("b.jsonl", ROWS) == fingerprint("c.jsonl", ROWS, limit=99)
+    others = {fingerprint("d.jsonl", ROWS[:5]), *(fingerprint("e.jsonl", ROWS, limit=3, seed=s) for s in (1, 2))}
+    assert len(others | {first}) == 4
+
+
+def test_fingerprint_is_the_same_in_another_process(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl(ROWS))
+    here = load_rows(card("json", data_files={"train": file}), "train", limit=3).fingerprint
+    code = (
+        "from ptv2.rows.sources import load_rows; from ptv2.config.cards import make_card\n"
+        "card = make_card({'name': 'other', 'kind': 'cls', 'metrics': ['accuracy'],"
+        f" 'dataset': {{'path': 'json', 'data_files': {{'train': {file!r}}}}}}})\n"
+        "print(load_rows(card, 'train', limit=3).fingerprint)"
+    )
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert there.strip() == here
+
+
+def test_rows_travel_to_worker_processes(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl(ROWS))
+    rows = load_rows(card("json", data_files={"train": file}), "train", limit=3)
+    copy = pickle.loads(pickle.dumps(rows))
+    assert copy.data.to_list() == rows.data.to_list()
+    assert copy.where(2) == rows.where(2)
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "says"),
+    [
+        ('{"text": "a"}\n{"text": "b"\n{"text": "c"}\n', 2, "not valid JSON"),
+        ('{"text": "a"}\n\n["b"]\n', 3, "not a JSON object"),
+        ('{"text": "a", "label": 1}\n{"text": "b", "label": "x"}\n', 2, "'label' is a string here but a number at"),
+        ('{"text": ["a"]}\n{"text": [1]}\n', 2, "'text[]' is a number here"),
+        ('{"text": "a"}\n{"text": "\\ud83d"}\n', 2, "surrogate"),
+        (b'{"text": "a"}\n{"text": "caf\xe9"}\n', 2, "not UTF-8"),
+    ],
+)
+def test_a_faulty_json_line_is_named(tmp_path, content, line, says):
+    file = write(tmp_path / "a.jsonl", content)
+    error = message(load_rows, card("json", data_files={"train": file}), "train")
+    assert error.startswith(f"{file}:{line}: ") and says in error
+
+
+def test_a_faulty_row_of_a_json_array_is_named(tmp_path):
+    file = write(tmp_path / "a.json", '[{"text": "a", "label": 1}, {"text": "b", "label": "x"}]')
+    assert message(load_rows, card("json", data_files={"train": file}), "train").startswith(f"{file}, row 1: 'label'")
+    write(tmp_path / "a.json", '[{"text": "a"},\n {"text": }]')
+    assert message(load_rows, card("json", data_files={"train": file}), "train").startswith(f"{file}:2: not valid JSON")
+
+
+def test_a_faulty_csv_line_is_named(tmp_path):
+    file = write(tmp_path / "a.csv", "text,label\na,1\nb,1,2\n")
+    assert message(load_rows, card("csv", data_files={"train": file}), "train").startswith(f"{file}:3: ")
+
+
+def test_a_faulty_conll_line_is_named(tmp_path):
+    file = write(tmp_path / "a.conll", "EU B-ORG\nrejects\n")
+    error = message(load_rows, tagging_card("conll", data_files={"train": file}), "train")
+    assert error.startswith(f"{file}:2: no token and tag")
+
+
+def test_a_faulty_parquet_file_is_named(tmp_path):
+    file = write(tmp_path / "a.parquet", "text,label\n")
+    assert message(load_rows, card("parquet", data_files={"train": file}), "train").startswith(
+        f"{file}: cannot be read"
+    )
+
+
+def test_a_faulty_span_is_named(tmp_path):
+    row = {"tokens": ["Ann"], "entities": [{"start": 0, "end": 2, "type": "Peop"}]}
+    file = write(tmp_path / "a.jsonl", jsonl([row]))
+    spanned = tagging_card("json", data_files={"train": file}, options={"spans_column": "entities"})
+    assert message(load_rows, spanned, "train").startswith(f"{file}:1: 'entities' has a span 0..2 in 1 tokens")
+
+
+@pytest.mark.parametrize(
+    ("format", "content"),
+    [("json", ""), ("json", "\n\n"), ("json", "[]"), ("csv", ""), ("csv", "text,label\n"), ("conll", "\n")],
+)
+def test_an_empty_file_is_named(tmp_path, format, content):
+    file = write(tmp_path / "a", content)
+    error = message(load_rows, card(format, data_files={"train": file}), "train")
+    assert error.startswith(f"{file}: ") and ("empty" in error or "no rows" in error)
+
+
+def test_an_empty_split_is_named(monkeypatch):
+    monkeypatch.setattr(rows_module, "load_dataset", lambda *a, **k: datasets.Dataset.from_dict({"text": []}))
+    assert "split 'train': the split has no rows" in message(load_rows, card("glue"), "train")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    error = message(load_rows, card("json", data_files={"train": str(tmp_path / "none.jsonl")}), "train")
+    assert error == f"{tmp_path}/none.jsonl: no such file; check task.dataset.data_files"
+
+
+def test_a_missing_column_is_named_with_those_there_are(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl([{"sentence": "a", "label": 1}]))
+    near = message(load_rows, card("json", columns=["sentense"], data_files={"train": file}), "train")
+    assert near == f"{file}:1: no column 'sentense', only sentence, label; did you mean 'sentence'?"
+    far = message(load_rows, card("json", columns=["question"], data_files={"train": file}), "train")
+    assert "no column 'question', only sentence, label; correct dataset.columns" in far
+
+
+def test_files_of_different_types_are_named(tmp_path):
+    files = [write(tmp_path / f"{i}.jsonl", jsonl([{"text": "a", "label": label}])) for i, label in enumerate((1, "x"))]
+    error = message(load_rows, card("json", data_files={"train": files}), "train")
+    assert error.startswith(f"{files[0]}, {files[1]}: the files' columns differ in type")
+
+
+def test_names_of_splits_and_folders_are_checked(tmp_path):
+    def says(source):
+        return message(load_rows, source, "train")
+
+    assert "no split 'dev'; valid: test, train, validation" in says(card("json", data_files={"dev": "a"}))
+    assert "no split 'validaton'; did you mean 'validation'?" in says(card("x/y", splits={"validaton": "a"}))
+    assert "name them, e.g. task.dataset.data_files.train=FILE" in says(card("json"))
+    assert "name its files <split>.jsonl" in says(card(tmp_path))
+    assert "no such folder" in says(card(tmp_path / "none"))
+    assert "use 1 or more" in message(load_rows, card("demo", name="bbc_topic"), "train", 0)
+
+
+def test_the_hub_out_of_reach_names_the_local_way():
+    error = message(load_rows, card("nyu-mll/glue", name="rte"), "train")
+    assert error.startswith("nyu-mll/glue/rte split 'train': the hub is not reachable (HF_HUB_OFFLINE is set); ")
+    assert "task.dataset.path=json task.dataset.data_files.train=FILE" in error
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (
+            DatasetNotFoundError("Dataset 'x/y' doesn't exist"),
+            "neither a local folder nor a data set",
+        ),
+        (RuntimeError("Dataset scripts are no longer supported, but found y.py"), "revision=refs/convert/parquet"),
+        (ValueError("Unknown split \"dev\". Should be one of ['train']."), "Should be one of ['train']"),
+    ],
+)
+def test_what_the_hub_refuses_is_said_in_one_line(monkeypatch, raised, says):
+    def load_dataset(*args, **keys):
+        raise raised
+
+    monkeypatch.setattr(rows_module, "load_dataset", load_dataset)
+    error = message(load_rows, card("x/y"), "train")
+    assert error.startswith("x/y split 'train': ") and says in error
