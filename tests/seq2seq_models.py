@@ -26,7 +26,7 @@ from transformers import (
 
 from ptv2.backbone import Backbone
 from ptv2.config.cards import TaskCard, make_card
-from ptv2.config.schema import PromptConfig
+from ptv2.config.schema import Config, PromptConfig
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds import KINDS
 from ptv2.kinds.seq2seq import Seq2SeqFeatures
@@ -157,7 +157,7 @@ def make_lm_prompt(backbone: Backbone, seed: int = 1, std: float = 1.0, **config
         torch.manual_seed(seed)
         length = dict(PLACES) if backbone.is_encoder_decoder else 5
         settings = {"length": length, "dropout": 0.0, "init_std": std} | config
-        return DeepPrompt(PromptConfig(**settings), backbone).eval()
+        return DeepPrompt(Config(prompt=PromptConfig(**settings)), backbone).eval()
 
 
 def random_ids(lengths: tuple[int, ...], left: bool = False, seed: int = 3, pad: int = 0) -> tuple[Tensor, Tensor]:

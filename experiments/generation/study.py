@@ -16,7 +16,7 @@ from ptv2.commands.shell import quiet
 from ptv2.config.load import load_config
 from ptv2.config.schema import Config
 from ptv2.model.build import build
-from ptv2.model.outputs import collect
+from ptv2.model.collect import collect
 from ptv2.train.fit import fit
 
 FOLDER = Path(__file__).parent

@@ -57,7 +57,7 @@ class Artifact:
         """The tensors whose names begin so, without it."""
         return {k.removeprefix(prefix): tensor for k, tensor in self.weights.items() if k.startswith(prefix)}
 
-    def prompt_rows(self, task: str | None = None) -> list[Tensor]:
+    def prompt_vectors(self, task: str | None = None) -> list[Tensor]:
         """Rows [P, F] per prompted site: what a task's batches see, or, without one, what tasks share.
 
         Raises:

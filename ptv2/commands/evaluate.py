@@ -19,8 +19,8 @@ from ptv2.config.load import make_config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
+from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module
-from ptv2.model.outputs import collect
 
 
 def main(options: argparse.Namespace) -> None:

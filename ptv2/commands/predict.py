@@ -22,8 +22,8 @@ from ptv2.commands import shell as command
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
+from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
-from ptv2.model.outputs import collect
 from ptv2.model.predictions import NAMES, prediction_lines
 from ptv2.rows.rows import Rows
 

@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.model.build import Parts
 
 
@@ -38,24 +37,12 @@ def dry_run(parts: Parts) -> None:
         name = f"{part['task']} " if len(parts.tasks) > 1 else ""
         shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
         shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
-    if module.prompt is not None:
-        shapes += prompt_shapes(module.prompt)
+    shapes += [list(shape) for shape in module.method.shapes()]
     table("first batch", ["tensor", "shape"], shapes)
     counts = module.parameter_counts()
     rows = [[part, n["total"], n["trainable"]] for part, n in counts.items()]
     rows.append(["all", sum(n["total"] for n in counts.values()), sum(n["trainable"] for n in counts.values())])
     table("parameters", ["part", "total", "trainable"], rows)
-
-
-def prompt_shapes(prompt: DeepPrompt) -> list[list[str]]:
-    """Shape of the keys at each place, the layers of one shape in one line."""
-    layers: dict[tuple[str, str], list[int]] = {}
-    for slot, made in zip(prompt.slots, filter(None, prompt(1)), strict=True):
-        layers.setdefault((slot.site.place, str(tuple(made.key_BGPD.shape))), []).append(slot.site.layer)
-    return [
-        [f"{place} layers {', '.join(map(str, numbers))}: key [B,G,P,D]", shape]
-        for (place, shape), numbers in layers.items()
-    ]
 
 
 def print_results(results: dict[str, Any], folder: Path) -> None:

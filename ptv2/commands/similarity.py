@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> None:
     for other in artifacts[1:]:
         check_one_backbone(artifacts[0], other)
     prompts = [source for artifact in artifacts for source in sources(artifact)]
-    names, cosines_LNN = [prompt.name for prompt in prompts], cosines([prompt.rows_PF for prompt in prompts])
+    names, cosines_LNN = [prompt.name for prompt in prompts], cosines([prompt.vectors_PF for prompt in prompts])
     said = {"prompts": names, "cosine": cosines_LNN.mean(0).tolist()}
     if options.layers:
         said["layers"] = cosines_LNN.tolist()

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 
 CHOICES = {
-    "method": ("deep", "full", "head"),
     "backbone.dtype": ("float32", "bfloat16"),
     "backbone.attention": ("sdpa", "eager"),
     "prompt.form": ("kv", "hidden"),
@@ -69,24 +68,9 @@ def check(config: "Config", where: str = "config") -> None:
                 raise UserError(f"'{key}' is {value}", where=where, do=f"use {range}")
     if not re.fullmatch(r"stop|skip:[1-9]\d*", config.guard.on_nonfinite):
         raise UserError(f"'guard.on_nonfinite' is '{config.guard.on_nonfinite}'", where=where, do="use stop or skip:K")
-    kind, frozen = config.prompt.init.partition(":")[0], config.prompt.train == "own"
-    if kind in ("artifact", "retrieve") and config.method != "deep":
-        raise UserError(f"method '{config.method}' has no prompt", where=f"{where}: prompt.init", do="use method=deep")
-    if frozen and (config.prompt.sharing == "task" or kind not in ("artifact", "retrieve")):
-        what = "'own' freezes what tasks share, and here " + (
-            "they share nothing" if config.prompt.sharing == "task" else "that would be random values"
-        )
-        do = "start from an artifact with prompt.init, or use prompt.train=all"
-        raise UserError(what, where=f"{where}: prompt.train", do=do)
     for split in config.data.limit:
         if split not in SPLITS:
             raise UserError(f"no split '{split}'", where=f"{where}: data.limit", do=nearest(split, SPLITS))
-    if config.method == "full" and config.backbone.dtype != "float32":
-        raise UserError(
-            f"method 'full' trains the backbone, which is {config.backbone.dtype}",
-            where=where,
-            do="use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)",
-        )
     from ptv2.config.trainer_keys import check_trainer
 
     check_trainer(config.trainer, where)

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cache, partial
 from typing import Any
 
 import lightning as L
@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ptv2.config.schema import Config
 from ptv2.data.collate import collate
-from ptv2.data.mixture import Draw, MixtureBatches
-from ptv2.data.slices import Shares, taken, times, turns
+from ptv2.data.mixture import MixtureBatches
+from ptv2.data.slices import DUMMY, Drawn, Slices, joint_sizes, turns
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds.features import Feature
 from ptv2.runtime.stop import leave_signals
@@ -34,16 +34,21 @@ class TaskDataModule(L.LightningDataModule):
         super().__init__()
         self.tasks, self.run_config, self.config = tasks, config, config.data
         self.start = 0  # the first training batch that is drawn
-        self.rank, self.world = 0, 1  # whose shares of the batches are loaded; `make_trainer` sets them
+
+    @property
+    def ranks(self) -> tuple[int, int]:
+        """Rank and world size of the Trainer, once there is one."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader("train", Shares(self.mixture(), self.rank, self.world))
+        rank, world = self.ranks
+        return self._loader("train", Slices(self.mixture(world), rank, world))
 
-    def mixture(self) -> MixtureBatches:
-        """The draw of the training batches, from where this run starts."""
+    def mixture(self, world: int = 1) -> MixtureBatches:
+        """Draw the training batches that `world` ranks share, from where this run starts."""
         config, limits = self.run_config, self.run_config.trainer
         lengths = {name: data.encoded("train")["length"][:] for name, data in self.tasks.items()}
-        draw = partial(MixtureBatches, lengths, times(self.config, self.world), config.mixture, config.seed)
+        draw = partial(MixtureBatches, lengths, joint_sizes(self.config, world), config.mixture, config.seed)
         epochs = [limits["max_epochs"]] if limits.get("max_epochs") not in (None, -1) else []
         if limits.get("max_steps", -1) > 0:
             batches = limits["max_steps"] * limits.get("accumulate_grad_batches", 1)
@@ -57,10 +62,10 @@ class TaskDataModule(L.LightningDataModule):
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.start = state["batches"]
 
-    @cached_property
-    def drawn(self) -> dict[str, Any]:
-        """What the training batches follow from beside the rows, by its key in the config; sizes are of all ranks."""
-        config, sizes, batches = self.run_config, times(self.config, self.world), self.mixture()
+    @cache  # noqa: B019 - there is one DataModule a run
+    def drawn(self, world: int = 1) -> dict[str, Any]:
+        """List what the training batches follow from beside the rows, by config key; sizes are of all ranks."""
+        config, sizes, batches = self.run_config, joint_sizes(self.config, world), self.mixture(world)
         mixed, annealed = config.mixture.batches == "mixed", config.mixture.sampling == "annealed"
         return {
             "data.batch_size": None if sizes.tokens_per_batch else sizes.batch_size,
@@ -106,9 +111,9 @@ class TaskDataModule(L.LightningDataModule):
         batches = [
             sorted(order[i : i + size]) if len(names) > 1 else order[i : i + size] for i in range(0, len(order), size)
         ]
-        return self._loader(split, turns(batches, self.rank, self.world))
+        return self._loader(split, turns(batches, *self.ranks))
 
-    def _loader(self, split: str, batches: Sampler[Draw] | Sequence[Draw]) -> DataLoader:
+    def _loader(self, split: str, batches: Sampler[list[Drawn]] | Sequence[list[Drawn]]) -> DataLoader:
         return DataLoader(
             _Joint(self.tasks, split),
             collate_fn=partial(collate, tasks=self.tasks, pad_to_max=self.config.pad_to_max),
@@ -129,8 +134,12 @@ class _Joint(Dataset):
     def __len__(self) -> int:
         return sum(len(rows) for _, rows in self.sets)
 
-    def __getitems__(self, draw: Draw) -> list[tuple[str, Feature]]:
-        return [(name, taken(rows, row)) for task, row in draw for name, rows in [self.sets[task]]]
+    def __getitems__(self, slice: list[Drawn]) -> list[tuple[str, Feature]]:
+        drawn = []
+        for task, row, counts in slice:
+            name, features = self.sets[task]
+            drawn.append((name, features[row] if counts else features[row] | {"row": DUMMY}))
+        return drawn
 
 
 def _sizes(lengths: list[int]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from ptv2.artifact.artifact import FORMAT, Artifact
 from ptv2.backbone import tokenizer_fingerprint
 from ptv2.config.load import to_plain
+from ptv2.model.kept import ON_DISK, kept_state
 from ptv2.model.module import PromptModule
 from ptv2.runtime.environment import environment
 
@@ -18,15 +19,12 @@ def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Ar
         results: of its run.
         path: the folder it is written to.
     """
-    weights = {k: v.float().contiguous().cpu() for k, v in module.kept_state().items()}
+    weights = {name: tensor for name, tensor in kept_state(module).items() if not name.startswith(ON_DISK)}
+    weights |= {f"{ON_DISK}{name}": tensor for name, tensor in module.method.exported().items()}
+    weights = {name: tensor.float().contiguous().cpu() for name, tensor in weights.items()}
     config = to_plain(module.config)
-    if module.prompt is not None:
-        weights = {k: v for k, v in weights.items() if not k.startswith("prompt.")}
-        folded = module.prompt.folded_state()
-        weights |= {f"prompt.{name}": tensor.float().contiguous().cpu() for name, tensor in folded.items()}
-        config["prompt"] |= {"projection": None}
-    config["prompt"]["init"] = "zero"  # the values are in the weights: nothing that init named is needed again
-    config["prompt"]["train"] = "all"
+    # The values are in the weights: nothing that made them is needed again.
+    config["prompt"] |= {"projection": None, "init": "zero", "train": "all"}
     config["head"]["init"] = None
     backbone = module.backbone
     about = {

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 import lightning as L
 from torch import nn
 
+from ptv2.artifact.artifact import Artifact
+from ptv2.artifact.files import read_artifact
 from ptv2.backbone import load_backbone
 from ptv2.config.schema import Config
+from ptv2.config.starts import source
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.kinds import reads_of
 from ptv2.kinds.check import check_card
+from ptv2.methods import method_of
 from ptv2.model.module import PromptModule
 
 
@@ -38,6 +42,8 @@ def build(config: Config) -> Parts:
         if hasattr(nn.ModuleDict(), name):  # it holds the tasks' heads as attributes
             raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="call it otherwise")
         check_card(card)
+    method_of(config)  # refuses what it cannot run before anything is loaded
+    artifacts = named_artifacts(config)
     backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
     tasks = {
         name: TaskData(
@@ -59,5 +65,15 @@ def build(config: Config) -> Parts:
             data.encoded(split)
             data.references(split)  # a label that only this split has is found before training
     L.seed_everything(config.seed, workers=True, verbose=False)  # the start does not depend on what was read before
-    module = PromptModule(config, backbone, tasks).train()
+    module = PromptModule(config, backbone, tasks, artifacts).train()
     return Parts(TaskDataModule(tasks, config), module)
+
+
+def named_artifacts(config: Config) -> dict[str, Artifact]:
+    """Read the artifacts that `prompt.init` and `head.init` name, by path, each once.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    paths = dict.fromkeys(source(init)[0] for init in (config.prompt.init, config.head.init))
+    return {path: read_artifact(path) for path in paths if path is not None}

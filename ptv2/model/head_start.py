@@ -2,28 +2,30 @@
 
 from torch import nn
 
-from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
+from ptv2.config.schema import HeadConfig
 from ptv2.config.starts import source
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
+from ptv2.methods import method_named
+from ptv2.methods.base import Artifacts
 
 
 def initial_heads(
-    heads: nn.ModuleDict, init: str, tasks: dict[str, TaskData], pooling: str, backbone: Backbone
+    heads: nn.ModuleDict, config: HeadConfig, tasks: dict[str, TaskData], backbone: Backbone, artifacts: Artifacts
 ) -> None:
-    """Load the head of the same task, or of the task that `init` names, `artifact:<path>[+task:<name>]`.
+    """Load the head of the same task, or of the task that `head.init` names, `artifact:<path>[+task:<name>]`.
 
     Raises:
         UserError: no task of the run has a head there, or one is of another kind, shape or labels.
     """
-    path, named = source(init)
+    path, named = source(config.init)
     if path is None:
         do = "write artifact:<run folder> or artifact:<run folder>+task:<name>"
-        raise UserError(f"unknown init '{init}'", where="head.init", do=do)
-    artifact = read_artifact(path)
+        raise UserError(f"unknown init '{config.init}'", where="head.init", do=do)
+    artifact = artifacts[path]
     artifact.check_backbone(backbone)
-    if artifact.about["method"] == "full":
+    if method_named(artifact.about["method"], path).trains_backbone:
         do = "start from a run with a frozen backbone, or use head.init=null"
         raise UserError("its heads read a backbone that was trained with them", where=path, do=do)
     chosen = {name: named or name for name in tasks if named or name in artifact.tasks}
@@ -40,10 +42,10 @@ def initial_heads(
             raise UserError(
                 what, where=path, do="choose a task with the same labels in the same order, or head.init=null"
             )
-        if hasattr(heads[name], "pooling") and artifact.config["head"]["pooling"] != pooling:
+        if hasattr(heads[name], "pooling") and artifact.config["head"]["pooling"] != config.pooling:
             theirs = artifact.config["head"]["pooling"]
             do = f"set head.pooling={theirs}"
-            raise UserError(f"its heads read pooling '{theirs}', this run's '{pooling}'", where=path, do=do)
+            raise UserError(f"its heads read pooling '{theirs}', this run's '{config.pooling}'", where=path, do=do)
         state = artifact.state(f"heads.{task}.")
         if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in heads[name].state_dict().items()}:
             raise UserError(f"the head of '{task}' has another shape", where=path, do="use head.init=null")

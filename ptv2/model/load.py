@@ -14,6 +14,8 @@ from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.kinds import reads_of
+from ptv2.methods import method_named
+from ptv2.model.kept import load_kept
 from ptv2.model.module import PromptModule
 
 
@@ -56,7 +58,7 @@ def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: d
         UserError: the weights do not fit the config.
     """
     module = PromptModule(config, backbone, tasks)
-    module.load_kept(artifact.weights, where=str(artifact.path))
+    load_kept(module, artifact.weights, where=str(artifact.path))
     return module.eval()
 
 
@@ -84,13 +86,13 @@ def merged(artifacts: Sequence[Artifact]) -> Artifact:
             config["tasks"][name] = card
     about = first.about | {"config": config, "labels": {k: v for a in artifacts for k, v in a.about["labels"].items()}}
     weights = {k: v for a in artifacts for k, v in a.weights.items() if not k.startswith("prompt.")}
-    if first.about["method"] != "deep":
+    if not method_named(first.about["method"], first.path).has_prompts:
         return Artifact(first.path, about, weights)
     config["prompt"]["sharing"] = "task"
     gates: list[list[Tensor]] = []
     for artifact in artifacts:
         for name in artifact.tasks:
-            rows = artifact.prompt_rows(name)
+            rows = artifact.prompt_vectors(name)
             weights |= {f"prompt.own.{name}.rows.{i}": row for i, row in enumerate(rows)}
             gates.append(artifact.gates([], name))
     weights |= {f"prompt.gates.{i}": torch.stack(of_tasks) for i, of_tasks in enumerate(zip(*gates, strict=True))}

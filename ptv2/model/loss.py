@@ -1,24 +1,75 @@
-"""The loss over tasks and ranks."""
+"""The loss over tasks and ranks.
+
+The batch is that of all ranks. Its loss is the mean over its rows of their task's weighted loss, itself a mean over the
+task's terms (rows, words, tokens). Each rank has a part of this mean, and DDP's average over ranks of their gradients,
+taken world-size times, is its gradient: a rank with more terms than others weighs more, one without any nothing.
+"""
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from ptv2.config.schema import MixtureConfig
+from ptv2.data.slices import counted_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
-from ptv2.runtime.ranks import summed, world
+from ptv2.runtime.ranks import gather, summed, world
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """The loss of a training batch."""
+
+    part: Tensor  # of this rank: what is differentiated
+    losses: dict[str, Tensor]  # of each task in the batch, on all ranks
+    row_counts: dict[str, int]  # rows of each task in the batch, on all ranks
+    mean: Tensor  # what is logged
+
+
+def batch_loss(
+    read: list[tuple[dict[str, Any], Tensor]],
+    heads: nn.ModuleDict,
+    task_weights: dict[str, float],
+    device: torch.device | str,
+) -> BatchLoss:
+    """Compute the loss of the parts of a batch, one part per task in it, with their logits.
+
+    Args:
+        read: (part, logits) of each task in this rank's slice of the batch.
+        heads: by task.
+        task_weights: the factor on each task's loss, in an order that ranks agree on.
+        device: of the process group.
+    """
+    counts = {part["task"]: _counts(part, heads) for part, _ in read}
+    terms, row_counts = joint_counts(counts, list(task_weights), device)
+    parts = {}
+    for part, logits in read:
+        task, own = part["task"], counts[part["task"]][0]
+        # Without a term the mean would be 0/0: this rank only takes part in the backward pass.
+        parts[task] = heads[task].loss(logits, part) * (own / terms[task]) if own else 0.0 * logits.clamp(-1, 1).sum()
+    losses = joint_losses(parts, list(row_counts), device)
+    weights = {task: task_weights[task] * (rows / sum(row_counts.values())) for task, rows in row_counts.items()}
+    part = sum(weights[task] * part * world() for task, part in parts.items())
+    return BatchLoss(part, losses, row_counts, sum(weights[task] * loss for task, loss in losses.items()))
+
+
+def _counts(part: dict[str, Any], heads: nn.ModuleDict) -> tuple[int, int]:
+    """Count the loss terms and the rows of a part; dummy rows have neither."""
+    rows = counted_rows(part)
+    return (heads[part["task"]].terms(part) if rows else 0), rows
 
 
 def joint_counts(
     counts: dict[str, tuple[int, int]], tasks: list[str], device: torch.device | str
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Terms and rows of each task that is in the batch on any rank.
+    """Sum the terms and rows of each task that is in the batch on any rank.
 
     Args:
-        counts: terms and rows of each task in this rank's share.
+        counts: terms and rows of each task in this rank's slice.
         tasks: all tasks, in an order that ranks agree on.
         device: of the process group.
     """
@@ -29,7 +80,7 @@ def joint_counts(
 
 
 def joint_losses(parts: dict[str, Tensor], tasks: list[str], device: torch.device | str) -> dict[str, Tensor]:
-    """Each task's loss on all ranks, the sum of their parts of it."""
+    """Sum each task's loss over the ranks, which hold parts of it."""
     if world() == 1:
         return {task: part.detach() for task, part in parts.items()}
     own = [parts[task].detach().float() if task in parts else torch.zeros((), device=device) for task in tasks]
@@ -38,8 +89,22 @@ def joint_losses(parts: dict[str, Tensor], tasks: list[str], device: torch.devic
     return dict(zip(tasks, losses.unbind(), strict=True))
 
 
+def mean_losses(kept: list[tuple[str, float, int]]) -> dict[str, float]:
+    """Average the losses of validation batches over the rows of all ranks.
+
+    Args:
+        kept: (task, loss, rows) of each batch of this rank.
+    """
+    batches = [batch for of_rank in gather(kept) for batch in of_rank]
+    means = {}
+    for task in dict.fromkeys(task for task, _, _ in batches):
+        own = [(loss, rows) for name, loss, rows in batches if name == task]
+        means[task] = sum(loss * rows for loss, rows in own) / sum(rows for _, rows in own)
+    return means
+
+
 def loss_weights(config: MixtureConfig, tasks: dict[str, TaskData]) -> dict[str, float]:
-    """The factor on each task's loss.
+    """Return the factor on each task's loss.
 
     classes: 1 / log(number of labels), for one of several labels the loss of a uniform guess; 1 for kinds without.
 

@@ -18,7 +18,8 @@ from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.model.artifact_of import artifact_of
 from ptv2.model.build import Parts, build
-from ptv2.model.outputs import collect
+from ptv2.model.collect import collect
+from ptv2.model.kept import check_kept, load_kept
 from ptv2.model.predictions import write_predictions
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
@@ -80,14 +81,14 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
     retrieved = retrieve(config) if start is None and config.prompt.init.startswith("retrieve:") else None
     parts = build(config if start is None else without_init(config))
     if retrieved is not None:
-        parts.module.prompt.start_from(retrieved.rows_PF)
+        parts.module.method.start_from(retrieved.vectors_PF)
     check_trains(parts)
     if start is not None:
         start.check_data(parts.data.fingerprints())
-        parts.module.check_kept(start.checkpoint["state_dict"], where=str(start.path))
+        check_kept(parts.module, start.checkpoint["state_dict"], where=str(start.path))
     trainer, checkpoints = make_trainer(config, folder, parts.data, start)
     if start is not None:
-        start.check_draw(parts.data.drawn)
+        start.check_draw(parts.data.drawn(trainer.world_size))
     with together(trainer, parts.module):
         if is_zero():
             folder.open()
@@ -110,14 +111,13 @@ def check_trains(parts: Parts) -> None:
     Raises:
         UserError: a generating task, which has no head of its own, with nothing to train in prompt or backbone.
     """
-    module = parts.module
-    reached = [module.backbone, *([module.prompt] if module.prompt is not None else [])]
-    if any(p.requires_grad for part in reached for p in part.parameters()):
+    method = parts.module.method
+    if method.trained():
         return
-    for name, head in module.heads.items():
+    for name, head in parts.module.heads.items():
         if head.reads == "logits":
-            where = "prompt.train" if module.prompt is not None else "method"
-            do = "use prompt.train=all" if module.prompt is not None else "use deep"
+            where = "prompt.train" if method.has_prompts else "method"
+            do = "use prompt.train=all" if method.has_prompts else "use deep"
             raise UserError(f"nothing trains for the generating task '{name}'", where=where, do=do)
 
 
@@ -137,7 +137,7 @@ def on_all_ranks(
     seconds = checkpoints.seconds
     checkpoints.tidy(trainer)
     if checkpoints.best is not None:
-        parts.module.load_kept(read(checkpoints.best)["state_dict"], where=str(checkpoints.best))
+        load_kept(parts.module, read(checkpoints.best)["state_dict"], where=str(checkpoints.best))
     results = {
         "name": config.run.name,
         "method": config.method,

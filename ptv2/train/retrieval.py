@@ -25,6 +25,7 @@ from ptv2.artifact.artifact import Artifact
 from ptv2.artifact.files import read_artifact
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
+from ptv2.methods import METHODS, Method, method_named, method_of
 from ptv2.methods.deep.init import misfit
 from ptv2.model.build import build
 from ptv2.model.module import PromptModule
@@ -36,7 +37,7 @@ class Source:
     """A prompt of an artifact: the one that its tasks share, or one task's own."""
 
     name: str
-    rows_PF: list[Tensor]
+    vectors_PF: list[Tensor]
     artifact: Artifact
 
 
@@ -44,7 +45,7 @@ class Source:
 class Retrieved:
     """What a new task starts from."""
 
-    rows_PF: list[Tensor]
+    vectors_PF: list[Tensor]
     similarity: dict[str, float]  # of every source, the most similar first
     weights: dict[str, float]  # of those that the start is made of
 
@@ -55,12 +56,12 @@ def sources(artifact: Artifact) -> list[Source]:
     Raises:
         UserError: it has none.
     """
-    if artifact.about["method"] != "deep":
+    if not method_named(artifact.about["method"], artifact.path).has_prompts:
         raise UserError(f"method '{artifact.about['method']}' has no prompt", where=artifact.path, do="leave it out")
     folder = artifact.path.parent if artifact.path.name == "prompt" else artifact.path
     if artifact.sharing == "shared":
-        return [Source(str(folder), artifact.prompt_rows(), artifact)]
-    return [Source(f"{folder}+task:{task}", artifact.prompt_rows(task), artifact) for task in artifact.tasks]
+        return [Source(str(folder), artifact.prompt_vectors(), artifact)]
+    return [Source(f"{folder}+task:{task}", artifact.prompt_vectors(task), artifact) for task in artifact.tasks]
 
 
 def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
@@ -79,9 +80,10 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
 
 
 def _has_prompt(path: Path) -> bool:
-    """Whether an artifact is of deep prompts, without reading the weights, which may be a whole model."""
+    """Whether an artifact has a prompt, without reading the weights, which may be a whole model."""
     with suppress(OSError, ValueError):
-        return json.loads((path / "artifact.json").read_text(encoding="utf-8")).get("method") == "deep"
+        about = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
+        return METHODS.get(about.get("method"), Method).has_prompts
     return True  # reading it says what is wrong
 
 
@@ -96,7 +98,7 @@ def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
         raise UserError("the prompts have other layers or forms than each other", do="compare those of one shape")
     cosines_LNN = []
     for rows in zip(*prompts, strict=True):
-        mean_NF = F.normalize(torch.stack([row_PF.float().mean(0) for row_PF in rows]), dim=1)
+        mean_NF = F.normalize(torch.stack([vector_PF.float().mean(0) for vector_PF in rows]), dim=1)
         cosines_LNN.append(mean_NF @ mean_NF.T)
     return torch.stack(cosines_LNN)
 
@@ -121,7 +123,7 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
         enable_model_summary=False,
     )
     trainer.fit(parts.module, parts.data)
-    rows = parts.module.prompt.folded()
+    rows = parts.module.method.folded()
     if not all(row.isfinite().all() for row in rows):
         raise UserError("the warm-up ran into numbers that are not finite", where="prompt.init", do="lower optim.lr")
     return rows, parts.module
@@ -133,7 +135,7 @@ def check_alone(config: Config) -> None:
     Raises:
         UserError: several tasks, or a method without a prompt.
     """
-    if len(config.tasks) > 1 or config.method != "deep":
+    if len(config.tasks) > 1 or not method_of(config).has_prompts:
         what = f"{len(config.tasks)} tasks, method '{config.method}'"
         raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
 
@@ -146,15 +148,17 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
     """
     check_alone(config)
     rows, module = warm_up(config)
-    prompt, fitting = module.prompt, []
+    prompt, fitting = module.method, []
     for source in (source for artifact in artifacts for source in sources(artifact)):
-        problem = misfit(source.artifact, source.rows_PF, config.prompt, prompt.slots, prompt.widths, module.backbone)
+        problem = misfit(
+            source.artifact, source.vectors_PF, config.prompt, prompt.slots, prompt.widths, module.backbone
+        )
         if problem is None and source.artifact.of_backbone(module.backbone):
             fitting.append(source)
     if not fitting:
         do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
         raise UserError("no artifact has a prompt of this shape for this backbone", where="prompt.init", do=do)
-    return fitting, cosines([rows, *(source.rows_PF for source in fitting)]).mean(0)[0, 1:].tolist()
+    return fitting, cosines([rows, *(source.vectors_PF for source in fitting)]).mean(0)[0, 1:].tolist()
 
 
 def retrieve(config: Config) -> Retrieved:
@@ -170,7 +174,7 @@ def retrieve(config: Config) -> Retrieved:
     best = best or order[:1]  # nothing points the same way: the nearest one alone
     total = sum(similarity[i] for i in best)
     weights = [similarity[i] / total for i in best] if len(best) > 1 else [1.0]
-    layers = zip(*(fitting[i].rows_PF for i in best), strict=True)
+    layers = zip(*(fitting[i].vectors_PF for i in best), strict=True)
     rows = [sum(w * row for w, row in zip(weights, layer, strict=True)) for layer in layers]
     return Retrieved(
         rows,

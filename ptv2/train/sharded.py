@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from ptv2.backbone import Backbone
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
+from ptv2.methods import method_of
 
 UNEVEN = {"prefill_chunk_size": None, "guidance_scale": 1, "assistant_early_exit": None}
 """Settings of `generate` with which ranks call the backbone unequally often -> the value that asks for nothing."""
@@ -29,7 +30,7 @@ class ShardedStrategy(DDPStrategy):
     def model_to_device(self) -> None:
         """Shard layer by layer, then move the rest: the device never holds the whole backbone."""
         module = self.lightning_module
-        whole = read_outside(module.config, module.backbone)
+        whole = module.method.read_outside()
         for stack, index in layers(module.backbone):
             stack[index] = self.shard(stack[index], whole)
         module.backbone.sharded = True
@@ -91,7 +92,7 @@ def check_shardable(config: Config, strategy: str) -> None:
     Raises:
         UserError: at the first of them.
     """
-    refused = ["method: full"] if config.method == "full" else []
+    refused = [] if method_of(config).shardable else [f"method: {config.method}"]
     refused += ["backbone.compile"] if config.backbone.compile else []
     for name, card in config.tasks.items():
         settings = card.options.get("generation") or {}
@@ -115,12 +116,6 @@ def layers(backbone: Backbone) -> Iterator[tuple[nn.ModuleList, int]]:
             fresh = any(weight.startswith(f"{name}.{index}.") for weight in backbone.fresh)
             if not fresh and any(id(part) in attention for part in block.modules()):
                 yield stack, index
-
-
-def read_outside(config: Config, backbone: Backbone) -> set[nn.Parameter]:
-    """Weights that are read outside of their layer's forward pass: of all attention where it projects the prompt."""
-    sites = backbone.sites if config.prompt.form == "hidden" else ()
-    return {parameter for site in sites for parameter in site.module.parameters()}
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:

@@ -79,8 +79,7 @@ def make_trainer(
         )
     except Exception as error:  # what Lightning finds wrong comes in many types, and nothing of ours runs here
         raise UserError(str(error), where="trainer", do="see lightning.Trainer") from error
-    data.rank, data.world = trainer.global_rank, trainer.world_size
-    interval, batches = settings.get("val_check_interval"), len(data.train_dataloader())
+    interval, batches = settings.get("val_check_interval"), len(data.mixture(trainer.world_size))
     if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
         raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
     return trainer, checkpoints

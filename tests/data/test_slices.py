@@ -3,20 +3,21 @@
 import pytest
 import torch
 
-from ptv2.data.slices import LENT, Shares, own_rows, share, taken, turns
+from ptv2.data.slices import DUMMY, Drawn, Slices, counted_rows, slice_of, turns
 
 BATCH = [(0, row) for row in range(10, 17)]
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 7])
-def test_shares_are_the_batch(world):
-    shares = [share(BATCH, rank, world) for rank in range(world)]
-    assert sorted(row for rows in shares for row in rows) == BATCH
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+def test_slices_are_the_batch(world):
+    slices = [slice_of(BATCH, rank, world) for rank in range(world)]
+    assert sorted(drawn for own in slices for drawn in own) == [Drawn(*drawn) for drawn in BATCH]
+    assert max(map(len, slices)) - min(map(len, slices)) <= 1
 
 
-def test_a_rank_without_a_row_is_lent_one():
-    assert [share(BATCH[:2], rank, 3) for rank in range(3)] == [[(0, 10)], [(0, 11)], [(0, ~10)]]
+def test_a_rank_without_a_row_gets_a_dummy():
+    given = [slice_of(BATCH[:2], rank, 3) for rank in range(3)]
+    assert given == [[Drawn(0, 10)], [Drawn(0, 11)], [Drawn(0, 10, counts=False)]]
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6])
@@ -25,19 +26,17 @@ def test_ranks_take_turns_at_whole_batches_and_get_as_many(count):
     given = [turns(batches, rank, 3) for rank in range(3)]
     assert {len(own) for own in given} == {-(-count // 3)}
     flat = [batch for own in given for batch in own]
-    assert sorted(batch for batch in flat if batch[0][1] >= 0) == batches
-    assert all(batch == [(0, ~0)] for batch in flat if batch[0][1] < 0)
+    counting = sorted(batch for batch in flat if batch[0].counts)
+    assert counting == [[Drawn(*drawn) for drawn in batch] for batch in batches]
+    assert all(batch == [Drawn(0, 0, counts=False)] for batch in flat if not batch[0].counts)
 
 
 def test_every_rank_sees_as_many_batches():
     batches = [BATCH, BATCH[:1]]
-    assert [len(Shares(batches, rank, 2)) for rank in (0, 1)] == [
-        len(list(Shares(batches, rank, 2))) for rank in (0, 1)
+    assert [len(Slices(batches, rank, 2)) for rank in (0, 1)] == [
+        len(list(Slices(batches, rank, 2))) for rank in (0, 1)
     ]
 
 
-def test_a_lent_feature_is_marked_and_not_changed():
-    features = [{"row": 0, "length": 3}, {"row": 0, "length": 4}]
-    assert taken(features, 1) == features[1]
-    assert taken(features, ~1) == {"row": LENT, "length": 4} and features[1]["row"] == 0
-    assert own_rows({"row": torch.tensor([3, 0])}) == 2 and own_rows({"row": torch.tensor([LENT])}) == 0
+def test_dummy_rows_do_not_count():
+    assert counted_rows({"row": torch.tensor([3, 0])}) == 2 and counted_rows({"row": torch.tensor([DUMMY])}) == 0

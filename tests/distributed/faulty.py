@@ -34,7 +34,7 @@ def training_step(module, batch, index):
 def on_train_start(module):
     state = torch.get_rng_state()
     about["draw"] = torch.rand(1).item()
-    about["prompt"] = [float(p.detach().sum()) for p in module.prompt.parameters()]
+    about["prompt"] = [float(p.detach().sum()) for p in module.method.parameters()]
     about["parts"] = [parts(module)]
     torch.set_rng_state(state)
     started(module)

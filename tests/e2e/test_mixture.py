@@ -10,8 +10,8 @@ from scene import write_rows
 
 from ptv2.config.load import load_config
 from ptv2.model.build import build
+from ptv2.model.collect import collect
 from ptv2.model.module import PromptModule
-from ptv2.model.outputs import collect
 
 NAMES = ("names", "ratings", "topics")
 

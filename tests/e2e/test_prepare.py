@@ -1,6 +1,6 @@
 """What a run needs is fetched and tokenised before it."""
 
-from ptv2.data import taskdata
+from ptv2.data import cache
 
 
 def test_fit_finds_everything_done(ptv2, write_config, tmp_path, monkeypatch):
@@ -17,7 +17,7 @@ def test_fit_finds_everything_done(ptv2, write_config, tmp_path, monkeypatch):
     def encode(*_, **__):
         raise AssertionError("tokenised again")
 
-    monkeypatch.setattr(taskdata, "_encode_rows", encode)
+    monkeypatch.setattr(cache, "_encode_rows", encode)
     assert ptv2("fit", "--config", config, "data.limit.train=20").code == 0
 
 

@@ -44,15 +44,15 @@ def same(rows, others):
 
 def test_a_task_starts_from_the_prompt_that_tasks_shared(pretrained, write_config):
     module = start(write_config(), f"prompt.init=artifact:{pretrained('shared')}")
-    assert same(module.prompt.rows.rows, read_artifact(pretrained("shared")).prompt_rows())
+    assert same(module.method.rows.rows, read_artifact(pretrained("shared")).prompt_vectors())
 
 
 @pytest.mark.parametrize("sharing", ["task", "shared+task"])
 def test_or_from_what_one_task_saw(pretrained, write_config, sharing):
     folder = pretrained(sharing)
-    made = {t: start(write_config(), f"prompt.init=artifact:{folder}+task:{t}").prompt.rows.rows for t in NAMES}
+    made = {t: start(write_config(), f"prompt.init=artifact:{folder}+task:{t}").method.rows.rows for t in NAMES}
     for task, rows in made.items():
-        assert same(rows, read_artifact(folder).prompt_rows(task))
+        assert same(rows, read_artifact(folder).prompt_vectors(task))
     assert not same(made["names"], made["topics"])
 
 
@@ -60,20 +60,20 @@ def test_the_low_rank_part_can_train_alone(pretrained, write_config, ptv2, tmp_p
     folder, config = pretrained("shared+task"), write_config()
     own = ("prompt.sharing=shared+task", "prompt.train=own", f"prompt.init=artifact:{folder}")
     before, module = read_artifact(folder), start(config, *own)
-    assert same(module.prompt.task_rows("topics"), before.prompt_rows("topics"))
+    assert same(module.method.task_vectors("topics"), before.prompt_vectors("topics"))
     assert ptv2("fit", "--config", config, *own).code == 0
     after = read_artifact(tmp_path / "runs" / "topics")
-    assert same(after.prompt_rows(), before.prompt_rows())
-    assert not same(after.prompt_rows("topics"), before.prompt_rows("topics"))
+    assert same(after.prompt_vectors(), before.prompt_vectors())
+    assert not same(after.prompt_vectors("topics"), before.prompt_vectors("topics"))
 
 
 def test_a_new_task_gets_a_low_rank_part_of_ones(pretrained, write_config, cards):
     folder = pretrained("shared+task")
     config = write_config(tasks={"new": str(cards["topics"])})
     module = start(config, "prompt.sharing=shared+task", f"prompt.init=artifact:{folder}")
-    assert same(module.prompt.task_rows("new"), read_artifact(folder).prompt_rows())
+    assert same(module.method.task_vectors("new"), read_artifact(folder).prompt_vectors())
     module = start(config, "prompt.sharing=shared+task", f"prompt.init=artifact:{folder}+task:names")
-    assert same(module.prompt.task_rows("new"), read_artifact(folder).prompt_rows("names"))
+    assert same(module.method.task_vectors("new"), read_artifact(folder).prompt_vectors("names"))
 
 
 def test_heads_can_come_along(pretrained, write_config, cards):
@@ -94,7 +94,7 @@ def test_retrieval_finds_the_prompt_of_the_same_task(pretrained, write_config):
     assert len(found.similarity) == 3 and list(found.weights.values()) == [1.0]
     (best,) = found.weights
     task = best.rpartition("+task:")[2]
-    assert same(found.rows_PF, read_artifact(pretrained("task")).prompt_rows(task))
+    assert same(found.vectors_PF, read_artifact(pretrained("task")).prompt_vectors(task))
 
 
 def test_the_top_ones_are_averaged_by_similarity(pretrained, write_config):
@@ -104,8 +104,8 @@ def test_the_top_ones_are_averaged_by_similarity(pretrained, write_config):
     positive = {name: value for name, value in found.similarity.items() if value > 0}
     best = dict(list(positive.items())[:2])
     assert found.weights == pytest.approx({name: value / sum(best.values()) for name, value in best.items()})
-    held = {source.name: source.rows_PF for source in sources(read_artifact(pretrained("task")))}
-    for i, row in enumerate(found.rows_PF):
+    held = {source.name: source.vectors_PF for source in sources(read_artifact(pretrained("task")))}
+    for i, row in enumerate(found.vectors_PF):
         torch.testing.assert_close(row, sum(w * held[name][i] for name, w in found.weights.items()))
 
 

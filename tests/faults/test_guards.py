@@ -8,7 +8,7 @@ from disturbed import at_step, same
 
 NAN = "return whole(self, batch, index) * float('nan')"
 INFINITE = (
-    "handle = next(self.prompt.parameters()).register_hook(lambda grad: (handle.remove(), grad * float('inf'))[1])"
+    "handle = next(self.method.parameters()).register_hook(lambda grad: (handle.remove(), grad * float('inf'))[1])"
 )
 
 

@@ -106,7 +106,8 @@ def test_a_signal_in_the_last_step(scene, undisturbed, outcome):
 
 def test_a_signal_while_scoring(scene, undisturbed, outcome):
     """Nothing would be lost, so it ends where it stands."""
-    before = "from ptv2.train import fit; import os, signal; fit.score_splits = lambda *_: os.kill(os.getpid(), signal.SIGUSR1)"
+    before = "from ptv2.train import fit; import os, signal\n"
+    before += "fit.score_splits = lambda *_: os.kill(os.getpid(), signal.SIGUSR1)"
     ended = scene.run(before=before)
     assert ended.code == 75 and ended.line == "stopped by SIGUSR1; start it again"
     ended = scene.run()

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from ptv2.backbone import Backbone, SitePrompt
-from ptv2.config.schema import PromptConfig
+from ptv2.config.schema import Config, PromptConfig
 from ptv2.methods.deep.prompt import DeepPrompt
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -193,13 +193,13 @@ def make_prompt(backbone: Backbone, seed: int = 1, std: float = 1.0, **config: A
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         settings = {"length": 5, "dropout": 0.0, "init_std": std} | config
-        return DeepPrompt(PromptConfig(**settings), backbone).eval()
+        return DeepPrompt(Config(prompt=PromptConfig(**settings)), backbone).eval()
 
 
-def fill_rows(prompt: DeepPrompt, rows_PF: list[Tensor]) -> DeepPrompt:
+def fill_rows(prompt: DeepPrompt, vectors_PF: list[Tensor]) -> DeepPrompt:
     """The prompt with these numbers as its rows."""
     with torch.no_grad():
-        for parameter, row in zip(prompt.rows.rows, rows_PF, strict=True):
+        for parameter, row in zip(prompt.rows.rows, vectors_PF, strict=True):
             parameter.copy_(row)
     return prompt
 
@@ -217,9 +217,9 @@ def split_heads(states_PF: Tensor) -> Tensor:
     return torch.stack([states_PF[:, h * HEAD_DIM : (h + 1) * HEAD_DIM] for h in range(HEADS)])[None]
 
 
-def site_prompts(rows_PF: list[Tensor]) -> list[SitePrompt]:
+def site_prompts(vectors_PF: list[Tensor]) -> list[SitePrompt]:
     """Rows as the backbone takes them."""
-    return [SitePrompt(split_heads(row[:, :WIDTH]), split_heads(row[:, WIDTH:])) for row in rows_PF]
+    return [SitePrompt(split_heads(row[:, :WIDTH]), split_heads(row[:, WIDTH:])) for row in vectors_PF]
 
 
 def real(states_BTD: Tensor, batch: dict[str, Tensor]) -> Tensor:

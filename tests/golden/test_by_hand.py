@@ -62,8 +62,8 @@ def by_hand(family: str, batch: dict[str, Tensor], given: list[KeysValues], **kw
     return out
 
 
-def keys_values(rows_PF: list[Tensor]) -> list[KeysValues]:
-    return [(split_heads(row[:, : row.shape[1] // 2]), split_heads(row[:, row.shape[1] // 2 :])) for row in rows_PF]
+def keys_values(vectors_PF: list[Tensor]) -> list[KeysValues]:
+    return [(split_heads(row[:, : row.shape[1] // 2]), split_heads(row[:, row.shape[1] // 2 :])) for row in vectors_PF]
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])

@@ -9,6 +9,7 @@ from training import run_config, save_without_pooler, train
 from ptv2.artifact.files import read_artifact, write_artifact
 from ptv2.model.artifact_of import artifact_of
 from ptv2.model.build import Parts, build
+from ptv2.model.kept import on_disk
 
 VARIANTS = {
     "kv": {},
@@ -31,7 +32,7 @@ def frozen_state(parts: Parts) -> dict[str, Tensor]:
 @pytest.mark.parametrize("kind", ["cls", "tagging"])
 def test_the_backbone_keeps_every_bit(family, kind, tmp_path):
     parts = build(run_config(family, tmp_path, kind))
-    learned = [*parts.module.prompt.parameters(), *parts.module.heads.parameters()]
+    learned = [*parts.module.method.parameters(), *parts.module.heads.parameters()]
     before, start = frozen_state(parts), [parameter.detach().clone() for parameter in learned]
 
     train(parts)
@@ -54,8 +55,8 @@ def test_a_checkpoint_holds_prompt_and_head_alone(family, variant, tmp_path):
 
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     learned = {name: p for name, p in parts.module.named_parameters() if p.requires_grad}
-    assert set(checkpoint["state_dict"]) == set(learned)
-    assert {name.partition(".")[0] for name in learned} == {"prompt", "heads"}
+    assert set(checkpoint["state_dict"]) == set(map(on_disk, learned))
+    assert {name.partition(".")[0] for name in checkpoint["state_dict"]} == {"prompt", "heads"}
     (states,) = [optimizer["state"] for optimizer in checkpoint["optimizer_states"]]
     assert len(states) == len(learned)  # and the optimiser follows nothing else
 
@@ -67,7 +68,7 @@ def test_an_artifact_holds_rows_and_head_alone(family, variant, tmp_path):
     write_artifact(artifact_of(parts.module, {}, tmp_path / "prompt"), tmp_path / "prompt")
 
     names = set(read_artifact(tmp_path / "prompt").weights)
-    prompted = range(len(parts.module.prompt.slots))
+    prompted = range(len(parts.module.method.slots))
     expected = {f"prompt.rows.rows.{i}" for i in prompted} | {"heads.cls.out.weight", "heads.cls.out.bias"}
     if prompt.get("gate"):
         expected |= {f"prompt.gates.{i}" for i in prompted}

@@ -8,13 +8,13 @@ import pytest
 import torch
 from families import DEPTH, FAMILIES, fill_rows, make_backbone, make_batch, make_model, make_prompt, random_rows, real
 from peft import PeftModel, PrefixTuningConfig, get_peft_model
+from ptv2.methods.table import METHODS
 from torch import Tensor
 
 from ptv2.backbone import Backbone
 from ptv2.config.schema import Config, PromptConfig
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.deep.vectors import from_official, to_official
-from ptv2.methods.table import METHODS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")  # PEFT's own call
 
@@ -27,20 +27,20 @@ def make_peft_batch(family: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in make_batch(family).items() if name != "token_type_ids"}
 
 
-def make_peft(family: str, rows_PF: list[Tensor] | None = None) -> PeftModel:
+def make_peft(family: str, vectors_PF: list[Tensor] | None = None) -> PeftModel:
     """PEFT's prefix tuning of an untouched model, with our rows as its `prompt_embeddings`."""
     config = PrefixTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=P)
     model = get_peft_model(make_model(family), config).eval()
-    if rows_PF is not None:
-        model.prompt_encoder["default"].load_prompt_embeddings(to_official(rows_PF))
+    if vectors_PF is not None:
+        model.prompt_encoder["default"].load_prompt_embeddings(to_official(vectors_PF))
     return model
 
 
-def ours(family: str, rows_PF: list[Tensor], position_offset: bool) -> tuple[Backbone, DeepPrompt]:
+def ours(family: str, vectors_PF: list[Tensor], position_offset: bool) -> tuple[Backbone, DeepPrompt]:
     """Backbone and prompt as the method `deep` joins them."""
     backbone = make_backbone(family)
     config = Config(prompt=PromptConfig(length=P, position_offset=position_offset))
-    return backbone, fill_rows(METHODS["deep"](config, backbone), rows_PF).eval()
+    return backbone, fill_rows(METHODS["deep"](config, backbone), vectors_PF).eval()
 
 
 @pytest.mark.parametrize("family", PEFT_FAMILIES)

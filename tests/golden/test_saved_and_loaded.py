@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 from training import load, logits, run_config, save_without_pooler, trained
 
 from ptv2.artifact.files import read_artifact, write_artifact
-from ptv2.config.schema import PromptConfig
+from ptv2.config.schema import Config, PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.model.artifact_of import artifact_of
-from ptv2.model.build import Parts
+from ptv2.model.build import Parts, named_artifacts
 
 VARIANTS = {
     "kv": {},
@@ -109,14 +109,14 @@ def test_the_same_backbone_elsewhere_is_accepted(artifact, tmp_path):
 
 def test_a_prompt_starts_from_an_artifact(artifact):
     module = load(artifact)
-    config = PromptConfig(length=4, init=f"artifact:{artifact}")
-    prompt = DeepPrompt(config, module.backbone)
-    for row, held in zip(prompt.folded(), read_artifact(artifact).prompt_rows(), strict=True):
+    config = Config(prompt=PromptConfig(length=4, init=f"artifact:{artifact}"))
+    prompt = DeepPrompt(config, module.backbone, named_artifacts(config))
+    for row, held in zip(prompt.folded(), read_artifact(artifact).prompt_vectors(), strict=True):
         assert torch.equal(row, held)
 
 
 @pytest.mark.parametrize("changes", [{"length": 5}, {"form": "hidden"}, {"layers": "top:2"}])
 def test_an_artifact_of_another_shape_is_no_start(changes, artifact):
-    config = PromptConfig(**{"length": 4, "init": f"artifact:{artifact}"} | changes)
+    config = Config(prompt=PromptConfig(**{"length": 4, "init": f"artifact:{artifact}"} | changes))
     with pytest.raises(UserError, match=r"holds form 'kv' with 3 layers of \(4, 64\)"):
-        DeepPrompt(config, load(artifact).backbone)
+        DeepPrompt(config, load(artifact).backbone, named_artifacts(config))

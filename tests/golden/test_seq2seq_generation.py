@@ -145,10 +145,13 @@ def test_the_prompt_ends_with_the_text(family):
     assert again.tolist() == fresh.tolist()
 
 
-@pytest.mark.parametrize("family", ["t5", "llama"])
-def test_bfloat16_writes_the_same_with_the_cache_as_without(family):
-    """The prompt stays float32 and meets the backbone in its dtype."""
-    backbone, prompt, inputs = make(family)
+@pytest.mark.parametrize(("family", "seed"), [("t5", 8), ("llama", 1)])
+def test_bfloat16_writes_the_same_with_the_cache_as_without(family, seed):
+    """The prompt stays float32 and meets the backbone in its dtype.
+
+    With these prompts the logits of the best two tokens are further apart than processors round them, at every step.
+    """
+    backbone, prompt, inputs = make(family, seed=seed)
     backbone.model.to(torch.bfloat16)
     with torch.no_grad():
         batch = make_lm_batch(family)

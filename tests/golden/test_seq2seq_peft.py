@@ -94,11 +94,11 @@ def test_logits_and_gradients_equal_those_of_peft(family):
     logits.log_softmax(-1)[:, 7].mean().backward()
     expected.log_softmax(-1)[:, 7].mean().backward()
     gradient = from_official(peft.prompt_encoder["default"].embedding.weight.grad, layers=LAYERS)
-    summed = [torch.zeros_like(row_PF) for row_PF in gradient]
+    summed = [torch.zeros_like(vector_PF) for vector_PF in gradient]
     for source, row in zip(sources(family), prompt.rows.rows, strict=True):
         summed[source] += row.grad
-    for row_PF, expected_PF in zip(summed, gradient, strict=True):
-        torch.testing.assert_close(row_PF, expected_PF, **CLOSE)
+    for vector_PF, expected_PF in zip(summed, gradient, strict=True):
+        torch.testing.assert_close(vector_PF, expected_PF, **CLOSE)
     assert gradient[0].abs().max() > 1e-4
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from families import make_backbone, make_batch, open_gates, real
 
-from ptv2.config.schema import PromptConfig
+from ptv2.config.cards import TaskCard
+from ptv2.config.schema import Config, PromptConfig
 from ptv2.methods.deep.prompt import DeepPrompt
 
 TASKS = ["first", "second", "third"]
@@ -16,7 +17,8 @@ ROWS = torch.tensor([2, 0, 1])  # the task of each row of the batch
 def prompt_for(backbone, stirred=True, **config):
     """A prompt of three tasks whose parameters all differ."""
     torch.manual_seed(1)
-    prompt = DeepPrompt(PromptConfig(**{"length": 5, "dropout": 0.0} | config), backbone, TASKS)
+    tasks = {name: TaskCard(name=name) for name in TASKS}
+    prompt = DeepPrompt(Config(tasks, prompt=PromptConfig(**{"length": 5, "dropout": 0.0} | config)), backbone)
     if stirred:
         with torch.no_grad():
             for parameter in prompt.parameters():
@@ -70,11 +72,11 @@ def test_low_rank_rows_are_their_definition(rank):
     prompt = prompt_for(make_backbone("bert"), sharing="shared+task", rank=rank)
     for task in TASKS:
         own = prompt.own[task]
-        for row_PF, shared_PF, u_PR, v_FR in zip(
-            prompt.task_rows(task), prompt.rows.rows, own.u_PR, own.v_FR, strict=True
+        for vector_PF, shared_PF, u_PR, v_FR in zip(
+            prompt.task_vectors(task), prompt.rows.rows, own.u_PR, own.v_FR, strict=True
         ):
             matrix_PF = sum(torch.outer(u_PR[:, r], v_FR[:, r]) for r in range(rank))
-            torch.testing.assert_close(row_PF, shared_PF * matrix_PF)
+            torch.testing.assert_close(vector_PF, shared_PF * matrix_PF)
             assert torch.linalg.matrix_rank(matrix_PF) == rank
 
 
@@ -82,7 +84,7 @@ def test_low_rank_rows_are_their_definition(rank):
 def test_every_task_starts_from_the_shared_rows(rank):
     prompt = prompt_for(make_backbone("bert"), stirred=False, sharing="shared+task", rank=rank)
     for task in TASKS:
-        for row, shared in zip(prompt.task_rows(task), prompt.rows.rows, strict=True):
+        for row, shared in zip(prompt.task_vectors(task), prompt.rows.rows, strict=True):
             assert torch.equal(row, shared)
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from ptv2.config.load import make_config
 from ptv2.errors import UserError
+from ptv2.runtime import environment as environments
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
-from ptv2.train import folder as run
 from ptv2.train.folder import RunFolder
 
 
@@ -90,5 +90,5 @@ def test_the_environment_names_what_a_result_depends_on(monkeypatch):
     found = environment()
     assert {"ptv2", "python", "torch", "transformers"} <= set(found["versions"])
     assert found["threads"] >= 1 and found["device"]
-    monkeypatch.setattr(run.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(OSError("no git")))
+    monkeypatch.setattr(environments.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(OSError("no git")))
     assert environment()["git"] is None

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
-from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
 from ptv2.config.schema import PromptConfig
 from ptv2.config.starts import source
 from ptv2.errors import UserError, nearest
-from ptv2.methods.deep.sharing import LowRankRows
+from ptv2.methods.base import Artifacts
+from ptv2.methods.deep.sharing import LowRankVectors
 from ptv2.methods.deep.slots import Slot, choose_slots
 
 KINDS = (
@@ -28,10 +28,15 @@ KINDS = (
 FREQUENT = 5000  # Lester et al. 2021, section 3.2: sample from the 5,000 most common tokens
 
 
-def initial_rows(
-    config: PromptConfig, slots: Sequence[Slot], widths: Sequence[int], backbone: Backbone, task: str | None = None
+def initial_vectors(
+    config: PromptConfig,
+    slots: Sequence[Slot],
+    widths: Sequence[int],
+    backbone: Backbone,
+    artifacts: Artifacts,
+    task: str | None = None,
 ) -> list[Tensor]:
-    """Rows [P, F] per slot as `config.init` says, of what tasks share or of one `task`.
+    """Make vectors [P, F] per slot as `config.init` says: what tasks share, or those of one `task`.
 
     Raises:
         UserError: unknown init, a text without tokens, an artifact that does not fit.
@@ -43,15 +48,15 @@ def initial_rows(
         return [torch.zeros(s.length, w) for s, w in zip(slots, widths, strict=True)]
     longest = max(slot.length for slot in slots)
     if kind == "text" and rest:
-        return _rows_of_tokens(_text_ids(rest, longest, backbone), config.form, slots, backbone)
+        return _vectors_of_tokens(_text_ids(rest, longest, backbone), config.form, slots, backbone)
     if kind == "vocab":
-        return _rows_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
+        return _vectors_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
     if kind == "artifact" and rest:
-        return _rows_of_artifact(config, slots, widths, backbone, task)
+        return _vectors_of_artifact(config, slots, widths, backbone, artifacts, task)
     raise UserError(f"unknown init '{config.init}'", where="prompt.init", do=nearest(config.init, KINDS))
 
 
-def initial_factors(own: Mapping[str, LowRankRows], config: PromptConfig) -> None:
+def initial_factors(own: Mapping[str, LowRankVectors], config: PromptConfig, artifacts: Artifacts) -> None:
     """Put an artifact's low-rank matrix of each task in the place of ones, if `config.init` names one that has it.
 
     Raises:
@@ -60,7 +65,7 @@ def initial_factors(own: Mapping[str, LowRankRows], config: PromptConfig) -> Non
     path, named = source(config.init)
     if path is None:
         return
-    artifact = read_artifact(path)
+    artifact = artifacts[path]
     if artifact.sharing != "shared+task":
         return
     if named is not None:
@@ -75,13 +80,15 @@ def initial_factors(own: Mapping[str, LowRankRows], config: PromptConfig) -> Non
         mine.load_state_dict(held)
 
 
-def initial_gates(config: PromptConfig, heads: Sequence[int], tasks: Sequence[str]) -> list[Tensor]:
+def initial_gates(
+    config: PromptConfig, heads: Sequence[int], tasks: Sequence[str], artifacts: Artifacts
+) -> list[Tensor]:
     """A gate per prompted layer: [H] where tasks share it, else [tasks, H]; zeros, or an artifact's."""
     path, named = source(config.init)
     own = [len(tasks)] if config.sharing != "shared" else []
     if path is None:
         return [torch.zeros(*own, h) for h in heads]
-    artifact = read_artifact(path)
+    artifact = artifacts[path]
     if not own:
         return artifact.gates(heads, named)
     return [torch.stack(gates) for gates in zip(*(artifact.gates(heads, named or t) for t in tasks), strict=True)]
@@ -105,32 +112,37 @@ def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
     return torch.tensor(ids)[torch.randperm(len(ids))].repeat(length // len(ids) + 1)[:length]
 
 
-def _rows_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone: Backbone) -> list[Tensor]:
+def _vectors_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone: Backbone) -> list[Tensor]:
     """Rows that the bare backbone computes for the tokens: keys and values, or the states it projects."""
     seen = backbone.observe(ids_P)
     rows = []
     for slot in slots:
         here = seen[slot.index]
         if form == "hidden":
-            row_PF = here.hidden_BTD[0]
+            vector_PF = here.hidden_BTD[0]
         else:
             key_PGD, value_PGD = here.call.key_BGSD[0].transpose(0, 1), here.call.value_BGSD[0].transpose(0, 1)
-            row_PF = torch.cat([key_PGD.flatten(1), value_PGD.flatten(1)], dim=1)
-        rows.append(row_PF[: slot.length].float().cpu())
+            vector_PF = torch.cat([key_PGD.flatten(1), value_PGD.flatten(1)], dim=1)
+        rows.append(vector_PF[: slot.length].float().cpu())
     return rows
 
 
-def _rows_of_artifact(
-    config: PromptConfig, slots: Sequence[Slot], widths: Sequence[int], backbone: Backbone, task: str | None
+def _vectors_of_artifact(
+    config: PromptConfig,
+    slots: Sequence[Slot],
+    widths: Sequence[int],
+    backbone: Backbone,
+    artifacts: Artifacts,
+    task: str | None,
 ) -> list[Tensor]:
     path, named = source(config.init)
-    artifact = read_artifact(path)
+    artifact = artifacts[path]
     artifact.check_backbone(backbone)
     if named is not None:
         artifact.check_task(named)
     if config.sharing == "shared+task" and artifact.sharing == "shared+task":
         named = None  # the shared rows; the task's matrix comes from `initial_factors`
-    rows = artifact.prompt_rows(named or (task if task in artifact.tasks else None))
+    rows = artifact.prompt_vectors(named or (task if task in artifact.tasks else None))
     if (problem := misfit(artifact, rows, config, slots, widths, backbone)) is not None:
         what, do = problem
         raise UserError(what, where=path, do=do)

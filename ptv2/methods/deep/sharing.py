@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class LowRankRows(nn.Module):
+class LowRankVectors(nn.Module):
     """A task's rows out of the shared ones: `shared_PF * sum over r of u_r v_r^T`, element by element.
 
     Multitask Prompt Tuning (Wang et al. 2023, section 3.1) has rank one. The first u and v are ones and every later v

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 
-class DirectRows(nn.Module):
+class DirectVectors(nn.Module):
     """Rows as parameters, one [P, F] per site; P may differ from site to site."""
 
-    def __init__(self, rows_PF: list[Tensor]):
+    def __init__(self, vectors_PF: list[Tensor]):
         super().__init__()
-        self.rows = nn.ParameterList(nn.Parameter(row.clone().float()) for row in rows_PF)
+        self.rows = nn.ParameterList(nn.Parameter(row.clone().float()) for row in vectors_PF)
 
     def forward(self) -> list[Tensor]:
         return list(self.rows)
 
 
-class ProjectedRows(nn.Module):
+class ProjectedVectors(nn.Module):
     """Rows out of Embedding(P, D) -> Linear(D, hidden) -> Tanh -> Linear(hidden, sum of F), once for the P positions.
 
     The "reparameterisation" of Prefix-Tuning (Li & Liang 2021, section 4.3), as `prefix_projection` of the official
@@ -51,6 +51,6 @@ def from_official(weight: Tensor, layers: int) -> list[Tensor]:
     return [rows.contiguous() for rows in weight.chunk(layers, dim=1)]
 
 
-def to_official(rows_PF: list[Tensor]) -> Tensor:
+def to_official(vectors_PF: list[Tensor]) -> Tensor:
     """The official embedding [P, 2 * L * D] of K/V rows of one length."""
-    return torch.cat(rows_PF, dim=1)
+    return torch.cat(vectors_PF, dim=1)

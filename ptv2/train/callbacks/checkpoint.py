@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from ptv2.errors import Joint, UserError
 from ptv2.runtime import randomness
 from ptv2.train import checkpoint_file as files
+from ptv2.train.lightning_private import dump_checkpoint, logged_batches, position, set_logged_batches, set_position
 
 
 class Checkpoints(Checkpoint):
@@ -103,7 +104,7 @@ class Checkpoints(Checkpoint):
         best = step if self.best_step is None else self.best_step
         self.kept = [*(pair for pair in self.kept if pair[0] < step), [step, best]][-self.keep_last :]
         path = self.folder / files.name(step)
-        content = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        content = dump_checkpoint(trainer)
         with same_error(trainer):  # as Trainer.save_checkpoint, where the other ranks would wait at a barrier
             trainer.strategy.save_checkpoint(content, path)
             if trainer.is_global_zero:
@@ -151,21 +152,19 @@ class Checkpoints(Checkpoint):
                 self.best_step, self.best_score = state["best_step"], state["best_score"]
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        loop = trainer.fit_loop
         checkpoint["format"] = files.FORMAT
         checkpoint["data"] = self.fingerprints
-        checkpoint["draw"] = trainer.datamodule.drawn
+        checkpoint["draw"] = trainer.datamodule.drawn(trainer.world_size)
         checkpoint["random"] = randomness.of_all_ranks()
-        checkpoint["logged"] = loop.epoch_loop._batches_that_stepped
-        _set_position(checkpoint["loops"]["fit_loop"], *position(trainer))
+        checkpoint["logged"] = logged_batches(trainer)
+        set_position(checkpoint["loops"]["fit_loop"], *position(trainer))
 
     def on_load_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         self.saved, self.resumed = checkpoint["global_step"], checkpoint
 
     def _put_back(self, trainer: L.Trainer) -> None:
         randomness.put_back(self.resumed["random"], trainer.global_rank, trainer.world_size)
-        # The step that the next line of the log gets. Lightning adds one on some of its ways back into an epoch.
-        trainer.fit_loop.epoch_loop._batches_that_stepped = self.resumed["logged"]
+        set_logged_batches(trainer, self.resumed["logged"])
         self.resumed = None
 
 
@@ -186,33 +185,3 @@ def same_error(trainer: L.Trainer) -> Iterator[None]:
 def at_boundary(trainer: L.Trainer, batch_idx: int) -> bool:
     """Whether a batch that starts is the first of an optimizer step."""
     return batch_idx % trainer.accumulate_grad_batches == 0
-
-
-def position(trainer: L.Trainer) -> tuple[int, int]:
-    """Whole epochs behind a boundary, and batches of the epoch that has begun."""
-    epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
-    if epochs.processed < epochs.ready:  # in an epoch, or at its first batch
-        return epochs.processed, batches.completed
-    if batches.completed >= trainer.num_training_batches:
-        return epochs.processed, 0
-    return epochs.processed - 1, batches.completed  # max_steps ended it early, and it may go on some day
-
-
-def _set_position(loops: dict[str, Any], epochs: int, batches: int) -> None:
-    """Write Lightning's counters so that they say this position and nothing half done.
-
-    They are saved inside of a hook, where some are one ahead, and from such states Lightning repeats a batch, counts an
-    epoch twice or skips a validation, depending on the hook and on whether max_steps is set.
-    """
-    begun = epochs + (batches > 0)
-    for counter in loops["epoch_progress"].values():
-        counter.update(ready=begun, started=begun, processed=epochs, completed=epochs)
-    progress = loops["epoch_loop.batch_progress"]
-    progress["is_last_batch"] = False
-    for counter, done in ((progress["total"], progress["total"]["completed"]), (progress["current"], batches)):
-        counter.update(ready=done, started=done, processed=done, completed=done)
-    if batches == 0:  # what counts within the epoch
-        optimizer = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
-        within = [counts["current"] for counts in (loops["epoch_loop.scheduler_progress"], *optimizer.values())]
-        for counter in (*within, loops["epoch_loop.val_loop.batch_progress"]["total"]):
-            counter.update(dict.fromkeys(counter, 0))

@@ -5,7 +5,9 @@ import time
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ProgressBar
+
+from ptv2.train.lightning_private import EpochsFromOne
 
 
 def make_progress(log_every: int) -> Callback:
@@ -13,7 +15,7 @@ def make_progress(log_every: int) -> Callback:
     return TerminalProgress(leave=True) if sys.stdout.isatty() else PlainProgress(log_every)
 
 
-class TerminalProgress(RichProgressBar):
+class TerminalProgress(EpochsFromOne):
     """A bar per epoch, with the latest loss and score; finished ones stay."""
 
     def get_metrics(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
@@ -22,11 +24,6 @@ class TerminalProgress(RichProgressBar):
         if (score := trainer.callback_metrics.get("validation/score")) is not None:
             shown["validation/score"] = f"{float(score):.4f}"
         return shown
-
-    def _get_train_description(self, current_epoch: int) -> str:
-        """As Lightning's, counted from 1."""
-        last = self.trainer.max_epochs
-        return f"Epoch {current_epoch + 1}{f'/{last}' if last not in (None, -1) else ''}".ljust(10)
 
 
 class PlainProgress(ProgressBar):

@@ -10,6 +10,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from ptv2.train.lightning_private import accumulates
+
 
 class TaskCurves(Callback):
     """Per task, averaged since the last line: `train/<task>/loss`, `/share` of the rows, `/grad_norm` on the prompt.
@@ -35,11 +37,11 @@ class TaskCurves(Callback):
         self._before: Tensor | None = None  # what the gradient was before this batch, where steps have several batches
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
-        if module.prompt is None or module.config.mixture.batches == "mixed":
+        if module.config.mixture.batches == "mixed" or not module.method.has_prompts:
             return
-        self.shared = [p for p in module.prompt.shared_parameters() if p.requires_grad]
+        self.shared = [p for p in module.method.shared() if p.requires_grad]
         shared = {id(p) for p in self.shared}
-        self.own = [p for p in module.prompt.parameters() if p.requires_grad and id(p) not in shared]
+        self.own = [p for p in module.method.trained() if id(p) not in shared]
 
     def on_after_backward(self, trainer: L.Trainer, module: Any) -> None:
         if not (learned := [*self.shared, *self.own]):
@@ -59,10 +61,10 @@ class TaskCurves(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         for task, loss in module.losses.items():
             sums = self.sums[task]
-            sums["rows"] += module.rows[task]
+            sums["rows"] += module.row_counts[task]
             sums["loss"] += float(loss)
             sums["batches"] += 1
-        if trainer.fit_loop._should_accumulate():  # the step is not done
+        if accumulates(trainer):  # the step is not done
             return
         self._before = None
         step, values = trainer.global_step, {}

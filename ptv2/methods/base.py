@@ -1,0 +1,77 @@
+"""The interface of a method: which parameters train beside the heads, and what the backbone is given."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from ptv2.artifact.artifact import Artifact
+from ptv2.backbone import Backbone, Prompts
+from ptv2.config.schema import Config
+from ptv2.errors import UserError
+
+FROM_ARTIFACTS = ("artifact", "retrieve")  # kinds of prompt.init
+Artifacts = Mapping[str, Artifact]
+"""The artifacts that a config names, by path: each is read once per run."""
+
+
+class Method(nn.Module):
+    """A method that trains nothing and gives the backbone nothing: the base of all others, and `method: head` itself.
+
+    Parameters of its own are registered as usual. A method that trains weights of the backbone sets their
+    `requires_grad` in its constructor and names them in `trained`.
+
+    Args:
+        config: of the run.
+        backbone: frozen.
+        artifacts: those that `prompt.init` and `head.init` name.
+    """
+
+    has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
+    trains_backbone = False  # the backbone of its artifacts is another one than the backbone they name
+    shardable = True  # the frozen layers can be sharded over the ranks
+
+    def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
+        super().__init__()
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse a config that the method cannot run.
+
+        Raises:
+            UserError: a key that does not suit the method.
+        """
+        if not cls.has_prompts and config.prompt.init.partition(":")[0] in FROM_ARTIFACTS:
+            raise UserError(f"method '{config.method}' has no prompt", where="prompt.init", do="use method=deep")
+
+    def forward(self, batch: int, task: int | Tensor = 0) -> Prompts:
+        """Return what the backbone's sites get for a batch.
+
+        Args:
+            batch: number of data rows in it.
+            task: number of the task of all of them, or of each, [B].
+        """
+        return ()
+
+    def trained(self) -> list[nn.Parameter]:
+        """List the parameters that the optimizer updates."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def shared(self) -> list[nn.Parameter]:
+        """List the parameters that all tasks train together: the cosines between tasks' gradients are taken on them."""
+        return []
+
+    def positions(self) -> int:
+        """Count the positions that it takes from the backbone's position table."""
+        return 0
+
+    def read_outside(self) -> set[nn.Parameter]:
+        """Name the backbone's weights that are read outside of their layer's forward pass: they are not sharded."""
+        return set()
+
+    def exported(self) -> dict[str, Tensor]:
+        """Return the state dict that an artifact holds, with what only training needs computed away."""
+        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+
+    def shapes(self) -> list[tuple[str, str]]:
+        """Describe what the backbone gets, as (name, shape) for a dry run."""
+        return []

@@ -1,0 +1,7 @@
+"""The head alone: a linear probe on the frozen backbone."""
+
+from ptv2.methods.base import Method
+
+
+class HeadOnly(Method):
+    """`method: head`."""

@@ -1,0 +1,67 @@
+"""Every name of Lightning that is not public: all of them are used here and nowhere else.
+
+`tests/train/test_lightning_private.py` names the versions that they were read in.
+"""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import RichProgressBar
+
+
+def dump_checkpoint(trainer: L.Trainer) -> dict[str, Any]:
+    """Return what `Trainer.save_checkpoint` would write, which has a barrier of its own."""
+    return trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+
+
+def logged_batches(trainer: L.Trainer) -> int:
+    """Return the step that the next line of the log gets."""
+    return trainer.fit_loop.epoch_loop._batches_that_stepped
+
+
+def set_logged_batches(trainer: L.Trainer, count: int) -> None:
+    """Set the step that the next line of the log gets: Lightning adds one on some of its ways back into an epoch."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = count
+
+
+def accumulates(trainer: L.Trainer) -> bool:
+    """Whether the optimizer step of the present batch is still to come (gradient accumulation)."""
+    return trainer.fit_loop._should_accumulate()
+
+
+def position(trainer: L.Trainer) -> tuple[int, int]:
+    """Return the whole epochs behind a step boundary, and the batches of the epoch that has begun."""
+    epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
+    if epochs.processed < epochs.ready:  # in an epoch, or at its first batch
+        return epochs.processed, batches.completed
+    if batches.completed >= trainer.num_training_batches:
+        return epochs.processed, 0
+    return epochs.processed - 1, batches.completed  # max_steps ended it early, and it may be resumed with more
+
+
+def set_position(loops: dict[str, Any], epochs: int, batches: int) -> None:
+    """Write the counters of a checkpoint's `fit_loop` so that they say this position and nothing half done.
+
+    They are saved inside of a hook, where some are one ahead, and from such states Lightning repeats a batch, counts an
+    epoch twice or skips a validation, depending on the hook and on whether max_steps is set.
+    """
+    begun = epochs + (batches > 0)
+    for counter in loops["epoch_progress"].values():
+        counter.update(ready=begun, started=begun, processed=epochs, completed=epochs)
+    progress = loops["epoch_loop.batch_progress"]
+    progress["is_last_batch"] = False
+    for counter, done in ((progress["total"], progress["total"]["completed"]), (progress["current"], batches)):
+        counter.update(ready=done, started=done, processed=done, completed=done)
+    if batches == 0:  # what counts within the epoch
+        optimizer = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
+        within = [counts["current"] for counts in (loops["epoch_loop.scheduler_progress"], *optimizer.values())]
+        for counter in (*within, loops["epoch_loop.val_loop.batch_progress"]["total"]):
+            counter.update(dict.fromkeys(counter, 0))
+
+
+class EpochsFromOne(RichProgressBar):
+    """Lightning's bar, with epochs counted from 1."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        last = self.trainer.max_epochs
+        return f"Epoch {current_epoch + 1}{f'/{last}' if last not in (None, -1) else ''}".ljust(10)

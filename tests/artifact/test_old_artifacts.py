@@ -1,0 +1,62 @@
+"""Artifacts and checkpoints that earlier versions wrote are read, and mean the same numbers.
+
+`tests/artifacts` holds them with the tiny backbone they were made for, one folder for each way to share a prompt.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from torch.testing import assert_close
+
+from ptv2.artifact.files import read_artifact
+from ptv2.commands import fit, predict, shell
+from ptv2.errors import UserError
+from ptv2.model.module import PromptModule
+
+OLD = Path(__file__).parents[1] / "artifacts"
+
+
+def command(module, *argv: object) -> None:
+    shell.run(module.main, module.command_line(), [str(word) for word in argv])
+
+
+@pytest.mark.parametrize("name", ["shared", "task", "shared-task", "hidden"])
+def test_an_old_artifact_predicts_the_same(name, capfd):
+    command(predict, "--artifact", OLD / name, "--input", OLD / "rows.jsonl", f"backbone.name={OLD / 'backbone'}")
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    wanted = [json.loads(line) for line in (OLD / name / "predictions.jsonl").read_text().splitlines()]
+    assert len(lines) == len(wanted) == 4
+    for line, old in zip(lines, wanted, strict=True):
+        assert {key: value for key, value in line.items() if key != "scores"} == {
+            key: value for key, value in old.items() if key != "scores"
+        }
+        assert line.get("scores") == pytest.approx(old["scores"], abs=2e-6) if "scores" in old else "scores" not in line
+
+
+def test_an_artifact_of_a_later_format_is_refused(tmp_path):
+    folder = shutil.copytree(OLD / "shared", tmp_path / "later")
+    about = json.loads((folder / "artifact.json").read_text())
+    (folder / "artifact.json").write_text(json.dumps(about | {"format": 2}))
+    with pytest.raises(UserError, match="has format 2, this version reads 1"):
+        read_artifact(folder)
+
+
+def test_a_run_that_an_earlier_version_began_is_resumed(tmp_path, monkeypatch):
+    """It ends with the weights that it had ended with then."""
+    for name in ("backbone", "rows"):
+        shutil.copytree(OLD / name, tmp_path / name)
+    shutil.copytree(OLD / "begun", tmp_path / "runs" / "shared-task")
+    monkeypatch.chdir(tmp_path)
+    steps, whole = [], PromptModule.training_step
+    noted = lambda module, *args: (steps.append(module.global_step), whole(module, *args))[1]  # noqa: E731
+    monkeypatch.setattr(PromptModule, "training_step", noted)
+    command(fit, "--config", "runs/shared-task/config.yaml", "run.name=shared-task")
+    assert steps == [8, 9, 10, 11]
+    ended = load_file("runs/shared-task/prompt/weights.safetensors")
+    then = load_file(OLD / "shared-task" / "weights.safetensors")
+    assert ended.keys() == then.keys()
+    for weight, old in then.items():
+        assert_close(ended[weight], old, rtol=1e-4, atol=1e-5)
