@@ -36,7 +36,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], tuple[str, ...]]] = {
             "optim.lr", "optim.head_lr", "optim.gamma", "data.batch_size", "data.eval_batch_size", "run.log_every",
             "run.timeout",
             "prompt.projection", "prompt.rank", "prompt.retrieve.steps", "prompt.retrieve.top", "data.tokens_per_batch",
-            "mixture.steps_per_epoch", "run.save_every", "run.keep_last", "guard.step_timeout",
+            "mixture.steps_per_epoch", "run.save_every", "run.keep_last", "guard.step_timeout", "guard.patience",
         ),
     ),
     "0 or more": (
@@ -44,7 +44,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], tuple[str, ...]]] = {
         ("prompt.init_std", "optim.weight_decay", "optim.warmup", "optim.clip", "data.workers", "mixture.cosine_every"),
     ),
     "0 or more, below 1": (lambda x: 0 <= x < 1, ("prompt.dropout", "head.dropout", "backbone.dropout")),
-    "0 or more, below 2**32": (lambda x: 0 <= x < 2**32, ("seed",)),
+    "0 or more, below 2**32": (lambda x: 0 <= x < 2**32, ("seed", "data.seed")),
     "10,000,000 or less": (lambda x: x <= 10**7, ("mixture.steps_per_epoch",)),
 }  # fmt: skip
 """What a number must be -> the test of it, and the keys it holds for (null passes)."""

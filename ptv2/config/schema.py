@@ -72,7 +72,8 @@ class DataConfig:
     group_by_length: bool = True  # batches of rows of like length: less padding
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
     workers: int = 0
-    limit: dict[str, int] = field(default_factory=dict)  # split -> at most so many rows, drawn with the seed
+    limit: dict[str, int] = field(default_factory=dict)  # split -> at most so many rows
+    seed: int = 11  # draws the rows that `limit` keeps for scoring; those for training are drawn with the run's seed
 
 
 @dataclass
@@ -106,6 +107,7 @@ class GuardConfig:
 
     on_nonfinite: str = "stop"  # a loss or gradient that is no number: stop | skip:K: leave out K such updates first
     step_timeout: float | None = None  # seconds after which a step that hangs ends the run; null: never
+    patience: int | None = None  # validations without a better score after which training ends; null: all epochs
 
     @property
     def skips(self) -> int:

@@ -26,7 +26,8 @@ class TaskData:
         card: the task.
         tokenizer: the backbone's.
         limit: split -> at most so many rows.
-        seed: of the draw behind `limit`.
+        seed: draws the training rows that `limit` keeps.
+        eval_seed: draws the other rows that it keeps: runs of several seeds are scored on the same ones.
         labels: fixed by an artifact; None: the card's, or those of the training rows.
         splits: which splits to load.
         labelled: whether the rows hold answers.
@@ -39,6 +40,7 @@ class TaskData:
         tokenizer: PreTrainedTokenizerBase,
         limit: dict[str, int] | None = None,
         seed: int = 0,
+        eval_seed: int = 0,
         labels: Labels | None = None,
         splits: tuple[str, ...] = SPLITS,
         labelled: bool = True,
@@ -51,6 +53,7 @@ class TaskData:
             rows = load_rows(card, split)
             if rows is not None:
                 self.rows[split] = rows
+        self.sources = {split: rows.fingerprint for split, rows in self.rows.items()}  # as read, before `limit`
         if splits and not self.rows:
             raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset")
         kind = KINDS[card.kind].features
@@ -65,7 +68,8 @@ class TaskData:
         self.labels = labels
         self.features: Features = kind(card, tokenizer, labels, decoder_only)
         for split, rows in self.rows.items():  # rows are grouped before they are drawn: no reference gets lost
-            self.rows[split] = self.features.prepare(rows).draw((limit or {}).get(split), seed)
+            own = seed if split == "train" else eval_seed
+            self.rows[split] = self.features.prepare(rows).draw((limit or {}).get(split), own)
         if card.on_bad_row == "skip":
             self.rows = {split: self._without_bad(rows) for split, rows in self.rows.items()}
         self._encoded: dict[str, Dataset] = {}

@@ -51,6 +51,7 @@ def build(config: Config) -> Parts:
             backbone.tokenizer,
             config.data.limit,
             config.seed,
+            config.data.seed,
             decoder_only=not backbone.is_encoder_decoder,
         )
         for name, card in config.tasks.items()

@@ -72,6 +72,8 @@ class PromptModule(L.LightningModule):
         self.outputs = Outputs()
         self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, rows of each batch
         self.tokens_seen = 0
+        self.resumed = False
+        self.rates: list[tuple[float, float]] = []  # learning rate and weight decay of each group of the optimizer
 
     # -- forward -----------------------------------------------------------------------------------------------------
 
@@ -102,6 +104,18 @@ class PromptModule(L.LightningModule):
         if world() > 1:  # all ranks have drawn the same parameters; from here each draws a dropout of its own
             torch.manual_seed(own_seed(self.config.seed, f"rank {self.global_rank}"))
 
+    def on_train_start(self) -> None:
+        if self.resumed:
+            self.apply_rates()
+
+    def apply_rates(self) -> None:
+        """Put the config's learning rates and weight decay in the place of those that a checkpoint brought."""
+        optimizer, (scheduled,) = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs
+        scheduler = scheduled.scheduler
+        scheduler.base_lrs = [base for base, _ in self.rates]
+        for group, (base, decay), factor in zip(optimizer.param_groups, self.rates, scheduler.lr_lambdas, strict=True):
+            group.update(initial_lr=base, lr=base * factor(scheduler.last_epoch), weight_decay=decay)
+
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Return this rank's part of the batch's loss, see `ptv2.model.loss`."""
         read = self.read(batch)
@@ -109,10 +123,12 @@ class PromptModule(L.LightningModule):
         self.losses, self.row_counts = loss.losses, loss.row_counts
         self.tokens_seen += sum(int(part["attention_mask"].sum()) for part, _ in read)
         self.log("train/loss", loss.mean, batch_size=1, prog_bar=True)
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
         return loss.part
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = make_optimizer(self.config.optim, self.method.trained(), self.heads.parameters())
+        self.rates = [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
         steps = int(self.trainer.estimated_stepping_batches)
         self.trainer.fit_loop.setup_data()  # not yet done where steps end the run; the batches are counted by it
         per_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
@@ -185,6 +201,7 @@ class PromptModule(L.LightningModule):
         check_kept(self, checkpoint["state_dict"], where="checkpoint")
         checkpoint["state_dict"] = {in_module(name): tensor for name, tensor in checkpoint["state_dict"].items()}
         self.tokens_seen = checkpoint.get("tokens_seen", 0) if is_zero() else 0
+        self.resumed = True
 
     def parameter_counts(self) -> dict[str, dict[str, int]]:
         """Count parameters by part: how many there are and how many train."""

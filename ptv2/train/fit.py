@@ -2,6 +2,7 @@
 
 import errno
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
 from ptv2.model.predictions import write_predictions
+from ptv2.rows.sources import load_rows
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
 from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
@@ -47,9 +49,34 @@ def fit(config: Config) -> dict[str, Any]:
     folder = RunFolder(config)
     folder.check()
     if folder.finished:
-        return json.loads(folder.results_file.read_text(encoding="utf-8"))
+        results = json.loads(folder.results_file.read_text(encoding="utf-8"))
+        check_rows(config, results.get("rows", {}))
+        return results
     with folder, broken_machine(folder.path):
         return train_and_score(config, folder)
+
+
+def check_rows(config: Config, sources: dict[str, dict[str, str]]) -> None:
+    """Refuse to give the results of a finished run for rows that it did not have.
+
+    Args:
+        config: of the run.
+        sources: fingerprints of the rows that it had, by task and split, as far as it wrote them down.
+
+    Raises:
+        UserError: a split's rows differ.
+    """
+    for task, splits in sources.items():
+        for split, fingerprint in splits.items():
+            try:
+                rows = load_rows(config.tasks[task], split)
+            except UserError as error:
+                warnings.warn(f"the results are those of rows that cannot be read now: {error}", stacklevel=2)
+                return
+            if rows is None or rows.fingerprint != fingerprint:
+                what = f"the {split} rows have changed since the run was finished"
+                do = "run it again with run.overwrite=true, or give the run another run.name"
+                raise UserError(what, where=f"tasks.{task}.dataset", do=do)
 
 
 @contextmanager
@@ -151,6 +178,7 @@ def on_all_ranks(
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(summed([parts.module.tokens_seen], parts.module.device)[0] / seconds, 1),
         "parameters": parameters,
+        "rows": {name: data.sources for name, data in parts.tasks.items()},
         "environment": environment(),
     }
     if folder.retrieved_file.is_file():

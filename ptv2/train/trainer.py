@@ -1,7 +1,7 @@
 """Lightning's Trainer: what `trainer:` in a config may say, and the one that a run uses."""
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ptv2.config.schema import Config
@@ -47,6 +47,8 @@ def make_trainer(
     ]
     if len(data.tasks) > 1:
         callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    if guard.patience is not None:
+        callbacks.append(early_stopping(guard.patience, validated))
     if guard.step_timeout is not None:
         callbacks.append(Watchdog(folder.path, guard.step_timeout))
     if config.trainer.get("enable_progress_bar", True):
@@ -83,3 +85,14 @@ def make_trainer(
     if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
         raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
     return trainer, checkpoints
+
+
+def early_stopping(patience: int, validated: bool) -> EarlyStopping:
+    """End training after `patience` validations without a better score.
+
+    Raises:
+        UserError: nothing is validated.
+    """
+    if not validated:
+        raise UserError("no task has validation rows", where="guard.patience", do="set it to null, or name such rows")
+    return EarlyStopping("validation/score", mode="max", patience=patience, check_finite=False)
