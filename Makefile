@@ -33,9 +33,10 @@ test-slurm: $(INSTALLED)  ## jobs on a real SLURM, which is installed from Debia
 	tests/slurm/install.sh
 	$(PY) -m pytest -q -m slurm tests/slurm
 
-lint: $(INSTALLED)  ## ruff: rules and format
+lint: $(INSTALLED)  ## ruff: rules and format; pyright: types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m basedpyright --pythonpath $(PY)
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache lightning_logs

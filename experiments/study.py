@@ -74,7 +74,7 @@ def write_table(
 
 
 def spread(values: list[float]) -> str:
-    """Mean ± std of the values, without ± for a single one."""
+    """Write mean ± std of the values, without ± for a single one."""
     if not values:
         return "-"
     mean = f"{statistics.mean(values):.3f}"
@@ -82,7 +82,7 @@ def spread(values: list[float]) -> str:
 
 
 def describe(results: list[dict[str, Any]]) -> list[str]:
-    """Hardware and versions of the results, each once."""
+    """List hardware and versions of the results, each once."""
     seen = []
     for line in results:
         made = line["environment"]

@@ -23,7 +23,7 @@ CARD = {"card": "demo/bbc_topic", "max_length": TOKENS}
 
 
 def module_of(tasks: int, sharing: str) -> tuple[PromptModule, list[dict], torch.optim.Optimizer]:
-    """A run's module, a batch of each task, all of one shape, and the optimiser."""
+    """Make a run's module, a batch of each task, all of one shape, and the optimizer."""
     config = make_config(
         {
             "tasks": {f"task_{i}": dict(CARD) for i in range(tasks)},

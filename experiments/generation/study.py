@@ -55,7 +55,7 @@ def run(cell: Cell) -> dict[str, float]:
 
 
 def bare(cell: Cell) -> dict[str, float]:
-    """Scores of the frozen model alone, asked in words; the seed draws the example of one-shot."""
+    """Score the frozen model alone, asked in words; the seed draws the example of one-shot."""
     template, separator = SHOTS[cell["system"]]
     config = config_for(cell, ["method=head", "task.max_length=400"])
     (name, card), *_ = config.tasks.items()

@@ -14,7 +14,7 @@ RUNS = Path("runs") / "transfer"
 
 
 def load(name: str, tasks: dict[str, dict[str, Any]], overrides: list[str]) -> Config:
-    """The common config with a run's name and its tasks, their rows in the folders of PTV2_DATA that are called so."""
+    """Make the common config with a run's name and tasks, their rows in the folders of those names in PTV2_DATA."""
     values = yaml.safe_load((FOLDER / "config.yaml").read_text(encoding="utf-8"))
     values["run"]["name"] = name
     data = Path(os.environ["PTV2_DATA"])

@@ -95,7 +95,7 @@ def systems(target: str) -> list[str]:
 
 
 def grid(target: str) -> list[tuple[str, float]]:
-    """Every learning rate that is searched for a target; `retrieved` takes that of `same kind`."""
+    """List the learning rates that are searched for a target; `retrieved` takes that of `same kind`."""
     searched = [system for system in systems(target) if system != "retrieved"]
     return [(system, lr) for system in searched for lr in (FULL_RATES if system == "full" else PROMPT_RATES)]
 
@@ -105,7 +105,7 @@ def cell(target: str, system: str, rows: int, seed: int, lr: float) -> Cell:
 
 
 def best_rate(target: str, system: str) -> float:
-    """The searched rate with the highest validation score."""
+    """Return the searched rate with the highest validation score."""
     system = "same kind" if system == "retrieved" else system
     found = {
         line["cell"]["lr"]: line["scores"]["validation"]
@@ -116,12 +116,12 @@ def best_rate(target: str, system: str) -> float:
 
 
 def run(of: Cell) -> dict[str, Any]:
-    """The scores of a cell."""
+    """Run a cell and return its scores."""
     return retrieved(of) if of["system"] == "retrieved" else train(of, overrides_of(of))
 
 
 def overrides_of(of: Cell) -> list[str]:
-    """What makes the run of a system."""
+    """Return the overrides that make the run of a system."""
     target = TARGETS[of["target"]]
     same = f"artifact:{SOURCES / target.kind}"
     return {
@@ -134,7 +134,7 @@ def overrides_of(of: Cell) -> list[str]:
 
 
 def retrieved(of: Cell) -> dict[str, Any]:
-    """The scores from the source that the warm-up finds.
+    """Run a cell from the source that the warm-up finds and return its scores.
 
     A run that starts from it is, bit for bit, that of the cell which names this source; where there is one it is not
     run again.
@@ -177,7 +177,7 @@ def train(of: Cell, overrides: list[str]) -> dict[str, float]:
 
 
 def report() -> None:
-    """The table and the figure of the finished cells.
+    """Write the table and the figure of the finished cells.
 
     over scratch: in points of 1, between runs with the same rows. found its kind: how often retrieval began from there.
     """

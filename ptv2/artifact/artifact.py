@@ -8,7 +8,7 @@ prompt/weights.safetensors   float32 tensors, any projection folded away
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -18,10 +18,6 @@ from ptv2.backbone import Backbone, tokenizer_fingerprint
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError, nearest
 from ptv2.rows.labels import Labels
-
-if TYPE_CHECKING:
-    pass
-
 
 FORMAT = 1
 
@@ -51,14 +47,16 @@ class Artifact:
         return self.config["prompt"].get("sharing", "shared")  # older ones have one prompt and do not say so
 
     def prompt_config(self) -> PromptConfig:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
+        assert isinstance(config, PromptConfig)
+        return config
 
     def state(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names begin so, without it."""
+        """Return the tensors whose names begin with `prefix`, under their names without it."""
         return {k.removeprefix(prefix): tensor for k, tensor in self.weights.items() if k.startswith(prefix)}
 
     def prompt_vectors(self, task: str | None = None) -> list[Tensor]:
-        """Rows [P, F] per prompted site: what a task's batches see, or, without one, what tasks share.
+        """Return the prompt vectors [P, F] of each slot: those of a task or, without one, those that all tasks share.
 
         Raises:
             UserError: the tasks share nothing.
@@ -75,24 +73,24 @@ class Artifact:
         return [rows * (u @ v.T) for rows, (u, v) in zip(shared, factors, strict=True)]
 
     def gates(self, heads: Sequence[int], task: str | None = None) -> list[Tensor]:
-        """Gates [H] per prompted site for a task, or the mean over tasks; ones where it was trained without."""
+        """Return the gates [H] of each slot for a task, or their mean over tasks; ones if trained without gates."""
         held = _ordered(self.state("prompt.gates."))
         if held and held[0].dim() == 2:
             held = [gate[list(self.tasks).index(task)] if task in self.tasks else gate.mean(0) for gate in held]
         return held or [torch.ones(h) for h in heads]
 
     def check_task(self, name: str) -> str:
-        """The name, if it is one of the tasks.
+        """Return the name of a task that the artifact holds.
 
         Raises:
-            UserError: it is not.
+            UserError: it holds no task of that name.
         """
         if name not in self.tasks:
             raise UserError(f"holds no task '{name}'", where=self.path, do=nearest(name, self.tasks))
         return name
 
     def of_backbone(self, backbone: Backbone) -> bool:
-        """Whether it was made with this backbone and tokenizer."""
+        """Tell whether the artifact was made with this backbone and tokenizer."""
         made = self.about["backbone"]
         return (made["weights"], made["tokenizer"]) == (backbone.fingerprint, tokenizer_fingerprint(backbone.tokenizer))
 

@@ -1,15 +1,12 @@
 """An artifact's README."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    pass
-
 
 def readable_card(about: dict[str, Any], weights: dict[str, Tensor]) -> str:
-    """A page that tells a reader what the artifact is and how to use it."""
+    """Write a page that tells a reader what the artifact is and how to use it."""
     config, made = about["config"], about["backbone"]
     size = sum(tensor.numel() for tensor in weights.values())
     lines = [

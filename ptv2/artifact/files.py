@@ -21,7 +21,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
 
 
 def read_artifact(path: str | Path) -> Artifact:
-    """The artifact in a folder, or in the `prompt/` of a run folder.
+    """Read the artifact in a folder, or in the `prompt/` of a run folder.
 
     Raises:
         UserError: no artifact there, an unknown format, or damaged weights.

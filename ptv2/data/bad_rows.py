@@ -9,8 +9,8 @@ from ptv2.rows.rows import Rows
 
 
 def tried(features: Features, rows: Rows, labelled: bool = True) -> Iterator[tuple[int, list[Feature] | UserError]]:
-    """The features of each row, or why it has none."""
-    for index, row in enumerate(rows.data):
+    """Encode each row: yield its features, or the error that says why it has none."""
+    for index, row in enumerate(rows):
         try:
             yield index, features.encode(row, partial(rows.where, index), labelled, rows.split == "train")
         except UserError as error:
@@ -18,5 +18,5 @@ def tried(features: Features, rows: Rows, labelled: bool = True) -> Iterator[tup
 
 
 def bad_rows(features: Features, rows: Rows, labelled: bool = True) -> dict[int, str]:
-    """The rows that cannot be used: number -> why."""
+    """Find the rows that cannot be used: number -> why."""
     return {i: str(found) for i, found in tried(features, rows, labelled) if isinstance(found, UserError)}

@@ -19,7 +19,7 @@ def epoch_batches(
     group_by_length: bool = True,
     tokens: int | None = None,
 ) -> list[list[int]]:
-    """The batches of one epoch as lists of row numbers; every row stands in exactly one.
+    """Make the batches of one epoch, lists of row numbers; every row is in exactly one.
 
     With `tokens`, a batch holds as many rows as fit into so many tokens, padding included, instead of `batch_size`.
     """
@@ -39,7 +39,7 @@ def epoch_batches(
 
 
 def _filled(order: list[int], lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """The rows in order, each batch closed before its padded size would pass `tokens`."""
+    """Fill batches with the rows in order, each closed before its padded size would pass `tokens`."""
     batches, longest = [[]], 0
     for row in order:
         longest = max(longest, lengths[row])
@@ -76,11 +76,11 @@ class BatchStream:
         self._ends = [0]  # with `tokens`: how many batches the first 0, 1, 2, ... epochs have together
 
     def per_epoch(self) -> int:
-        """Batches of the first epoch (of every epoch, without `tokens`)."""
+        """Count the batches of the first epoch (without `tokens`: of every epoch)."""
         return -(-self.rows // self._batch_size) if self._tokens is None else len(self._epoch(0))
 
     def begin(self, epoch: int) -> int:
-        """The number of the first batch of an epoch over the rows."""
+        """Return the number of the first batch of an epoch over the rows."""
         if self._tokens is None:
             return epoch * self.per_epoch()
         while len(self._ends) <= epoch:

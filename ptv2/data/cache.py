@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import datasets
+import datasets.config
 from datasets import Dataset
 
 from ptv2.backbone import tokenizer_fingerprint
@@ -20,7 +20,7 @@ from ptv2.rows.rows import Rows
 
 
 def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
-    """Features of all rows, one or more per row, in the rows' order.
+    """Encode all rows: one or more features per row, in the rows' order.
 
     The cache's key is the content: rows, tokenizer, the parts of the card that matter, and the version of the code.
     """
@@ -53,7 +53,7 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
 
 @contextmanager
 def only_one(file: Path) -> Iterator[None]:
-    """One process at a time makes `file`: of several ranks or runs the first tokenises and the others read.
+    """Let one process at a time make `file`: of several ranks or runs the first tokenises and the others read.
 
     Raises:
         UserError: its folder cannot be written.
@@ -83,5 +83,5 @@ def _encode_rows(
 
 
 def cache_folder() -> Path:
-    """Where tokenised features are kept: PTV2_CACHE, or a folder beside the datasets library's cache."""
+    """Return the folder of tokenised features: PTV2_CACHE, or one beside the datasets library's cache."""
     return Path(os.environ.get("PTV2_CACHE") or Path(datasets.config.HF_DATASETS_CACHE) / "ptv2")

@@ -7,7 +7,7 @@ from ptv2.kinds.features import Feature
 
 
 def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to_max: bool = False) -> dict[str, Any]:
-    """The batch of drawn features, those of one task in a row; see `TaskDataModule`."""
+    """Collate drawn features into a batch, those of one task side by side; see `TaskDataModule`."""
     names = list(dict.fromkeys(name for name, _ in drawn))
     length = max(tasks[name].card.max_length for name in names) if pad_to_max else None
     if len(names) > 1 and length is None:
@@ -20,5 +20,5 @@ def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to
 
 
 def _texts(ids: list) -> list[list[int]]:
-    """The token ids of a feature's texts: one, or one per choice."""
+    """Return the token ids of each text of a feature: one text, or one per choice."""
     return ids if ids and isinstance(ids[0], list) else [ids]

@@ -47,7 +47,7 @@ class TaskDataModule(L.LightningDataModule):
     def mixture(self, world: int = 1) -> MixtureBatches:
         """Draw the training batches that `world` ranks share, from where this run starts."""
         config, limits = self.run_config, self.run_config.trainer
-        lengths = {name: data.encoded("train")["length"][:] for name, data in self.tasks.items()}
+        lengths: dict[str, Sequence[int]] = {n: data.encoded("train")["length"][:] for n, data in self.tasks.items()}
         draw = partial(MixtureBatches, lengths, joint_sizes(self.config, world), config.mixture, config.seed)
         epochs = [limits["max_epochs"]] if limits.get("max_epochs") not in (None, -1) else []
         if limits.get("max_steps", -1) > 0:
@@ -56,8 +56,10 @@ class TaskDataModule(L.LightningDataModule):
         return draw(epochs=max(1, min(epochs, default=1)), start=self.start)
 
     def state_dict(self) -> dict[str, int]:
-        """Part of every checkpoint: the batches that were trained on."""
-        return {"batches": self.trainer.fit_loop.epoch_loop.batch_progress.total.processed}
+        """Return what every checkpoint holds of the data: the number of batches that were trained on."""
+        assert self.trainer is not None
+        batches: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total  # typed without `processed`
+        return {"batches": batches.processed}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         self.start = state["batches"]
@@ -81,7 +83,7 @@ class TaskDataModule(L.LightningDataModule):
         } | {f"tasks.{name}": _sizes(data.encoded("train")["length"][:]) for name, data in self.tasks.items()}
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
-        """Of the content of every split's rows, by task."""
+        """Return the fingerprint of each split's rows, by task."""
         return {
             name: {split: rows.fingerprint for split, rows in data.rows.items()} for name, data in self.tasks.items()
         }
@@ -93,14 +95,14 @@ class TaskDataModule(L.LightningDataModule):
         return self.eval_dataloaders("test")
 
     def eval_dataloaders(self, split: str) -> list[DataLoader]:
-        """A loader per task that has the split, rows in batches of like length."""
+        """Make a loader per task that has the split, with rows of like length in a batch."""
         return [self.eval_dataloader(name, split) for name, data in self.tasks.items() if split in data.rows]
 
     def eval_dataloader(self, name: str, split: str) -> DataLoader:
         return self.joint_dataloader([name], split)
 
     def joint_dataloader(self, names: Sequence[str], split: str) -> DataLoader:
-        """One pass over the split of several tasks, in batches of like length whatever their task."""
+        """Make a loader for one pass over a split of several tasks, rows of like length in a batch of any tasks."""
         tasks, size = list(self.tasks), self.config.eval_batch_size
         lengths = {
             (tasks.index(name), row): length
@@ -129,7 +131,9 @@ class _Joint(Dataset):
     """The features of one split of all tasks, found by (task's number, row)."""
 
     def __init__(self, tasks: dict[str, TaskData], split: str):
-        self.sets = [(name, data.encoded(split)) if split in data.rows else (name, []) for name, data in tasks.items()]
+        self.sets: list[tuple[str, Any]] = [  # a Dataset of features, or an empty list
+            (name, data.encoded(split) if split in data.rows else []) for name, data in tasks.items()
+        ]
 
     def __len__(self) -> int:
         return sum(len(rows) for _, rows in self.sets)
@@ -143,6 +147,6 @@ class _Joint(Dataset):
 
 
 def _sizes(lengths: list[int]) -> str:
-    """What batches take from a task's features: how many there are and how long each is."""
+    """Describe what batches take from a task's features: how many there are and how long each is."""
     digest = hashlib.sha256(repr(lengths).encode()).hexdigest()
     return f"{len(lengths)} features of {sum(lengths)} tokens ({digest[:8]})"

@@ -80,7 +80,7 @@ class MixtureBatches(Sampler[Draw]):
             yield sorted(batch, key=lambda drawn: drawn[0]) if self.slots > 1 else batch
 
     def tasks(self, epoch: int) -> Tensor:
-        """The task of each draw of an epoch, [steps * slots]."""
+        """Draw the tasks of an epoch, [steps * slots]."""
         generator = torch.Generator().manual_seed((own_seed(self.seed, "mixture") << 20) + epoch)
         count, offset = self.steps * self.slots, torch.rand(1, generator=generator, dtype=torch.float64)
         points = (torch.arange(count, dtype=torch.float64) + offset) / count
@@ -89,12 +89,12 @@ class MixtureBatches(Sampler[Draw]):
         return tasks[torch.randperm(count, generator=generator)]
 
     def shares(self, epoch: int) -> list[float]:
-        """The share of each task in an epoch's draws."""
+        """Return the share of each task in an epoch's draws."""
         progress = min(1.0, epoch / (self.epochs - 1)) if self.epochs > 1 else 0.0
         return shares(self.sizes, self.config, progress)
 
     def _before(self, epoch: int) -> Tensor:
-        """How often each task was drawn before an epoch."""
+        """Count how often each task was drawn before an epoch."""
         if self.config.dry == "stop":  # every epoch begins every task anew
             return torch.tensor([stream.begin(epoch) for stream in self.streams])
         while len(self._counted) <= epoch:
@@ -103,7 +103,7 @@ class MixtureBatches(Sampler[Draw]):
         return self._counted[epoch].clone()
 
     def _steps(self) -> int:
-        """Steps of an epoch: as asked, or one pass over as many rows as there are, or until the first task is dry."""
+        """Count the steps of an epoch: as asked, one pass over as many rows as there are, or until a task runs dry."""
         asked = self.config.steps_per_epoch
         if self.config.dry == "cycle":
             return asked or math.ceil(sum(stream.per_epoch() for stream in self.streams) / self.slots)
@@ -120,7 +120,7 @@ class MixtureBatches(Sampler[Draw]):
 
 
 def shares(sizes: dict[str, int], config: MixtureConfig, progress: float = 0.0) -> list[float]:
-    """The share of each task, from its number of rows n; they sum to 1.
+    """Compute the share of each task from its number of rows n; the shares sum to 1.
 
     proportional: n. capped:K: min(n, K). temperature:T[:K]: min(n, K)^(1/T) (Raffel et al. 2020, section 3.5.2).
     sqrt: n^(1/2). equal: 1. weights: as `mixture.weights` says. annealed: n^a, where a falls from 1 in the first epoch
@@ -150,7 +150,7 @@ def shares(sizes: dict[str, int], config: MixtureConfig, progress: float = 0.0) 
 
 
 def _weights(sizes: dict[str, int], config: MixtureConfig) -> list[float]:
-    """`mixture.weights` in the order of the tasks."""
+    """Return `mixture.weights` in the order of the tasks."""
     where = "mixture.weights"
     if config.sampling != "weights":
         raise UserError(f"given, but mixture.sampling is '{config.sampling}'", where=where, do="set sampling: weights")
@@ -171,5 +171,5 @@ def _positive(number: str) -> bool:
 
 
 def own_seed(seed: int, name: str) -> int:
-    """A seed for one part of the draw: what a task draws does not depend on the other tasks."""
+    """Derive a seed for one part of the draw: what a task draws does not depend on the other tasks."""
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:5])

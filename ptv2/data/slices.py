@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from torch.utils.data import Sampler
 
 from ptv2.config.schema import DataConfig
-from ptv2.data.mixture import Draw
+from ptv2.data.mixture import Draw, MixtureBatches
 
 DUMMY = -1  # the `row` of a dummy row in a collated batch
 
@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
 class Slices(Sampler[list[Drawn]]):
     """Each batch of a sampler as one rank's slice of it."""
 
-    def __init__(self, batches: Sampler[Draw] | Sequence[Draw], rank: int, world: int):
+    def __init__(self, batches: MixtureBatches | Sequence[Draw], rank: int, world: int):
         self.batches, self.rank, self.world = batches, rank, world
 
     def __iter__(self) -> Iterator[list[Drawn]]:

@@ -75,7 +75,7 @@ class TaskData:
         self._encoded: dict[str, Dataset] = {}
 
     def encoded(self, split: str) -> Dataset:
-        """The features of a split, tokenised now or read from the cache.
+        """Return the features of a split, tokenised now or read from the cache.
 
         Raises:
             UserError: a row cannot be used.
@@ -102,27 +102,27 @@ class TaskData:
         return rows.select([i for i in range(len(rows.data)) if i not in bad])
 
     def references(self, split: str) -> list[Any]:
-        """The gold answer of each row."""
-        return [self.features.reference(row) for row in self.rows[split].data]
+        """Return the gold answer of each row."""
+        return [self.features.reference(row) for row in self.rows[split]]
 
     def score(self, split: str, outputs: dict[int, list[Any]], metrics: list[str] | None = None) -> dict[str, float]:
-        """The card's metrics (or these) over a split, from what the head decoded for each row."""
-        rows = self.rows[split].data
+        """Compute the card's metrics (or these) over a split, from what the head decoded for each row."""
+        rows = self.rows[split]
         predictions = [self.features.prediction(row, outputs[i]) for i, row in enumerate(rows)]
         sides = [self.features.side(row, outputs[i]) for i, row in enumerate(rows)]
         return score(metrics or self.card.metrics, predictions, self.references(split), self.label_names(), sides)
 
     def tune(self, split: str, outputs: dict[int, list[Any]]) -> float | None:
-        """What the kind chooses on a scored split, see `Features.tune`."""
+        """Return what the kind chooses on a scored split, see `Features.tune`."""
         return self.features.tune(self.rows[split].data, outputs, self.references(split))
 
     def baseline_scores(self) -> dict[str, dict[str, float]]:
-        """Scores without a model, by split: the majority label of the training rows, or what the kind has instead."""
+        """Score answers without a model, by split: the training rows' majority label, or what the kind has instead."""
         scores, training = {}, self.references("train")
         for split in set(self.rows) - {"train"}:
             gold = self.references(split)
             guesses = self.features.guesses(self.rows[split].data, training, gold)
-            sides = [self.features.side(row, []) for row in self.rows[split].data]
+            sides = [self.features.side(row, []) for row in self.rows[split]]
             metrics = [metric for metric in self.card.metrics if metric not in TEXT_FREE]
             scores[split] = score(metrics, guesses, gold, self.label_names(), sides)
         return scores

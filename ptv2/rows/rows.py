@@ -2,8 +2,9 @@
 
 import hashlib
 import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from datasets import Dataset
 
@@ -33,6 +34,10 @@ class Rows:
     fingerprint: str
     places: Places
     kept: tuple[int, ...] | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the rows, each a dict."""
+        return iter(cast(Iterable[dict[str, Any]], self.data))
 
     def where(self, i: int) -> str:
         """Where row `i` stands: file and line, or the split and the row's number in it (from 0)."""

@@ -14,7 +14,7 @@ LIBRARIES = ("torch", "lightning", "transformers", "datasets", "torchmetrics")
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware that a result depends on."""
+    """Return the versions and the hardware that a result depends on."""
     return {
         "versions": {"ptv2": __version__, "python": platform.python_version()}
         | {name: version(name) for name in LIBRARIES},
@@ -35,7 +35,7 @@ def _cpu_name() -> str:
 
 
 def _git_revision() -> str | None:
-    """Revision of the checkout this package runs from, `+` where it was changed; None outside a checkout."""
+    """Return the revision of the checkout that this package runs from, with `+` if changed; None outside a checkout."""
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:

@@ -24,10 +24,10 @@ class FolderLock:
         self.file: TextIO | None = None
 
     def take(self) -> None:
-        """Take the lock of a folder that exists; nothing if it is ours already. Of several ranks, the first takes it.
+        """Take the lock of a folder that exists, unless this process has it; of several ranks, rank zero takes it.
 
         Raises:
-            UserError: another process has it.
+            UserError: another process has the lock.
         """
         if self.file is not None or rank_zero_only.rank != 0:
             return

@@ -10,8 +10,9 @@ from ptv2.runtime.ranks import gather
 
 
 def state() -> dict[str, Any]:
-    """Of this process: Python's, NumPy's, torch's, and its CUDA device's where there is one."""
-    kind, keys, *rest = np.random.get_state()
+    """Return the states of this process: Python's, NumPy's, torch's, and its CUDA device's where there is one."""
+    legacy: Any = np.random.get_state()  # a tuple
+    kind, keys, *rest = legacy
     return {
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
@@ -21,12 +22,12 @@ def state() -> dict[str, Any]:
 
 
 def of_all_ranks() -> list[dict[str, Any]]:
-    """The states of every rank, on every rank."""
+    """Gather the states of all ranks, on every rank."""
     return gather(state())
 
 
 def put_back(states: list[dict[str, Any]], rank: int, world: int) -> None:
-    """Set this rank's. A run on another number of ranks draws anew: what it would have drawn is no one's state."""
+    """Restore this rank's states, if the world size is the same: no saved state belongs to other ranks."""
     if len(states) != world:
         return
     saved = states[rank]

@@ -29,22 +29,22 @@ PATIENCE = 30  # seconds in which ranks that end together have ended
 
 
 def joined() -> bool:
-    """Whether there is a process group."""
+    """Tell whether there is a process group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def world() -> int:
-    """How many ranks the process group has."""
+    """Return the world size: the number of ranks of the process group."""
     return dist.get_world_size() if joined() else 1
 
 
 def is_zero() -> bool:
-    """Whether this process is the one that writes; known from the environment before there is a process group."""
+    """Tell whether this process is the one that writes; the environment says so before there is a process group."""
     return rank_zero_only.rank == 0
 
 
 def gather(value: Any) -> list[Any]:
-    """The value of each rank, on all ranks, in their order."""
+    """Gather the value of each rank, on all ranks, in their order."""
     if world() == 1:
         return [value]
     values: list[Any] = [None] * world()
@@ -53,7 +53,7 @@ def gather(value: Any) -> list[Any]:
 
 
 def summed(values: Sequence[float], device: torch.device | str = "cpu") -> list[float]:
-    """Each number summed over the ranks, the same on all of them."""
+    """Sum each number over the ranks; the sums are the same on all of them."""
     if world() == 1:
         return list(values)
     totals = torch.tensor(values, dtype=torch.float64, device=device)
@@ -62,13 +62,13 @@ def summed(values: Sequence[float], device: torch.device | str = "cpu") -> list[
 
 
 def wait() -> None:
-    """Until all ranks are here."""
+    """Wait until all ranks are here."""
     if world() > 1:
         dist.barrier()
 
 
 def silence_others() -> None:
-    """Ranks other than zero print errors alone: what all of them would say is said once."""
+    """Let ranks other than zero print errors alone: what all of them would say is said once."""
     if not is_zero():
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
         warnings.simplefilter("ignore")
@@ -76,7 +76,7 @@ def silence_others() -> None:
 
 @contextmanager
 def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
-    """All ranks, in step: starts their processes where nothing else has, and waits for all of them.
+    """Bring all ranks together: start their processes where nothing else has, and wait for all of them.
 
     What every rank looks up for itself (is the run finished? where does it go on?) is looked up before this, what
     rank zero writes is written inside, so no rank sees a folder that another has begun to change.
@@ -105,12 +105,12 @@ def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
 
 
 def joint(error: BaseException) -> bool:
-    """Whether all ranks end with this, and together."""
+    """Tell whether all ranks end with this error, and together."""
     return isinstance(error, Joint) or (isinstance(error, Stopped) and error.saved is not None)
 
 
 def end_others(processes: list[subprocess.Popen], seconds: float) -> None:
-    """End the ranks that this one has started, those that do not end by themselves in so many seconds."""
+    """Kill the ranks that this one has started and that do not end by themselves within so many seconds."""
     children = processes.copy()
     # Lightning's observer has the same list. It looks every five seconds, and kills this process for their exit codes.
     processes.clear()

@@ -10,7 +10,8 @@ import sys
 import time
 from typing import Any
 
-from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from ptv2.errors import UserError
 from ptv2.runtime.ranks import is_zero
@@ -19,18 +20,18 @@ PATIENCE = 60  # seconds in which a requeued job is ended
 
 
 def on_slurm() -> bool:
-    """Whether SLURM started this process as one of the run's ranks (and not torchrun, inside a SLURM job)."""
+    """Tell whether SLURM started this process as one of the run's ranks (and not torchrun, inside a SLURM job)."""
     interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
     return "SLURM_NTASKS" in os.environ and not interactive and not TorchElasticEnvironment.detect()
 
 
 def slurm_environment() -> SLURMEnvironment:
-    """Lightning's view of the allocation, without its requeueing."""
+    """Make Lightning's view of the allocation, without its requeueing."""
     return SLURMEnvironment(auto_requeue=False)
 
 
 def check_allocation(trainer: dict[str, Any]) -> None:
-    """Compare `trainer.devices` and `trainer.num_nodes` with what SLURM gave; ranks that never come are waited for.
+    """Compare `trainer.devices` and `trainer.num_nodes` with the SLURM job; a run waits for ever for ranks it lacks.
 
     Raises:
         UserError: they do not match.
@@ -53,13 +54,13 @@ def check_allocation(trainer: dict[str, Any]) -> None:
 
 
 def job_id() -> str | None:
-    """What `scontrol` calls this job: ARRAY_TASK for one of an array; None outside SLURM."""
+    """Return the id that `scontrol` knows this job by: ARRAY_TASK for one of an array; None outside SLURM."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
 
 
 def requeue_from_rank_zero() -> None:
-    """Put this job back into the queue, which also ends it; nothing outside SLURM.
+    """Put this job back into the queue, which also ends it; do nothing outside SLURM.
 
     The other ranks wait for their end: the first that left would take rank zero with it (`srun --kill-on-bad-exit`).
     """

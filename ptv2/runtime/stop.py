@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 GO_ON = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
 
@@ -47,7 +48,7 @@ class Asked:
         self.reset()
 
     def reset(self) -> None:
-        """Nothing was asked of this process yet."""
+        """Forget what was asked of this process."""
         self.number: int | None = None
         self.holding = self.saving = False
         self.process = os.getpid()
@@ -76,10 +77,10 @@ def note_early() -> None:
 
 @contextmanager
 def handling() -> Iterator[None]:
-    """SIGTERM and SIGUSR1 raise `Stopped` inside, unless they are held.
+    """Raise `Stopped` for SIGTERM and SIGUSR1 inside the block, unless they are held.
 
     Raises:
-        Stopped: one came before.
+        Stopped: a signal came before the block.
     """
     early = asked.number
     asked.reset()
@@ -95,7 +96,7 @@ def handling() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """SIGTERM, SIGUSR1 and the first Ctrl-C are only noted inside."""
+    """Only note SIGTERM, SIGUSR1 and the first Ctrl-C inside the block."""
     asked.reset()
     asked.holding = True
     before = _install(*CODES)
@@ -107,7 +108,7 @@ def held() -> Iterator[None]:
 
 
 def leave_signals(_worker: int = 0) -> None:
-    """For a process that loads data: signals are its parent's business, which ends it when it is time.
+    """Ignore signals in a process that loads data: they are for its parent, which ends it when it is time.
 
     A group of processes gets its signals together, and a worker that dies of one would fail the step to be finished.
     What goes wrong in loading reaches the parent as an error; a thread of a worker whose parent has gone says nothing.
@@ -119,17 +120,17 @@ def leave_signals(_worker: int = 0) -> None:
 
 @atexit.register
 def _end_workers() -> None:
-    """Python waits at its exit for children that it asks to end with SIGTERM, which ours ignore."""
+    """Kill the workers: at its exit Python asks its children with SIGTERM to end and waits, but ours ignore SIGTERM."""
     for child in multiprocessing.active_children():
         child.kill()
 
 
-def _install(*numbers: int) -> dict[int, object]:
+def _install(*numbers: int) -> dict[int, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}  # Python has signals in the main thread only
     return {number: signal.signal(number, asked) for number in numbers}
 
 
-def _restore(before: dict[int, object]) -> None:
+def _restore(before: dict[int, Any]) -> None:
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -16,7 +16,7 @@ class Wheel:
     requirement: str
 
     def folder(self, inside: str) -> Path:
-        """The folder `inside` the package, found without importing it.
+        """Find the folder `inside` the package, without importing it.
 
         Raises:
             UserError: the wheel is not installed.
@@ -36,7 +36,11 @@ class Wheel:
 
 
 def check_files(files: list[Path], root: Path, sha256: str, wheel: Wheel, what: Path) -> None:
-    """Compares the digest of one file's bytes, or of the names and bytes of several, with the expected one."""
+    """Compare the digest of one file's bytes, or of the names and bytes of several, with the expected one.
+
+    Raises:
+        UserError: a file is missing, or the digest differs.
+    """
     digest = hashlib.sha256()
     for file in files:
         if not file.is_file():

@@ -78,7 +78,9 @@ def test_predictions_that_collapse(scene, outcome):
     pushed = "import torch; self.heads['topics'].out.bias.data.copy_(torch.tensor([100.0, -100.0]))"
     ended = scene.run("optim.lr=1e-9", before=at_step(0, pushed))
     assert ended.code == 0
-    assert ended.line.startswith("warning: topics: every validation row is predicted as 'animal' since two validations")
+    assert ended.line.startswith(
+        "warning: topics: every validation row is predicted as 'animal' in the last two validations"
+    )
     outcome("predictions collapse to one class", "warned once, with advice")
 
 

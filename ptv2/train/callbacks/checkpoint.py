@@ -18,7 +18,7 @@ from ptv2.train.lightning_private import dump_checkpoint, logged_batches, positi
 
 
 class Checkpoints(Checkpoint):
-    """Saves after every epoch, every `save_every` steps, and after a validation that is the best so far.
+    """Save after every epoch, every `save_every` steps, and after a validation that is the best so far.
 
     All of it happens at a boundary: before a batch that begins a step, or at an epoch's end. Then a step is whole, with
     its validation and its line in the log, and a run that goes on from there does and writes what it would have.
@@ -70,7 +70,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
         if self.resumed is not None:
-            self._put_back(trainer)
+            self._put_back(trainer, self.resumed)
         if not at_boundary(trainer, batch_idx):
             return
         step = trainer.global_step
@@ -127,6 +127,7 @@ class Checkpoints(Checkpoint):
         """Point last.ckpt to it, on demand best.ckpt to the best, and remove what none of the last ones needs."""
         files.link(path, self.folder / "last.ckpt")
         if best:
+            assert self.best is not None
             files.link(self.best, self.folder / "best.ckpt")
         needed = {step for pair in self.kept for step in pair}
         for step, old in files.by_step(self.folder).items():
@@ -152,9 +153,10 @@ class Checkpoints(Checkpoint):
                 self.best_step, self.best_score = state["best_step"], state["best_score"]
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] - set by fit()
         checkpoint["format"] = files.FORMAT
         checkpoint["data"] = self.fingerprints
-        checkpoint["draw"] = trainer.datamodule.drawn(trainer.world_size)
+        checkpoint["draw"] = data.drawn(trainer.world_size)
         checkpoint["random"] = randomness.of_all_ranks()
         checkpoint["logged"] = logged_batches(trainer)
         set_position(checkpoint["loops"]["fit_loop"], *position(trainer))
@@ -162,15 +164,19 @@ class Checkpoints(Checkpoint):
     def on_load_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         self.saved, self.resumed = checkpoint["global_step"], checkpoint
 
-    def _put_back(self, trainer: L.Trainer) -> None:
-        randomness.put_back(self.resumed["random"], trainer.global_rank, trainer.world_size)
-        set_logged_batches(trainer, self.resumed["logged"])
+    def _put_back(self, trainer: L.Trainer, resumed: dict[str, Any]) -> None:
+        randomness.put_back(resumed["random"], trainer.global_rank, trainer.world_size)
+        set_logged_batches(trainer, resumed["logged"])
         self.resumed = None
 
 
 @contextmanager
 def same_error(trainer: L.Trainer) -> Iterator[None]:
-    """What the first rank cannot write is an error on every rank, so that none waits for one that has gone."""
+    """Raise on every rank what rank zero cannot write, so that none waits for one that has gone.
+
+    Raises:
+        Joint: on every rank, with the first rank's error.
+    """
     problem = None
     try:
         yield
@@ -183,5 +189,5 @@ def same_error(trainer: L.Trainer) -> Iterator[None]:
 
 
 def at_boundary(trainer: L.Trainer, batch_idx: int) -> bool:
-    """Whether a batch that starts is the first of an optimizer step."""
+    """Tell whether a batch that starts is the first of an optimizer step."""
     return batch_idx % trainer.accumulate_grad_batches == 0

@@ -1,4 +1,4 @@
-"""Guards: a loss that is no number, predictions that name one class only, a step that hangs."""
+"""Guards: a non-finite loss, predictions that name one class only, a step that hangs."""
 
 import faulthandler
 import json
@@ -22,7 +22,7 @@ from ptv2.train.callbacks.checkpoint import at_boundary
 
 
 class FiniteGuard(Callback):
-    """Looks at loss and gradients before every update. One that is not finite, on any rank, never reaches the weights.
+    """Check loss and gradients before every update: a non-finite one, on any rank, never reaches the weights.
 
     The rows of the step's batches are written to `nonfinite-<step>.json` in the run folder, one file per rank.
 
@@ -83,9 +83,9 @@ class FiniteGuard(Callback):
 
 
 class CollapseGuard(Callback):
-    """Warns when a classifier names the same class for every validation row, twice in a row.
+    """Warn when a classifier predicts the same class for every validation row in two validations in a row.
 
-    Once is common in the first steps. It says so again only after it was over.
+    One such validation is common in the first steps. The warning comes again only after the collapse was over.
     """
 
     def __init__(self) -> None:
@@ -100,8 +100,9 @@ class CollapseGuard(Callback):
             self.times[task] = self.times.get(task, 0) + 1 if collapsed else 0
             if self.times[task] == 2:
                 warnings.warn(
-                    f"{task}: every validation row is predicted as '{named.pop()}' since two validations; the prompt "
-                    "has collapsed to one class: try a lower or higher optim.lr, optim.warmup, or another seed",
+                    f"{task}: every validation row is predicted as '{named.pop()}' in the last two validations; "
+                    "the prompt has collapsed to one class: try a lower or higher "
+                    "optim.lr, optim.warmup, or another seed",
                     stacklevel=1,
                 )
 
@@ -113,7 +114,7 @@ class CollapseGuard(Callback):
 
 
 class Watchdog(Callback):
-    """Ends a run whose step takes longer than `timeout` seconds: a hanging file system or collective never returns.
+    """End a run whose step takes longer than `timeout` seconds: a hanging file system or collective never returns.
 
     Where every thread stood is in `hang.txt` in the run folder. Loading a batch and one of validation are steps, too.
     """
@@ -123,14 +124,14 @@ class Watchdog(Callback):
         self.done = threading.Event()
         self.last = time.monotonic()
 
-    def alive(self, trainer: L.Trainer, *_: Any) -> None:
+    def alive(self, *_: Any, **__: Any) -> None:
         self.last = time.monotonic()
 
     on_train_batch_start = on_train_batch_end = on_train_epoch_end = alive
     on_validation_batch_start = on_validation_batch_end = on_validation_end = alive
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.alive(trainer)
+        self.alive()
         threading.Thread(target=self._watch, args=(trainer,), name="watchdog", daemon=True).start()
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -158,4 +159,5 @@ def _dump_name(trainer: L.Trainer, rank: int) -> str:
 
 def _finite_gradients(optimizer: torch.optim.Optimizer) -> bool:
     grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    return not grads or bool(torch.stack(torch._foreach_norm(grads)).isfinite().all())
+    norms = torch._foreach_norm(grads)  # pyright: ignore[reportPrivateImportUsage]
+    return not grads or bool(torch.stack(norms).isfinite().all())

@@ -11,12 +11,12 @@ from ptv2.train.lightning_private import EpochsFromOne
 
 
 def make_progress(log_every: int) -> Callback:
-    """What fits where the output goes."""
+    """Make the progress that fits the output: a bar on a terminal, lines in a file."""
     return TerminalProgress(leave=True) if sys.stdout.isatty() else PlainProgress(log_every)
 
 
 class TerminalProgress(EpochsFromOne):
-    """A bar per epoch, with the latest loss and score; finished ones stay."""
+    """Show a bar per epoch, with the latest loss and score; finished bars stay."""
 
     def get_metrics(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
         shown = super().get_metrics(trainer, module)
@@ -27,7 +27,7 @@ class TerminalProgress(EpochsFromOne):
 
 
 class PlainProgress(ProgressBar):
-    """A line every few steps and one per validation."""
+    """Print a line every few steps and one per validation."""
 
     def __init__(self, log_every: int):
         super().__init__()
@@ -37,7 +37,7 @@ class PlainProgress(ProgressBar):
         self.enabled = True
 
     def disable(self) -> None:
-        """Lightning's call on ranks other than zero."""
+        """Print nothing; Lightning calls this on ranks other than zero."""
         self.enabled = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:

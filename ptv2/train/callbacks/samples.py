@@ -13,7 +13,7 @@ SHOWN = 4  # rows per task
 
 
 class Samples(Callback):
-    """Source, reference and generated text of the first rows of each generating task.
+    """Show source, reference and generated text of the first rows of each generating task.
 
     All ranks generate, as each may hold a part of the backbone; the board of rank zero alone is a file.
     """
@@ -46,5 +46,5 @@ class Samples(Callback):
 
 
 def _cell(text: str) -> str:
-    """The text as a table's cell that shows it as it is: TensorBoard reads Markdown."""
+    """Escape the text so that a table's cell shows it as it is: TensorBoard reads Markdown."""
     return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(text, quote=False)).replace("\n", "<br>")

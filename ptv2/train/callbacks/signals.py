@@ -14,7 +14,7 @@ from ptv2.train.callbacks.checkpoint import Checkpoints, at_boundary
 
 
 class Signals(Callback):
-    """Holds SIGTERM, SIGUSR1 and the first Ctrl-C while training, and acts on them between two steps.
+    """Hold SIGTERM, SIGUSR1 and the first Ctrl-C while training, and act on them between two steps.
 
     The handlers only set a flag. All ranks agree on it at the same step, so one that got no signal does not wait for
     ever for the others. Lightning's own handlers, which save inside the handler, are replaced.
@@ -49,13 +49,13 @@ class Signals(Callback):
 
 
 def agreed(trainer: L.Trainer) -> int | None:
-    """The signal that some rank was asked to stop with, the same on all of them."""
+    """Return the signal that some rank was asked to stop with, the same on all of them; None if there was none."""
     if not trainer.strategy.reduce_boolean_decision(asked.number is not None, all=False):
         return None
     return next(number for number in gather(asked.number) if number is not None)
 
 
 def on_stop(stopped: Stopped) -> None:
-    """Called by `fit` once on every rank when a run was asked to stop and has saved."""
+    """Requeue the job if its time is up; `fit` calls this on every rank once a stopped run has saved."""
     if stopped.signal == signal.SIGUSR1:  # the time is up; SIGTERM is what `scancel` sends, and SLURM's own preemption
         requeue_from_rank_zero()

@@ -14,7 +14,7 @@ from ptv2.train.lightning_private import accumulates
 
 
 class TaskCurves(Callback):
-    """Per task, averaged since the last line: `train/<task>/loss`, `/share` of the rows, `/grad_norm` on the prompt.
+    """Log means since the last line per task: `train/<task>/loss`, `/share` of the rows, `/grad_norm` on the prompt.
 
     Every `cosine_every` steps the next gradient of each task is kept, and once every task has had one, the cosines
     between them are logged as `gradients/<task>~<task>`, with their mean. Below zero, two tasks pull the shared prompt
@@ -23,8 +23,8 @@ class TaskCurves(Callback):
 
     Args:
         tasks: their names.
-        log_every: optimiser steps between two lines.
-        cosine_every: optimiser steps between two measurements of the cosines; 0: never.
+        log_every: optimizer steps between two lines.
+        cosine_every: optimizer steps between two measurements of the cosines; 0: never.
     """
 
     def __init__(self, tasks: list[str], log_every: int, cosine_every: int):
@@ -98,7 +98,7 @@ class TaskCurves(Callback):
         return values | {"gradients/mean": sum(values.values()) / len(values)}
 
     def state_dict(self) -> dict[str, Any]:
-        """Part of every checkpoint: a run that goes on logs what it would have logged."""
+        """Return what every checkpoint holds of the curves: a resumed run logs what it would have logged."""
         return {"sums": self.sums, "kept": self.kept, "listening": self.listening}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
