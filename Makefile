@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow test-faults test-slurm lint clean
+.PHONY: help quickstart test test-slow test-faults test-slurm lint docs clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +37,9 @@ lint: $(INSTALLED)  ## ruff: rules and format; pyright: types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m basedpyright --pythonpath $(PY)
+
+docs: $(INSTALLED)  ## write the parts of docs/ that follow from the sources
+	$(PY) docs/floors.py
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache lightning_logs

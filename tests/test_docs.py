@@ -61,3 +61,38 @@ def test_the_readme_counts_the_faults_of_their_table():
     said = [re.search(r"(\d+) faults injected", text)[1] for text in (page, readme)]
     times = [int(times) for times in re.findall(r"^\| (\d+) \|", page, flags=re.M)]
     assert said[0] == said[1] == str(sum(times))
+
+
+PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")), *sorted(ROOT.glob("docs/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:ptv2|tests|configs|experiments|docs)/[\w./-]*)`", text)
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    missing = [name for name in named if not (ROOT / name).exists()]
+    missing += [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_architecture_names_what_its_files_define():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    pairs = [
+        (file, name)
+        for file, names in re.findall(r"`(ptv2/[\w/]+\.py)`: ((?:`\w+`(?:, )?)+)", text)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    assert len(pairs) > 20
+    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file, _ in pairs}
+    assert [pair for pair in pairs if not re.search(rf"^ *(?:class|def) {pair[1]}\b", sources[pair[0]], re.M)] == []
+
+
+def test_every_make_target_that_is_named_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    texts = [path.read_text(encoding="utf-8") for path in (*PAGES, *workflows)]
+    named = {name for text in texts for name in re.findall(r"(?:^ {4}|`|run: )make ([a-z-]+)", text, flags=re.M)}
+    nightly = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8"))
+    named |= set(nightly["jobs"]["slow"]["strategy"]["matrix"]["target"])
+    assert {"lint", "test", "test-slow"} <= named <= targets

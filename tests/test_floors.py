@@ -1,48 +1,10 @@
 """The house has floors: a folder imports what stands before it, and nothing imports back up (docs/architecture.md)."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-import ptv2
-
-PACKAGE = Path(ptv2.__file__).parent
-FLOORS = "errors runtime config metrics backbone rows artifact kinds methods data model train commands".split()
-"""From the ground up; the doors (`python -m ptv2.X`) stand on top of them."""
-
-
-def name_of(path: Path, package: Path) -> str:
-    """Dotted name of a module below the package, without the package's own."""
-    parts = path.relative_to(package).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports(package: Path) -> Iterator[tuple[str, str, bool]]:
-    """(importing module, imported module, when it is imported: True where not just for a type checker)."""
-    modules = {name_of(path, package): path for path in package.rglob("*.py")}
-    for importer, path in modules.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                if name != "ptv2" and not name.startswith("ptv2."):
-                    continue
-                found = name.removeprefix("ptv2").removeprefix(".")
-                while found and found not in modules:  # a name inside of a module
-                    found = found.rpartition(".")[0]
-                if found != importer:
-                    yield importer, found
-
-
-def floor(module: str) -> int:
-    """The number of a module's floor; doors stand above all others."""
-    first = module.partition(".")[0]
-    return FLOORS.index(first) if first in FLOORS else len(FLOORS)
+from floors import FIGURE, FLOORS, PACKAGE, arrows, figure, floor, imports
 
 
 def wrong_imports(package: Path) -> list[str]:
@@ -76,6 +38,15 @@ def test_no_folder_imports_one_above_it():
 
 def test_no_files_import_each_other():
     assert circles({(a, b) for a, b in imports(PACKAGE) if b}) == []
+
+
+def test_the_figure_shows_what_the_folders_import():
+    assert FIGURE.read_text(encoding="utf-8") == figure(arrows(PACKAGE)), "run: make docs"
+
+
+def test_the_figure_changes_with_an_import():
+    drawn = figure(arrows(PACKAGE) - {("data", "rows")})
+    assert "data imports rows" in figure(arrows(PACKAGE)) and "data imports rows" not in drawn
 
 
 def test_every_folder_says_in_one_line_what_lives_there():
