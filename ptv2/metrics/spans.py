@@ -1,27 +1,32 @@
 """Scores of tag sequences over whole spans."""
 
 import warnings
-from collections.abc import Sequence
+
+from ptv2.metrics.split import Split
 
 
-def span_f1(predictions: Sequence[list[str]], references: Sequence[list[str]], names: Sequence[str]) -> float:
+def span_f1(split: Split) -> float:
     """Micro F1 over whole entities (type and both ends), as conlleval and seqeval count them.
 
     A type without B- or I- before it (Few-NERD) counts as inside: neighbours of one type are one entity.
     """
     from seqeval.metrics import f1_score
 
-    predictions, references = ([[_prefixed(t) for t in tags] for tags in rows] for rows in (predictions, references))
+    predictions, references = (
+        [[_prefixed(t) for t in tags] for tags in rows] for rows in (split.predictions, split.references)
+    )
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # seqeval warns where nothing is predicted or a tag set has no prefix
         return float(f1_score(references, predictions))
 
 
-def span_f1_no_v(predictions: Sequence[list[str]], references: Sequence[list[str]], names: Sequence[str]) -> float:
+def span_f1_no_v(split: Split) -> float:
     """`span_f1` without the predicate's own spans, which are given away by the input (semantic roles)."""
-    predicted, gold = ([[_no_v(tag) for tag in tags] for tags in rows] for rows in (predictions, references))
-    return span_f1(predicted, gold, names)
+    predicted, gold = (
+        [[_no_v(tag) for tag in tags] for tags in rows] for rows in (split.predictions, split.references)
+    )
+    return span_f1(Split(predicted, gold, split.names))
 
 
 def _prefixed(tag: str) -> str:
