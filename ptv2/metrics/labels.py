@@ -23,11 +23,17 @@ def accuracy(split: Split) -> float:
 
 def f1(split: Split) -> float:
     """F1 of the last label, the positive class (GLUE: MRPC, QQP)."""
+    positive = f1_settings(split)["positive"]
     predicted, gold = (
-        torch.tensor([answer == split.names[-1] for answer in answers]).int()
+        torch.tensor([answer == positive for answer in answers]).int()
         for answers in (split.predictions, split.references)
     )
     return binary_f1_score(predicted, gold).item()
+
+
+def f1_settings(split: Split) -> dict[str, str]:
+    """Name the label whose F1 it is."""
+    return {"positive": split.names[-1]}
 
 
 def macro_f1(split: Split) -> float:

@@ -81,11 +81,16 @@ def span_f1_no_v(split: Split) -> float:
     return _f1(split, without="V")
 
 
+def span_settings(split: Split) -> dict[str, str]:
+    """Name the scheme in which the tags are read."""
+    tags = {tag for rows in (split.predictions, split.references) for tags in rows for tag in tags}
+    return {"scheme": scheme_of(split.names or tags)}
+
+
 def _f1(split: Split, without: str | None = None) -> float:
-    sequences = (split.predictions, split.references)
-    scheme = scheme_of(split.names or {tag for rows in sequences for tags in rows for tag in tags})
+    scheme = span_settings(split)["scheme"]
     found, gold = (
         {(row, span) for row, tags in enumerate(rows) for span in spans(tags, scheme) if span[0] != without}
-        for rows in sequences
+        for rows in (split.predictions, split.references)
     )
     return 2 * len(found & gold) / (len(found) + len(gold)) if found or gold else 0.0
