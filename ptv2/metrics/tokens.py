@@ -21,7 +21,7 @@ MARKS = r"\p{M}\p{Lm}\u200c\u200d"  # what goes on with a word: vowel signs, a t
 
 WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|{LETTER}[{LETTER}{MARKS}]*", regex.V1)
 ENGLISH_WORD = regex.compile(rf"[a-z0-9]+|[{UNSPACED}]\p{{M}}*|{OTHER}[{OTHER}{MARKS}]*", regex.V1)
-CHARACTER = regex.compile(rf"[{UNSPACED}]|\p{{Extended_Pictographic}}", regex.V1)
+CHARACTER = regex.compile(rf"[{UNSPACED}]|\p{{Extended_Pictographic}}|\p{{Regional_Indicator}}", regex.V1)
 SYMBOL = regex.compile(r"[^\s\p{P}\p{C}]")
 ACCENTED = regex.compile(r"[\p{Latin}--[a-zA-Z]]", regex.V1)
 

@@ -34,6 +34,7 @@ TEXTS = {  # script: text, its first half or so, BLEU's tokenizer
     "armenian": ("այսօր եղանակը շատ լավ է", "այսօր եղանակը", "13a"),
     "amharic": ("ዛሬ የአየር ሁኔታ ጥሩ ነው", "ዛሬ የአየር", "13a"),
     "emoji": ("😀🎉👍❤️🌍", "😀🎉", "char"),
+    "flags": ("🇩🇪🇫🇷🇯🇵🇺🇸", "🇩🇪🇫🇷", "char"),
     "numbers": ("3.5 1999 42 7 100", "3.5 1999", "13a"),
     "arabic numbers": ("٣٥ ١٩٩٩ ٤٢ ٧", "٣٥ ١٩٩٩", "13a"),
     "mixed": ("使用BERT模型预测3个标签", "使用BERT模型", "zh"),
