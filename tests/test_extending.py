@@ -11,7 +11,7 @@ import pytest
 from ptv2.commands import shell as command
 from ptv2.commands import tasks as cards
 from ptv2.kinds import KINDS
-from ptv2.metrics.table import LOWER_IS_BETTER, METRICS
+from ptv2.metrics.table import METRICS
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 WORDS = ["cat", "dog", "cow", "hen", "apple"]  # one for each star
@@ -36,13 +36,12 @@ def example(tmp_path, monkeypatch):
         (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PTV2_TASKS", str(tmp_path / "my_cards"))
-    for table, name in ((KINDS, "ordinal"), (METRICS, "distance")):
-        monkeypatch.setitem(table, name, None)
+    for table, name in ((KINDS, "ordinal"), (METRICS, "distance"), (METRICS, "accuracy")):
+        monkeypatch.setitem(table, name, table.get(name))
     spec = importlib.util.spec_from_file_location("ordinal", tmp_path / "ordinal.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    yield module
-    LOWER_IS_BETTER.discard("distance")
+    return module
 
 
 def test_the_example_trains_scores_and_predicts(example, tiny_bert, tmp_path, capfd):

@@ -6,6 +6,7 @@ states. `tasks/` holds the cards that ship with the package; `PTV2_TASKS` (a pat
 """
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class TaskCard:
     label: str = "label"  # field of the answer
     labels: list[str] | None = None  # names in the order of their ids; null: read from the training rows
     metrics: list[str] = field(default_factory=list)
+    language: str | None = None  # of texts that are scored, as an ISO 639 code (zh, de); null: their script decides
     max_length: int = 128  # tokens, special ones included
     on_bad_row: str = "error"  # error | skip: leave out rows that cannot be used, and say how many
     bad_row_limit: int = 100  # with skip: more bad rows than this in a split are an error all the same
@@ -105,6 +107,9 @@ def make_card(mapping: dict[str, Any], where: str = "task") -> TaskCard:
         raise UserError(f"max_length is {card.max_length}", where=f"{where}.max_length", do="use 4 or more tokens")
     if card.on_bad_row not in ("error", "skip"):
         raise UserError(f"on_bad_row is '{card.on_bad_row}'", where=f"{where}.on_bad_row", do="use error or skip")
+    if card.language is not None and not re.fullmatch("[a-z]{2,3}([-_][a-z0-9]+)*", card.language.lower()):
+        do = "use its ISO 639 code in quotation marks, e.g. 'zh', 'de' or 'no'"  # YAML reads a bare no as false
+        raise UserError(f"language is '{card.language}'", where=f"{where}.language", do=do)
     if card.labels is not None and len(set(card.labels)) != len(card.labels):
         raise UserError("a label name stands twice", where=f"{where}.labels")
     if card.labels is not None and len(card.labels) < 2:

@@ -1,6 +1,7 @@
 """One task's data: rows of each split, their features (cached by content), references and baseline."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from datasets import Dataset
@@ -13,7 +14,8 @@ from ptv2.errors import UserError
 from ptv2.kinds import KINDS
 from ptv2.kinds.check import check_card
 from ptv2.kinds.features import Features
-from ptv2.metrics.table import TEXT_FREE, score
+from ptv2.metrics.split import Split
+from ptv2.metrics.table import METRICS, score, settings
 from ptv2.rows.labels import Labels, class_names, labels_for
 from ptv2.rows.rows import Rows
 from ptv2.rows.sources import load_rows
@@ -110,7 +112,12 @@ class TaskData:
         rows = self.rows[split]
         predictions = [self.features.prediction(row, outputs[i]) for i, row in enumerate(rows)]
         sides = [self.features.side(row, outputs[i]) for i, row in enumerate(rows)]
-        return score(metrics or self.card.metrics, predictions, self.references(split), self.label_names(), sides)
+        return score(metrics or self.card.metrics, self._split(predictions, self.references(split), sides))
+
+    def scoring(self) -> dict[str, dict[str, dict[str, str]]]:
+        """What the metrics take from a split to score it by, by split and metric, such as BLEU's tokenizer."""
+        splits = sorted(set(self.rows) - {"train"})
+        return {split: settings(self.card.metrics, self._split([], self.references(split))) for split in splits}
 
     def tune(self, split: str, outputs: dict[int, list[Any]]) -> float | None:
         """Return what the kind chooses on a scored split, see `Features.tune`."""
@@ -123,9 +130,12 @@ class TaskData:
             gold = self.references(split)
             guesses = self.features.guesses(self.rows[split].data, training, gold)
             sides = [self.features.side(row, []) for row in self.rows[split]]
-            metrics = [metric for metric in self.card.metrics if metric not in TEXT_FREE]
-            scores[split] = score(metrics, guesses, gold, self.label_names(), sides)
+            metrics = [metric for metric in self.card.metrics if METRICS[metric].needs_text]
+            scores[split] = score(metrics, self._split(guesses, gold, sides))
         return scores
+
+    def _split(self, predictions: list[Any], references: list[Any], sides: Sequence[dict[str, Any]] = ()) -> Split:
+        return Split(predictions, references, self.label_names(), sides, self.card.kind, self.card.language)
 
     def label_names(self) -> list[str]:
         return self.labels.names if self.labels is not None else []

@@ -6,7 +6,7 @@ from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
 from ptv2.kinds import KINDS
 from ptv2.kinds.templates import check_template
-from ptv2.metrics.table import METRICS, SIDE_METRICS
+from ptv2.metrics.table import metric, metrics_of
 
 
 def check_card(card: TaskCard) -> None:
@@ -18,13 +18,10 @@ def check_card(card: TaskCard) -> None:
     if card.kind not in KINDS:
         raise UserError(f"unknown kind '{card.kind}'", where=f"{card.name}.kind", do=nearest(card.kind, KINDS))
     kind = KINDS[card.kind].features
-    for metric in card.metrics:
-        if metric not in METRICS | SIDE_METRICS:
-            do = nearest(metric, METRICS | SIDE_METRICS)
-            raise UserError(f"unknown metric '{metric}'", where=f"{card.name}.metrics", do=do)
-        if metric not in kind.metrics:
-            what = f"metric '{metric}' does not score kind '{card.kind}'"
-            raise UserError(what, where=f"{card.name}.metrics", do=f"use {', '.join(kind.metrics)}")
+    for name in card.metrics:
+        if card.kind not in metric(name, where=f"{card.name}.metrics").kinds:
+            what = f"metric '{name}' does not score kind '{card.kind}'"
+            raise UserError(what, where=f"{card.name}.metrics", do=f"use {', '.join(metrics_of(card.kind))}")
     for role in kind.roles:
         if role not in card.inputs:
             do = f"name the field, e.g. inputs: {{{role}: {role}}}"

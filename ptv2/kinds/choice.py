@@ -37,7 +37,6 @@ class ChoiceFeatures(Features):
     """
 
     optional_roles = ("choices", "choice[0-9]*")
-    metrics = ("accuracy",)
 
     @classmethod
     def has_labels(cls) -> bool:

@@ -25,7 +25,6 @@ class ClozeFeatures(Features):
     """
 
     roles = ("text", "query", "entities")
-    metrics = ("squad_em", "squad_f1")
 
     @classmethod
     def has_labels(cls) -> bool:

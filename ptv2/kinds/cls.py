@@ -18,7 +18,6 @@ class ClsFeatures(Features):
     """inputs: `text` and, for pairs, `pair`; label: one of `labels`."""
 
     optional_roles = ("pair",)
-    metrics = ("accuracy", "f1", "f1a", "macro_f1", "matthews", "em_question", "gender_parity")
 
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
@@ -37,8 +36,6 @@ class ClsFeatures(Features):
 
 class RegressionFeatures(ClsFeatures):
     """As classification, with a number as the answer."""
-
-    metrics = ("pearson", "spearman")
 
     @classmethod
     def has_labels(cls) -> bool:

@@ -31,7 +31,6 @@ class Features(ABC):
     version = 1  # of the code below: part of the key under which features are cached
     roles: tuple[str, ...] = ("text",)  # the inputs that a card must name
     optional_roles: tuple[str, ...] = ()  # patterns of those that it may name
-    metrics: tuple[str, ...] = ()  # what scores the kind
 
     def __init__(
         self, card: TaskCard, tokenizer: PreTrainedTokenizerBase, labels: Labels | None, decoder_only: bool = False

@@ -16,8 +16,6 @@ from ptv2.kinds.features import Row
 class MultilabelFeatures(ClsFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a list of names or ids."""
 
-    metrics = ("micro_f1", "macro_f1_multilabel", "accuracy")  # accuracy: the whole set is right
-
     @classmethod
     def label_values(cls, card: Any, rows: Any) -> list[object]:
         return [value for values in rows[card.label] for value in values or []]

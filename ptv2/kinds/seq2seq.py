@@ -40,7 +40,6 @@ class Seq2SeqFeatures(Features):
     """
 
     roles = ("source",)
-    metrics = ("bleu", "chrf", "rouge1", "rouge2", "rouge_l", "perplexity", "squad_em", "squad_f1")
 
     @classmethod
     def has_labels(cls) -> bool:

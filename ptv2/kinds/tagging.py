@@ -28,7 +28,6 @@ class TaggingFeatures(Features):
 
     roles = ("tokens",)
     optional_roles = ("predicate",)
-    metrics = ("span_f1", "span_f1_no_v")
 
     version = 2
 

@@ -5,40 +5,35 @@ groups, as a fraction.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 from ptv2.errors import UserError
-
-Answers = Sequence[Any]
-
-
-Sides = Sequence[dict[str, Any]]
+from ptv2.metrics.split import Split
 
 
-def em_question(predictions: Answers, references: Answers, sides: Sides) -> float:
+def em_question(split: Split) -> float:
     """Share of groups whose rows are all right (MultiRC: every answer of a question)."""
     right: dict[tuple[Any, ...], bool] = defaultdict(lambda: True)
-    for prediction, reference, group in zip(predictions, references, _groups(sides, "em_question"), strict=True):
+    for (prediction, reference), group in zip(split.rows(), _groups(split, "em_question"), strict=True):
         right[group] &= prediction == reference
     return sum(right.values()) / len(right)
 
 
-def gender_parity(predictions: Answers, references: Answers, sides: Sides) -> float:
+def gender_parity(split: Split) -> float:
     """Share of pairs with one prediction for both rows (AX-g); 0 where no pair is complete.
 
     The rows of AX-g with the indices 2i and 2i + 1 differ in the gender of a pronoun alone. `options.group` is the
     index, and rows whose partner is missing, as under `data.limit`, are left out.
     """
     pairs: dict[int, list[Any]] = defaultdict(list)
-    for prediction, (index, *_) in zip(predictions, _groups(sides, "gender_parity"), strict=True):
+    for prediction, (index, *_) in zip(split.predictions, _groups(split, "gender_parity"), strict=True):
         pairs[int(index) // 2].append(prediction)
     complete = [pair for pair in pairs.values() if len(pair) == 2]
     return sum(first == second for first, second in complete) / len(complete) if complete else 0.0
 
 
-def _groups(sides: Sides, metric: str) -> list[tuple[Any, ...]]:
-    groups = [side.get("group") for side in sides]
+def _groups(split: Split, metric: str) -> list[tuple[Any, ...]]:
+    groups = [side.get("group") for side in split.sides]
     if any(not group or None in group for group in groups):
         what = f"metric '{metric}' needs the group of every row"
         raise UserError(what, where="task.options.group", do="list fields that all rows have, e.g. [idx]")

@@ -1,7 +1,6 @@
 """Scores of label names, sets of label names, and numbers."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torchmetrics.functional import (
@@ -11,67 +10,81 @@ from torchmetrics.functional import (
 )
 from torchmetrics.functional.classification import binary_f1_score, multiclass_f1_score, multilabel_f1_score
 
-
-def accuracy(predictions: Sequence[Any], references: Sequence[Any], names: Sequence[str]) -> float:
-    """Share of equal answers."""
-    return sum(p == r for p, r in zip(predictions, references, strict=True)) / len(references)
+from ptv2.metrics.split import Split
 
 
-def f1(predictions: Sequence[str], references: Sequence[str], names: Sequence[str]) -> float:
+def accuracy(split: Split) -> float:
+    """Share of right answers: of right words in tagging, of rows whose whole set is right in multi-label tasks."""
+    answers = list(split.rows())
+    if split.kind == "tagging":
+        answers = [pair for tags in answers for pair in zip(*tags, strict=True)]
+    return sum(predicted == gold for predicted, gold in answers) / len(answers)
+
+
+def f1(split: Split) -> float:
     """F1 of the last label, the positive class (GLUE: MRPC, QQP)."""
-    positive = names[-1]
-    return binary_f1_score(
-        torch.tensor([p == positive for p in predictions]).int(),
-        torch.tensor([r == positive for r in references]).int(),
-    ).item()
+    positive = f1_settings(split)["positive"]
+    predicted, gold = (
+        torch.tensor([answer == positive for answer in answers]).int()
+        for answers in (split.predictions, split.references)
+    )
+    return binary_f1_score(predicted, gold).item()
 
 
-def macro_f1(predictions: Sequence[str], references: Sequence[str], names: Sequence[str]) -> float:
+def f1_settings(split: Split) -> dict[str, str]:
+    """Name the label whose F1 it is."""
+    return {"positive": split.names[-1]}
+
+
+def macro_f1(split: Split) -> float:
     """F1 averaged over the labels, each counted alike."""
-    predicted, gold = _ids(predictions, names), _ids(references, names)
-    return multiclass_f1_score(predicted, gold, num_classes=len(names), average="macro").item()
+    return multiclass_f1_score(*_ids(split), num_classes=len(split.names), average="macro").item()
 
 
-def matthews(predictions: Sequence[str], references: Sequence[str], names: Sequence[str]) -> float:
+def matthews(split: Split) -> float:
     """Matthews correlation (GLUE: CoLA); 0 where the predictions are all one label."""
-    predicted, gold = _ids(predictions, names), _ids(references, names)
-    return matthews_corrcoef(predicted, gold, task="multiclass", num_classes=len(names)).item()
+    return matthews_corrcoef(*_ids(split), task="multiclass", num_classes=len(split.names)).item()
 
 
-def pearson(predictions: Sequence[float], references: Sequence[float], names: Sequence[str]) -> float:
+def pearson(split: Split) -> float:
     """Pearson correlation; 0 where the predictions do not vary."""
-    return _correlation(pearson_corrcoef, predictions, references)
+    return _correlation(pearson_corrcoef, split)
 
 
-def spearman(predictions: Sequence[float], references: Sequence[float], names: Sequence[str]) -> float:
+def spearman(split: Split) -> float:
     """Spearman rank correlation; 0 where the predictions do not vary."""
-    return _correlation(spearman_corrcoef, predictions, references)
+    return _correlation(spearman_corrcoef, split)
 
 
-def micro_f1(predictions: Sequence[list[str]], references: Sequence[list[str]], names: Sequence[str]) -> float:
+def micro_f1(split: Split) -> float:
     """F1 over all pairs of row and label (multi-label)."""
-    return _multilabel_f1(predictions, references, names, "micro")
+    return _multilabel_f1(split, "micro")
 
 
-def macro_f1_multilabel(
-    predictions: Sequence[list[str]], references: Sequence[list[str]], names: Sequence[str]
-) -> float:
+def macro_f1_multilabel(split: Split) -> float:
     """F1 of each label over the rows, averaged over the labels; 0 for one that is neither predicted nor gold."""
-    return _multilabel_f1(predictions, references, names, "macro")
+    return _multilabel_f1(split, "macro")
 
 
-def _multilabel_f1(predictions: Sequence[list[str]], references: Sequence[list[str]], names: Sequence[str], how: str):
-    predicted, gold = (torch.tensor([[n in row for n in names] for row in rows]) for rows in (predictions, references))
-    return multilabel_f1_score(predicted.int(), gold.int(), num_labels=len(names), average=how).item()
+def _multilabel_f1(split: Split, average: str) -> float:
+    predicted, gold = (
+        torch.tensor([[name in row for name in split.names] for row in rows]).int()
+        for rows in (split.predictions, split.references)
+    )
+    return multilabel_f1_score(predicted, gold, num_labels=len(split.names), average=average).item()
 
 
-def _ids(answers: Sequence[str], names: Sequence[str]) -> torch.Tensor:
-    ids = {name: i for i, name in enumerate(names)}
-    return torch.tensor([ids[answer] for answer in answers])
+def _ids(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
+    """Label ids of the predictions and of the references."""
+    ids = {name: i for i, name in enumerate(split.names)}
+    predicted, gold = (
+        torch.tensor([ids[name] for name in answers]) for answers in (split.predictions, split.references)
+    )
+    return predicted, gold
 
 
-def _correlation(function: Callable, predictions: Sequence[float], references: Sequence[float]) -> float:
-    predicted, gold = torch.tensor(predictions).double(), torch.tensor(references).double()
+def _correlation(function: Callable, split: Split) -> float:
+    predicted, gold = torch.tensor(split.predictions).double(), torch.tensor(split.references).double()
     if len(gold) < 2 or predicted.std() == 0 or gold.std() == 0:
         return 0.0
     return function(predicted, gold).item()

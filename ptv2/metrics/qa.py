@@ -10,45 +10,38 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-Texts = Sequence[str]
+from ptv2.metrics.split import Split
 
 
-References = Sequence[Sequence[str]]
-
-
-Names = Sequence[str]
-
-
-def squad_em(predictions: Texts, references: References, names: Names = ()) -> float:
+def squad_em(split: Split) -> float:
     """Share of rows whose answer equals a gold one after normalisation."""
-    return _mean([_best(_exact, p, gold) for p, gold in zip(predictions, references, strict=True)])
+    return _mean([_best(_exact, p, gold) for p, gold in split.rows()])
 
 
-def squad_f1(predictions: Texts, references: References, names: Names = ()) -> float:
+def squad_f1(split: Split) -> float:
     """F1 over the words that the answer shares with its closest gold answer, averaged over rows."""
-    return _mean([row_f1(p, gold) for p, gold in zip(predictions, references, strict=True)])
+    return _mean([row_f1(p, gold) for p, gold in split.rows()])
 
 
-def has_answer_f1(predictions: Texts, references: References, names: Names = ()) -> float:
+def has_answer_f1(split: Split) -> float:
     """`squad_f1` of the rows that have an answer; 0 where there are none."""
-    return _mean([row_f1(p, gold) for p, gold in zip(predictions, references, strict=True) if gold])
+    return _mean([row_f1(p, gold) for p, gold in split.rows() if gold])
 
 
-def no_answer_f1(predictions: Texts, references: References, names: Names = ()) -> float:
+def no_answer_f1(split: Split) -> float:
     """`squad_f1` of the rows without an answer: the share for which none was given; 0 where there are no such rows."""
-    return _mean([row_f1(p, gold) for p, gold in zip(predictions, references, strict=True) if not gold])
+    return _mean([row_f1(p, gold) for p, gold in split.rows() if not gold])
 
 
-def cmrc_em(predictions: Texts, references: References, names: Names = ()) -> float:
+def cmrc_em(split: Split) -> float:
     """Share of rows whose answer equals a gold one without case and punctuation."""
-    same = (any(_bare(p) == _bare(g) for g in gold) for p, gold in zip(predictions, references, strict=True))
+    same = (any(_bare(p) == _bare(g) for g in gold) for p, gold in split.rows())
     return _mean([float(equal) for equal in same])
 
 
-def cmrc_f1(predictions: Texts, references: References, names: Names = ()) -> float:
+def cmrc_f1(split: Split) -> float:
     """F1 over the longest run of Chinese characters and Latin words shared with the closest gold answer."""
-    rows = zip(predictions, references, strict=True)
-    return _mean([max((_run_f1(_segments(p), _segments(g)) for g in gold), default=0.0) for p, gold in rows])
+    return _mean([max((_run_f1(_segments(p), _segments(g)) for g in gold), default=0.0) for p, gold in split.rows()])
 
 
 def row_f1(prediction: str, gold: Sequence[str]) -> float:

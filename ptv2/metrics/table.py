@@ -4,86 +4,112 @@ Values are fractions (0.97, not 97) or correlations. A card's first metric choos
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ptv2.errors import UserError, nearest
 from ptv2.metrics.groups import em_question, gender_parity
-from ptv2.metrics.labels import accuracy, f1, macro_f1, macro_f1_multilabel, matthews, micro_f1, pearson, spearman
+from ptv2.metrics.labels import (
+    accuracy,
+    f1,
+    f1_settings,
+    macro_f1,
+    macro_f1_multilabel,
+    matthews,
+    micro_f1,
+    pearson,
+    spearman,
+)
 from ptv2.metrics.qa import cmrc_em, cmrc_f1, has_answer_f1, no_answer_f1, squad_em, squad_f1
-from ptv2.metrics.spans import span_f1, span_f1_no_v
-from ptv2.metrics.text import bleu, chrf, perplexity, rouge1, rouge2, rouge_l
+from ptv2.metrics.spans import span_f1, span_f1_no_v, span_settings
+from ptv2.metrics.split import Split
+from ptv2.metrics.text import bleu, bleu_settings, chrf, perplexity, rouge1, rouge2, rouge_l, rouge_settings
 
-Metric = Callable[[Sequence[Any], Sequence[Any], Sequence[str]], float]  # predictions, references, label names
 
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
 
-SideMetric = Callable[[Sequence[Any], Sequence[Any], Sequence[dict[str, Any]]], float]  # ... and the rows' sides
+    Args:
+        function: the score of a split.
+        kinds: the kinds of task that it scores.
+        higher_is_better: whether the checkpoint with the highest value is the best.
+        needs_text: False for a metric of what the model thinks of the references alone: no text has to be generated
+            for it, and a baseline, which has no model, has no such score.
+        settings: what the function takes from the split's names or references, such as a tokenizer; None: nothing.
+    """
+
+    function: Callable[[Split], float]
+    kinds: tuple[str, ...]
+    higher_is_better: bool = True
+    needs_text: bool = True
+    settings: Callable[[Split], dict[str, str]] | None = None
+
+    def also(self, kind: str) -> "Metric":
+        """The same metric for one more kind."""
+        return replace(self, kinds=(*self.kinds, kind))
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": accuracy,
-    "f1": f1,
-    "f1a": f1,  # what MultiRC calls F1 over all answers
-    "macro_f1": macro_f1,
-    "matthews": matthews,
-    "pearson": pearson,
-    "spearman": spearman,
-    "span_f1": span_f1,
-    "span_f1_no_v": span_f1_no_v,
-    "micro_f1": micro_f1,
-    "macro_f1_multilabel": macro_f1_multilabel,
-    "squad_em": squad_em,
-    "squad_f1": squad_f1,
-    "has_answer_f1": has_answer_f1,
-    "no_answer_f1": no_answer_f1,
-    "cmrc_em": cmrc_em,
-    "cmrc_f1": cmrc_f1,
-    "bleu": bleu,
-    "chrf": chrf,
-    "rouge1": rouge1,
-    "rouge2": rouge2,
-    "rouge_l": rouge_l,
+    "accuracy": Metric(accuracy, kinds=("cls", "choice", "multilabel", "tagging")),
+    "f1": Metric(f1, kinds=("cls",), settings=f1_settings),
+    "f1a": Metric(f1, kinds=("cls",), settings=f1_settings),  # what MultiRC calls F1 over all answers
+    "macro_f1": Metric(macro_f1, kinds=("cls",)),
+    "matthews": Metric(matthews, kinds=("cls",)),
+    "em_question": Metric(em_question, kinds=("cls",)),
+    "gender_parity": Metric(gender_parity, kinds=("cls",)),
+    "pearson": Metric(pearson, kinds=("regression",)),
+    "spearman": Metric(spearman, kinds=("regression",)),
+    "micro_f1": Metric(micro_f1, kinds=("multilabel",)),
+    "macro_f1_multilabel": Metric(macro_f1_multilabel, kinds=("multilabel",)),
+    "span_f1": Metric(span_f1, kinds=("tagging",), settings=span_settings),
+    "span_f1_no_v": Metric(span_f1_no_v, kinds=("tagging",), settings=span_settings),
+    "squad_em": Metric(squad_em, kinds=("span", "cloze", "seq2seq")),
+    "squad_f1": Metric(squad_f1, kinds=("span", "cloze", "seq2seq")),
+    "has_answer_f1": Metric(has_answer_f1, kinds=("span",)),
+    "no_answer_f1": Metric(no_answer_f1, kinds=("span",)),
+    "cmrc_em": Metric(cmrc_em, kinds=("span",)),
+    "cmrc_f1": Metric(cmrc_f1, kinds=("span",)),
+    "bleu": Metric(bleu, kinds=("seq2seq",), settings=bleu_settings),
+    "chrf": Metric(chrf, kinds=("seq2seq",)),
+    "rouge1": Metric(rouge1, kinds=("seq2seq",), settings=rouge_settings),
+    "rouge2": Metric(rouge2, kinds=("seq2seq",), settings=rouge_settings),
+    "rouge_l": Metric(rouge_l, kinds=("seq2seq",), settings=rouge_settings),
+    "perplexity": Metric(perplexity, kinds=("seq2seq",), higher_is_better=False, needs_text=False),
 }
 
 
-SIDE_METRICS: dict[str, SideMetric] = {
-    "perplexity": perplexity,
-    "em_question": em_question,
-    "gender_parity": gender_parity,
-}
-"""Metrics that need more about a row than its prediction and reference; see `Features.side`."""
+def metrics_of(kind: str) -> list[str]:
+    """Names of the metrics that score a kind of task."""
+    return [name for name, metric in METRICS.items() if kind in metric.kinds]
 
 
-LOWER_IS_BETTER = {"perplexity"}
+def metric(name: str, where: str = "task.metrics") -> Metric:
+    """The metric of this name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in METRICS:
+        raise UserError(f"unknown metric '{name}'", where=where, do=nearest(name, METRICS))
+    return METRICS[name]
 
 
-TEXT_FREE = {"perplexity"}  # metrics of a generating task that need no generated text
-
-
-def score(
-    metrics: Sequence[str],
-    predictions: Sequence[Any],
-    references: Sequence[Any],
-    names: Sequence[str] = (),
-    sides: Sequence[dict[str, Any]] = (),
-) -> dict[str, float]:
-    """Each of the named metrics over a split.
+def score(metrics: Sequence[str], split: Split) -> dict[str, float]:
+    """Compute each of the named metrics over a split.
 
     Raises:
         UserError: an unknown metric, or nothing to score.
     """
-    if not references:
+    if not split.references:
         raise UserError("no rows to score", where="task.dataset")
-    values = {}
-    for name in metrics:
-        if name in METRICS:
-            values[name] = METRICS[name](predictions, references, names)
-        elif name in SIDE_METRICS:
-            values[name] = SIDE_METRICS[name](predictions, references, sides)
-        else:
-            raise UserError(f"unknown metric '{name}'", where="task.metrics", do=nearest(name, METRICS | SIDE_METRICS))
-    return values
+    return {name: metric(name).function(split) for name in metrics}
 
 
-def goodness(metric: str, value: float) -> float:
+def settings(metrics: Sequence[str], split: Split) -> dict[str, dict[str, str]]:
+    """Tell what the metrics took from a split to score it by, for those that take anything."""
+    return {name: choose(split) for name in metrics if (choose := metric(name).settings)}
+
+
+def goodness(name: str, value: float) -> float:
     """The value turned so that higher is better: what chooses a checkpoint."""
-    return -value if metric in LOWER_IS_BETTER else value
+    return value if METRICS[name].higher_is_better else -value

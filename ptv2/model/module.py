@@ -21,7 +21,7 @@ from ptv2.kinds import KINDS
 from ptv2.kinds.features import IGNORE
 from ptv2.methods import method_of
 from ptv2.methods.base import Artifacts
-from ptv2.metrics.table import TEXT_FREE, goodness
+from ptv2.metrics.table import METRICS, goodness
 from ptv2.model.head_start import initial_heads
 from ptv2.model.kept import check_kept, in_module, kept_names, on_disk
 from ptv2.model.loss import batch_loss, loss_weights, mean_losses
@@ -173,13 +173,13 @@ class PromptModule(L.LightningModule):
     def validation_metrics(self, task: str) -> list[str]:
         """List the metrics scored in training: those of generated text only where one chooses the checkpoint."""
         metrics = self.tasks[task].card.metrics
-        return metrics if metrics[0] not in TEXT_FREE else [metric for metric in metrics if metric in TEXT_FREE]
+        return metrics if METRICS[metrics[0]].needs_text else [m for m in metrics if not METRICS[m].needs_text]
 
     def keep_outputs(self, batch: dict[str, Any], logits: Tensor, metrics: list[str]) -> None:
         """Decode a batch as far as `metrics` need it and keep it by row, until the split is complete."""
         task, head = batch["task"], self.heads[batch["task"]]
         decoded = head.decode(logits, batch, self.tasks[task].label_names())
-        if head.reads == "logits" and not set(metrics) <= TEXT_FREE:
+        if head.reads == "logits" and any(METRICS[metric].needs_text for metric in metrics):
             texts = head.generate(self.backbone, self.prompts(batch), batch)
             decoded = [output | {"text": text} for output, text in zip(decoded, texts, strict=True)]
         self.outputs.keep(task, batch["row"].tolist(), decoded)

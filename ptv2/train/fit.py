@@ -172,6 +172,7 @@ def on_all_ranks(
         "backbone": config.backbone.name,
         "tasks": {name: data.card.name for name, data in parts.tasks.items()},
         "scores": score_splits(parts, folder, trainer.strategy.root_device),
+        "scoring": {name: data.scoring() for name, data in parts.tasks.items()},
         "baseline": {name: data.baseline_scores() for name, data in parts.tasks.items()},
         "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
         "steps": trainer.global_step,

@@ -111,6 +111,7 @@ def test_from_training_to_texts_for_new_rows(family, options, prompt, config, pt
     scores = results["scores"]
     assert list(scores["test"]["tiny"]) == METRICS
     assert list(results["baseline"]["tiny"]["test"]) == METRICS[1:]  # a text of the training rows has no likelihood
+    assert results["scoring"]["tiny"]["test"]["bleu"] == {"tokenizer": "13a"}
     assert results["parameters"]["heads"]["total"] == 0
 
     losses = [line["train/loss"] for line in read(run / "metrics.jsonl") if "train/loss" in line]

@@ -15,6 +15,7 @@ from ptv2.kinds import KINDS
 from ptv2.kinds.features import IGNORE
 from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.metrics.split import Split
 from ptv2.metrics.table import score
 
 ROWS = [
@@ -126,7 +127,9 @@ def test_perplexity_by_hand(family):
         assert len(row) == length + has_ends.get(family, 1)
     values = [value for row in by_hand for value in row]
     expected = math.exp(-sum(values) / len(values))
-    assert score(["perplexity"], [""] * 3, [[""]] * 3, (), sides)["perplexity"] == pytest.approx(expected, rel=1e-5)
+    assert score(["perplexity"], Split([""] * 3, [[""]] * 3, (), sides))["perplexity"] == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

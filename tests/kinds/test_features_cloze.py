@@ -6,6 +6,7 @@ from datasets import Dataset
 from ptv2.config.cards import make_card
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
+from ptv2.metrics.split import Split
 from ptv2.metrics.table import score
 
 ROW = {
@@ -55,7 +56,7 @@ def test_the_likeliest_entity_answers(kind):
 
 
 def test_the_best_gold_answer_counts():
-    values = score(["squad_em", "squad_f1"], ["the Bob", "Ann of Rome"], [["Ann", "Bob"], ["Oslo", "Rome"]])
+    values = score(["squad_em", "squad_f1"], Split(["the Bob", "Ann of Rome"], [["Ann", "Bob"], ["Oslo", "Rome"]]))
     assert values == {"squad_em": 0.5, "squad_f1": pytest.approx((1 + 2 * 1 / (3 + 1)) / 2)}
 
 

@@ -7,6 +7,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from sklearn.metrics import f1_score, matthews_corrcoef
 
 from ptv2.errors import UserError
+from ptv2.metrics.split import Split
 from ptv2.metrics.table import score
 
 TYPES = ["A0", "A1", "AM-TMP", "V"]
@@ -28,15 +29,15 @@ def test_roles_without_the_predicate(seed):
 
     right = len(spans(gold) & spans(found))
     wanted = 2 * right / (len(spans(gold)) + len(spans(found)))
-    values = score(["span_f1", "span_f1_no_v"], found, gold)
+    values = score(["span_f1", "span_f1_no_v"], Split(found, gold))
     assert values["span_f1_no_v"] == pytest.approx(wanted)
     assert values["span_f1_no_v"] != values["span_f1"]
 
 
 def test_types_without_a_prefix_are_inside():
     gold, found = ["art-film", "art-film", "O", "art-music"], ["art-film", "O", "O", "art-music"]
-    assert score(["span_f1"], [found], [gold]) == {"span_f1": 0.5}
-    assert score(["span_f1"], [gold], [gold]) == {"span_f1": 1.0}
+    assert score(["span_f1"], Split([found], [gold])) == {"span_f1": 0.5}
+    assert score(["span_f1"], Split([gold], [gold])) == {"span_f1": 1.0}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -45,14 +46,14 @@ def test_multilabel_f1(seed):
     names = ["joy", "fear", "anger", "none of these"]
     gold, found = ([[name for name in names[:3] if draw.random() < 0.4] for _ in range(30)] for _ in range(2))
     ones = [[[int(name in row) for name in names] for row in rows] for rows in (gold, found)]
-    values = score(["micro_f1", "macro_f1_multilabel", "accuracy"], found, gold, names)
+    values = score(["micro_f1", "macro_f1_multilabel", "accuracy"], Split(found, gold, names))
     assert values["micro_f1"] == pytest.approx(f1_score(*ones, average="micro"))
     assert values["macro_f1_multilabel"] == pytest.approx(f1_score(*ones, average="macro", zero_division=0))
     assert values["accuracy"] == pytest.approx(sum(g == f for g, f in zip(gold, found, strict=True)) / 30)
 
 
 def test_multilabel_f1_of_nothing():
-    assert score(["micro_f1", "macro_f1_multilabel"], [[]], [[]], ["joy", "fear"]) == {
+    assert score(["micro_f1", "macro_f1_multilabel"], Split([[]], [[]], ["joy", "fear"])) == {
         "micro_f1": 0,
         "macro_f1_multilabel": 0,
     }
@@ -69,7 +70,7 @@ def multirc(draw: random.Random):
 def test_multirc(seed):
     sides, found, gold = multirc(random.Random(seed))
     found = [g if random.Random(i).random() < 0.8 else f for i, (f, g) in enumerate(zip(found, gold, strict=True))]
-    values = score(["f1a", "em_question"], found, gold, ["False", "True"], sides)
+    values = score(["f1a", "em_question"], Split(found, gold, ["False", "True"], sides))
     assert values["f1a"] == pytest.approx(f1_score(gold, found, pos_label="True"))
     questions = {side["group"] for side in sides}
     right = [
@@ -81,21 +82,21 @@ def test_multirc(seed):
 
 def test_em_question_by_hand():
     sides = [{"group": (0, 1)}, {"group": (0, 1)}, {"group": (0, 2)}]
-    assert score(["em_question"], ["no", "yes", "yes"], ["no", "no", "yes"], (), sides) == {"em_question": 0.5}
+    assert score(["em_question"], Split(["no", "yes", "yes"], ["no", "no", "yes"], (), sides)) == {"em_question": 0.5}
 
 
 def test_gender_parity_compares_pairs():
     sides = [{"group": (index,)} for index in (5, 0, 4, 1, 7)]  # 7 has lost its partner
     found = ["yes", "yes", "yes", "no", "no"]
-    assert score(["gender_parity"], found, found, (), sides) == {"gender_parity": 0.5}
-    assert score(["gender_parity"], ["yes"], ["yes"], (), [{"group": (3,)}]) == {"gender_parity": 0}
+    assert score(["gender_parity"], Split(found, found, (), sides)) == {"gender_parity": 0.5}
+    assert score(["gender_parity"], Split(["yes"], ["yes"], (), [{"group": (3,)}])) == {"gender_parity": 0}
 
 
 @pytest.mark.parametrize("metric", ["em_question", "gender_parity"])
 @pytest.mark.parametrize("side", [{}, {"group": (None,)}])
 def test_a_group_is_needed(metric, side):
     with pytest.raises(UserError, match=rf"task.options.group: metric '{metric}' needs the group of every row"):
-        score([metric], ["yes"], ["yes"], (), [side])
+        score([metric], Split(["yes"], ["yes"], (), [side]))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,6 +104,6 @@ def test_cb_and_axb(seed):
     draw = random.Random(seed)
     names = ["entailment", "contradiction", "neutral"]
     gold, found = (draw.choices(names, k=56) for _ in range(2))
-    values = score(["macro_f1", "matthews"], found, gold, names)
+    values = score(["macro_f1", "matthews"], Split(found, gold, names))
     assert values["macro_f1"] == pytest.approx(f1_score(gold, found, average="macro"))
     assert values["matthews"] == pytest.approx(matthews_corrcoef(gold, found), abs=1e-6)

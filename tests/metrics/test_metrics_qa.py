@@ -6,6 +6,7 @@ import pytest
 from torchmetrics.functional.text import squad
 
 from ptv2.metrics.qa import cmrc_em, cmrc_f1, has_answer_f1, no_answer_f1, normalise, squad_em, squad_f1
+from ptv2.metrics.split import Split
 from ptv2.metrics.table import METRICS, score
 
 CASES = [  # prediction, gold answers, exact match, F1
@@ -32,19 +33,21 @@ CASES = [  # prediction, gold answers, exact match, F1
 
 @pytest.mark.parametrize(("prediction", "gold", "em", "f1"), CASES)
 def test_squad_by_hand(prediction, gold, em, f1):
-    assert squad_em([prediction], [gold]) == em
-    assert squad_f1([prediction], [gold]) == pytest.approx(f1)
+    assert squad_em(Split([prediction], [gold])) == em
+    assert squad_f1(Split([prediction], [gold])) == pytest.approx(f1)
 
 
 def test_squad_is_the_mean_over_rows_and_over_the_two_kinds_of_rows():
     predictions, gold = [case[0] for case in CASES], [case[1] for case in CASES]
     with_answer = [case for case in CASES if case[1]]
     without = [case for case in CASES if not case[1]]
-    assert squad_em(predictions, gold) == pytest.approx(sum(case[2] for case in CASES) / len(CASES))
-    assert squad_f1(predictions, gold) == pytest.approx(sum(case[3] for case in CASES) / len(CASES))
-    assert has_answer_f1(predictions, gold) == pytest.approx(sum(case[3] for case in with_answer) / len(with_answer))
-    assert no_answer_f1(predictions, gold) == pytest.approx(sum(case[3] for case in without) / len(without))
-    assert no_answer_f1(["x"], [["x"]]) == has_answer_f1([""], [[]]) == 0
+    assert squad_em(Split(predictions, gold)) == pytest.approx(sum(case[2] for case in CASES) / len(CASES))
+    assert squad_f1(Split(predictions, gold)) == pytest.approx(sum(case[3] for case in CASES) / len(CASES))
+    assert has_answer_f1(Split(predictions, gold)) == pytest.approx(
+        sum(case[3] for case in with_answer) / len(with_answer)
+    )
+    assert no_answer_f1(Split(predictions, gold)) == pytest.approx(sum(case[3] for case in without) / len(without))
+    assert no_answer_f1(Split(["x"], [["x"]])) == has_answer_f1(Split([""], [[]])) == 0
 
 
 def test_squad_equals_torchmetrics():
@@ -60,8 +63,8 @@ def test_squad_equals_torchmetrics():
         [{"prediction_text": p, "id": str(i)} for i, p in enumerate(predictions)],
         [{"answers": {"text": g, "answer_start": [0] * len(g)}, "id": str(i)} for i, g in enumerate(gold)],
     )
-    assert 100 * squad_em(predictions, gold) == pytest.approx(second["exact_match"].item(), abs=1e-4)
-    assert 100 * squad_f1(predictions, gold) == pytest.approx(second["f1"].item(), abs=1e-4)
+    assert 100 * squad_em(Split(predictions, gold)) == pytest.approx(second["exact_match"].item(), abs=1e-4)
+    assert 100 * squad_f1(Split(predictions, gold)) == pytest.approx(second["f1"].item(), abs=1e-4)
     assert 20 < second["f1"] < 80
 
 
@@ -85,11 +88,11 @@ def test_squad_equals_torchmetrics():
     ],
 )
 def test_cmrc_by_hand(prediction, gold, em, f1):
-    assert cmrc_em([prediction], [gold]) == em
-    assert cmrc_f1([prediction], [gold]) == pytest.approx(f1)
+    assert cmrc_em(Split([prediction], [gold])) == em
+    assert cmrc_f1(Split([prediction], [gold])) == pytest.approx(f1)
 
 
 def test_the_table_of_metrics_has_them():
     names = ["squad_em", "squad_f1", "has_answer_f1", "no_answer_f1", "cmrc_em", "cmrc_f1"]
     assert set(names) <= set(METRICS)
-    assert score(names, ["Rome"], [["Rome"]]) == dict.fromkeys(names, 1.0) | {"no_answer_f1": 0.0}
+    assert score(names, Split(["Rome"], [["Rome"]])) == dict.fromkeys(names, 1.0) | {"no_answer_f1": 0.0}

@@ -12,7 +12,8 @@ import pytest
 from torchmetrics.functional.text import sacre_bleu_score
 from torchmetrics.functional.text.rouge import rouge_score
 
-from ptv2.metrics.table import METRICS, SIDE_METRICS, goodness, score
+from ptv2.metrics.split import Split
+from ptv2.metrics.table import METRICS, goodness, metrics_of, score
 
 PREDICTIONS = [
     "The Punter is a cheap Indian restaurant near the river.",
@@ -74,7 +75,7 @@ def chrf_of(predictions: list[str], references: list[list[str]]) -> float:
 
 
 def ours(name: str, predictions: list[str], references: list[list[str]]) -> float:
-    return score([name], predictions, references)[name]
+    return score([name], Split(predictions, references))[name]
 
 
 @pytest.mark.parametrize("references", [REFERENCES, ONE_EACH], ids=["several references", "one reference"])
@@ -164,22 +165,22 @@ def test_rouge_takes_the_best_reference_of_each_row():
 
 def test_perplexity_is_per_token_of_the_corpus():
     sides = [{"nll": 3.0, "tokens": 1}, {"nll": 1.0, "tokens": 3}]
-    assert score(["perplexity"], ["", ""], [[""], [""]], (), sides)["perplexity"] == pytest.approx(math.e)
+    assert score(["perplexity"], Split(["", ""], [[""], [""]], (), sides))["perplexity"] == pytest.approx(math.e)
 
 
 def test_perplexity_of_a_model_that_gives_a_target_no_chance_is_infinite():
     """Not an overflow: a run that has diverged is still scored."""
     sides = [{"nll": 1e6, "tokens": 2}]
-    assert score(["perplexity"], [""], [[""]], (), sides)["perplexity"] == math.inf
+    assert score(["perplexity"], Split([""], [[""]], (), sides))["perplexity"] == math.inf
 
 
 def test_perplexity_of_nothing_is_no_number():
     """A baseline writes texts and has no likelihood."""
-    assert math.isnan(score(["perplexity"], [""], [[""]], (), [{}])["perplexity"])
+    assert math.isnan(score(["perplexity"], Split([""], [[""]], (), [{}]))["perplexity"])
 
 
 def test_lower_perplexity_is_better():
     assert goodness("perplexity", 3.0) > goodness("perplexity", 4.0)
     assert all(goodness(name, 0.3) > goodness(name, 0.2) for name in NAMES)
-    assert set(NAMES) <= set(METRICS)
-    assert "perplexity" in SIDE_METRICS
+    assert set(metrics_of("seq2seq")) == {*NAMES, "perplexity", "squad_em", "squad_f1"}
+    assert [name for name, metric in METRICS.items() if not metric.needs_text] == ["perplexity"]

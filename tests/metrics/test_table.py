@@ -8,6 +8,7 @@ from seqeval.metrics import f1_score as seqeval_f1
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from ptv2.errors import UserError
+from ptv2.metrics.split import Split
 from ptv2.metrics.table import score
 
 NAMES = ["no", "maybe", "yes"]
@@ -21,7 +22,7 @@ def draw(request):
 
 def test_classification(draw):
     gold, found = (draw.choices(NAMES, k=60) for _ in range(2))
-    assert score(["accuracy", "f1", "macro_f1", "matthews"], found, gold, NAMES) == pytest.approx(
+    assert score(["accuracy", "f1", "macro_f1", "matthews"], Split(found, gold, NAMES)) == pytest.approx(
         {
             "accuracy": accuracy_score(gold, found),
             "f1": f1_score(gold, found, labels=["yes"], average="macro"),
@@ -34,7 +35,7 @@ def test_classification(draw):
 def test_regression(draw):
     gold = [draw.randint(0, 10) / 2 for _ in range(60)]  # with ties
     found = [value + draw.gauss(0, 2) for value in gold]
-    assert score(["pearson", "spearman"], found, gold) == pytest.approx(
+    assert score(["pearson", "spearman"], Split(found, gold)) == pytest.approx(
         {"pearson": pearsonr(found, gold)[0], "spearman": spearmanr(found, gold)[0]}, abs=1e-6
     )
 
@@ -42,24 +43,30 @@ def test_regression(draw):
 def test_tagging(draw):
     gold = [draw.choices(TAGS, k=draw.randint(1, 12)) for _ in range(30)]
     found = [[draw.choice([tag, "O"]) for tag in tags] for tags in gold]
-    assert score(["span_f1"], found, gold, TAGS)["span_f1"] == pytest.approx(seqeval_f1(gold, found))
+    assert score(["span_f1"], Split(found, gold, TAGS))["span_f1"] == pytest.approx(seqeval_f1(gold, found))
 
 
 def test_a_span_counts_only_whole():
     gold, half = [["B-PER", "I-PER", "O"]], [["B-PER", "O", "O"]]
-    assert score(["span_f1"], half, gold) == {"span_f1": 0}
-    assert score(["span_f1"], [["O", "O", "O"]], gold) == {"span_f1": 0}
-    assert score(["span_f1"], gold, gold) == {"span_f1": 1}
+    assert score(["span_f1"], Split(half, gold)) == {"span_f1": 0}
+    assert score(["span_f1"], Split([["O", "O", "O"]], gold)) == {"span_f1": 0}
+    assert score(["span_f1"], Split(gold, gold)) == {"span_f1": 1}
+
+
+def test_accuracy_counts_words_of_a_sentence_and_whole_sets_of_labels():
+    gold, found = [["DET", "NOUN", "VERB"], ["NOUN"]], [["DET", "NOUN", "NOUN"], ["VERB"]]
+    assert score(["accuracy"], Split(found, gold, kind="tagging")) == {"accuracy": 2 / 4}
+    assert score(["accuracy"], Split(found, gold, kind="multilabel")) == {"accuracy": 0}
 
 
 def test_answers_that_do_not_vary_have_no_correlation():
-    assert score(["pearson", "spearman"], [2.0, 2.0], [1.0, 3.0]) == {"pearson": 0, "spearman": 0}
-    assert score(["pearson"], [2.0], [1.0]) == {"pearson": 0}
-    assert score(["matthews"], ["yes", "yes"], ["yes", "no"], NAMES) == {"matthews": 0}
+    assert score(["pearson", "spearman"], Split([2.0, 2.0], [1.0, 3.0])) == {"pearson": 0, "spearman": 0}
+    assert score(["pearson"], Split([2.0], [1.0])) == {"pearson": 0}
+    assert score(["matthews"], Split(["yes", "yes"], ["yes", "no"], NAMES)) == {"matthews": 0}
 
 
 def test_names_and_rows_are_needed():
     with pytest.raises(UserError, match=r"unknown metric 'acuracy'; did you mean 'accuracy'\?"):
-        score(["acuracy"], ["yes"], ["yes"], NAMES)
+        score(["acuracy"], Split(["yes"], ["yes"], NAMES))
     with pytest.raises(UserError, match="no rows to score"):
-        score(["accuracy"], [], [], NAMES)
+        score(["accuracy"], Split([], [], NAMES))

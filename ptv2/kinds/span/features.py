@@ -52,7 +52,6 @@ class SpanFeatures(Features):
     """
 
     roles = ("question", "context")
-    metrics = ("squad_em", "squad_f1", "has_answer_f1", "no_answer_f1", "cmrc_em", "cmrc_f1")
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
