@@ -6,12 +6,11 @@ One config, one run folder: trains, keeps the best checkpoint, scores it, and wr
 import argparse
 from pathlib import Path
 
-import yaml
-
 from ptv2.backbone import quiet_transformers
 from ptv2.commands import shell as command
 from ptv2.commands.report import dry_run, print_results
 from ptv2.config.load import comparable, load_config
+from ptv2.config.text import dump
 from ptv2.errors import Joint
 from ptv2.model.build import build
 from ptv2.runtime.ranks import is_zero, joint
@@ -25,7 +24,7 @@ from ptv2.train.trainer import make_trainer
 def main(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.overrides)
     if options.print_config:
-        print(yaml.safe_dump(comparable(config), sort_keys=False, allow_unicode=True), end="")
+        print(dump(comparable(config)), end="")
         return
     quiet_transformers()
     if options.dry_run:

@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> None:
     quiet_transformers()
     for path in options.config:
         config = load_config(path, options.overrides)
-        if config.prompt.init.startswith("retrieve:"):
+        if config.prompt.start.kind == "retrieve":
             retrieve(config)
         parts = build(config)
         rows = [

@@ -1,33 +1,36 @@
 """How a config file and `key=value` overrides become a config.
 
-`task: NAME` is short for the card of that name; keys of the card can
-be overridden like any other (`task.max_length=64`). `tasks: {a: NAME, ...}` is the same for several.
+`task: NAME` is short for the card of that name; keys of the card can be overridden like any other
+(`task.max_length=64`). `tasks: {a: NAME, ...}` is the same for several.
 """
 
 import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from ptv2.config.cards import make_card, read_card
+from ptv2.config import overrides as line
+from ptv2.config.cards import TaskCard, read_card
 from ptv2.config.check import check
-from ptv2.config.merge import merge, read_mapping
+from ptv2.config.keys import keys_of
+from ptv2.config.merge import check_complete, merge_part, read_mapping
 from ptv2.config.schema import Config
-from ptv2.errors import UserError, nearest
+from ptv2.errors import UserError
+
+KEYS = {key: f.type for key, f in keys_of(Config).items()} | {"task": TaskCard}
+"""The keys of a config file -> their types."""
 
 
 def comparable(config: Config) -> dict[str, Any]:
-    """The config without what only says how to treat the folder."""
+    """The config as plain values, without what only says how to treat the folder."""
     plain = to_plain(config)
     del plain["run"]["overwrite"], plain["resume"]
     return plain
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
-    """The config at `path` with `key=value` overrides applied, every task card expanded, all of it checked.
+    """Read the config at `path`, apply `key=value` overrides, expand every task card, and check all of it.
 
     Raises:
         UserError: unreadable file, unknown key, wrong type, impossible value, unknown card.
@@ -35,7 +38,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     path = Path(path)
     if not path.is_file():
         raise UserError("no such config file", where=path)
-    values = read_mapping(path, "a config")
+    values = read_mapping(path, "a config", KEYS)
     values.setdefault("run", {})
     if isinstance(values["run"], dict):
         values["run"].setdefault("name", path.stem)
@@ -43,42 +46,39 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
 
 
 def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = "config") -> Config:
-    """A checked `Config` from plain values; see `load_config`."""
+    """Make a checked `Config` from plain values; see `load_config`."""
     values, rest = _replace_task(dict(values), list(overrides))
-    tasks = _expand_tasks(values, where)
-    values["tasks"] = tasks
-    base = merge(OmegaConf.structured(Config), values, where=where)
-    merged = merge(base, _nested(rest, tasks), where="command line")
-    plain = OmegaConf.to_container(merged, resolve=True)
-    for name, mapping in plain["tasks"].items():
-        make_card(mapping, where=f"tasks.{name}")
+    values["tasks"] = _expand_tasks(values, where)
+    merged = merge_part(OmegaConf.structured(Config), values, where)
+    for item in rest:
+        line.override(merged, item)
+    check_complete(merged, where)
     config: Config = OmegaConf.to_object(merged)
     check(config, where)
     return config
 
 
 def to_plain(config: Config) -> dict[str, Any]:
-    """The config as plain dicts, lists and scalars: what the run folder and checkpoints hold."""
-    return OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    """Turn the config into plain dicts, lists and scalars: what the run folder and checkpoints hold."""
+    plain = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    return {key: plain[f.name] for key, f in keys_of(Config).items()}
 
 
 def _replace_task(values: dict[str, Any], overrides: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """`task=NAME` on the command line replaces the file's task; the other overrides are handed back."""
+    """Let `task=NAME` or `tasks={...}` on the command line replace the file's tasks; hand the other overrides back."""
     rest = []
     for item in overrides:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UserError(f"'{item}' is not key=value", where="command line", do="write e.g. optim.lr=0.01")
-        if key == "task":
-            values.pop("tasks", None)
-            values["task"] = value
-        else:
+        key, _, text = item.partition("=")
+        if key not in ("task", "tasks") or key == item:
             rest.append(item)
+            continue
+        values = {name: value for name, value in values.items() if name not in ("task", "tasks")}
+        values[key] = line.read(key, text, str if key == "task" else dict[str, str])
     return values, rest
 
 
 def _expand_tasks(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """The `tasks` mapping with each entry a whole card."""
+    """Make each entry of the `tasks` mapping a whole card."""
     single, several = values.pop("task", None), values.pop("tasks", None)
     if (single is None) == (several is None):
         raise UserError("give either 'task' or 'tasks'", where=where, do="e.g. task: demo/bbc_topic")
@@ -91,7 +91,7 @@ def _expand_tasks(values: dict[str, Any], where: str) -> dict[str, Any]:
     for key, entry in several.items():
         at = "'task'" if single is not None else f"'tasks.{key}'"
         if not re.fullmatch(r"[\w-]+", str(key)):
-            raise UserError(f"'{key}' is no name for a task", where=where, do="use letters, digits, _ and -")
+            raise UserError(f"'{key}' is not a valid task name", where=where, do="use letters, digits, _ and -")
         if not isinstance(entry, (str, dict)):
             raise UserError(f"{at} is {entry!r}", where=where, do="give a card's name, or a mapping of its keys")
         entry = {"card": entry} if isinstance(entry, str) else dict(entry)
@@ -100,26 +100,3 @@ def _expand_tasks(values: dict[str, Any], where: str) -> dict[str, Any]:
             entry = OmegaConf.to_container(OmegaConf.merge(read_card(str(card)), entry))
         expanded[str(key)] = entry
     return expanded
-
-
-def _nested(overrides: list[str], tasks: dict[str, Any]) -> dict[str, Any]:
-    """`key=value` overrides as nested mappings, their values read as YAML."""
-    nested = OmegaConf.create()
-    for item in overrides:
-        try:
-            nested.merge_with_dotlist([_full_key(item, tasks)])
-        except (yaml.YAMLError, OmegaConfBaseException) as error:
-            raise UserError(f"'{item}': unreadable value ({error})", where="command line") from error
-    return OmegaConf.to_container(nested)
-
-
-def _full_key(item: str, tasks: dict[str, Any]) -> str:
-    """`task.KEY=VALUE` is short for `tasks.<the only task>.KEY=VALUE`."""
-    first, _, rest = item.partition(".")
-    if first == "task" and len(tasks) != 1:
-        raise UserError(f"'{item}' is unclear with {len(tasks)} tasks", where="command line", do="write tasks.NAME.KEY")
-    if first == "task":
-        return f"tasks.{next(iter(tasks))}.{rest}"
-    if first == "tasks" and (name := rest.partition(".")[0].partition("=")[0]) not in tasks:
-        raise UserError(f"unknown task '{name}'", where="command line", do=nearest(name, tasks))
-    return item

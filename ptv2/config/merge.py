@@ -1,77 +1,136 @@
 """Merging user input into a dataclass schema, with errors that name the key and its nearest valid neighbour."""
 
-import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from ptv2.config.keys import inner, keys_of, of_origin, options, takes_text
+from ptv2.config.text import load
 from ptv2.errors import UserError, nearest
 
 
-def read_mapping(path: Path, what: str) -> dict[str, Any]:
-    """The mapping in a YAML file, `what` being its name in messages; an empty file is an empty one.
+def read_mapping(path: Path, what: str, kind: Any = Any) -> dict[str, Any]:
+    """Read the mapping in a YAML file; an empty file is an empty one.
+
+    Args:
+        path: the file.
+        what: its name in messages.
+        kind: its type in the schema, or the types of its keys: says which keys hold text, see `config.text`.
 
     Raises:
         UserError: not UTF-8, not YAML, a key that stands twice, or no mapping.
     """
     try:
-        values = OmegaConf.load(path)
+        values = load(path.read_text(encoding="utf-8-sig"), kind)
     except UnicodeDecodeError as error:
         raise UserError("not UTF-8", where=path, do="save it as UTF-8") from error
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
+    except ValueError as error:
         raise UserError(f"not valid YAML: {error}", where=path) from error
     except OSError as error:
-        if error.strerror:
-            raise UserError(f"cannot be read ({error.strerror})", where=path) from error
-        values = None  # a word or a number
-    if not isinstance(values, DictConfig):
+        raise UserError(f"cannot be read ({error.strerror})", where=path) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
         raise UserError(f"{what} is a mapping of keys to values", where=path)
-    return OmegaConf.to_container(values)
+    return values
 
 
 def merge(schema: DictConfig, values: dict[str, Any], where: str) -> DictConfig:
-    """`values` merged over `schema`, a structured config.
+    """Merge `values` over `schema`, a structured config.
 
     Raises:
-        UserError: an unknown key (names the nearest), a wrong type, or a required key without a value.
+        UserError: an unknown key (names the nearest), a wrong word or type, or a required key without a value.
     """
-    _check(OmegaConf.get_type(schema), values, where)
-    try:
-        merged = OmegaConf.merge(schema, values)
+    merged = merge_part(schema, values, where)
+    check_complete(merged, where)
+    return merged
+
+
+def merge_part(schema: DictConfig, values: dict[str, Any], where: str) -> DictConfig:
+    """Merge like `merge`; required keys may still be without a value."""
+    values = fitted(OmegaConf.get_type(schema), values, where)
+    with explained(where):
+        return OmegaConf.merge(schema, values)
+
+
+def check_complete(merged: DictConfig, where: str) -> None:
+    """Refuse a config in which a required key has no value, or that refers to what is not there.
+
+    Raises:
+        UserError: names the key.
+    """
+    with explained(where):
         OmegaConf.to_container(merged, resolve=True, throw_on_missing=True)
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Turn OmegaConf's errors into those of a user."""
+    try:
+        yield
     except MissingMandatoryValue as error:
         raise UserError(f"'{error.full_key}' has no value", where=where, do="set it") from error
     except OmegaConfBaseException as error:
         key = f"'{error.full_key}': " if error.full_key else ""
         raise UserError(f"{key}{str(error).splitlines()[0]}", where=where) from error
-    return merged
 
 
-def _check(kind: Any, value: Any, where: str, key: str = "") -> None:
-    """Refuse keys that the dataclass `kind` does not have, and values that OmegaConf would misread or not explain."""
-    if dataclasses.is_dataclass(kind):
-        fields = {f.name: f.type for f in dataclasses.fields(kind)}
+def fitted(kind: Any, value: Any, where: str, key: str = "") -> Any:
+    """Make of `value` what OmegaConf can merge into the type `kind`: YAML's names of keys become those of fields.
+
+    Raises:
+        UserError: an unknown key, or what OmegaConf would misread or not explain.
+    """
+    if isinstance(value, str) and "${" in value:  # OmegaConf fills it in, and checks what comes out
+        return value
+    if is_dataclass(kind):
+        return _fitted_group(kind, value, where, key)
+    word, mapping, of_list = (of_origin(kind, origin) for origin in (Literal, dict, list))
+    if value is None and type(None) not in options(kind):
+        if mapping is not None:
+            return {}
+        if takes_text(kind):
+            raise UserError(f"'{key}' has no value", where=where, do="give it one; the word null stands in quotes")
+    elif word is not None and value is not None and value not in get_args(word):
+        raise UserError(f"'{key}' is '{_shown(value)}'", where=where, do=nearest(value, get_args(word)))
+    if mapping is not None and value is not None:
         if not isinstance(value, dict):
-            do = f"set its keys, e.g. {key}.{next(iter(fields))}"
-            raise UserError(f"'{key}' is '{value}', not a mapping", where=where, do=do)
-        for name, inner in value.items():
+            what = f"'{key}' is '{_shown(value)}', not a mapping"
+            raise UserError(what, where=where, do=f"write {key}.NAME=VALUE")
+        return {name: fitted(inner(kind, name), below, where, f"{key}.{name}") for name, below in value.items()}
+    if of_list is not None and value is not None:
+        if not isinstance(value, list):
+            do = f"write {key}=[{'...' if isinstance(value, dict) else _shown(value)}]"
+            raise UserError(f"'{key}' is '{_shown(value)}', not a list", where=where, do=do)
+        if takes_text(get_args(of_list)[0]) and any(isinstance(item, bool) for item in value):
+            what = f"'{key}' holds true or false, which is how YAML reads yes, no, on and off"
+            raise UserError(what, where=where, do="write them in quotes")
+    elif isinstance(value, (dict, list)) and Any not in options(kind) and mapping is None:
+        raise UserError(f"'{key}' is '{value}', not a single value", where=where, do=f"write {key}=VALUE")
+    return value
+
+
+def _fitted_group(kind: type, value: Any, where: str, key: str) -> dict[str, Any]:
+    """Fit the keys of a dataclass."""
+    keys = keys_of(kind)
+    if not isinstance(value, dict):
+        what = f"'{key}' is '{_shown(value)}', not a mapping"
+        raise UserError(what, where=where, do=f"set its keys, e.g. {key}.{next(iter(keys))}")
+    for name in value:
+        if name not in keys:
             full = f"{key}.{name}".removeprefix(".")
-            if name not in fields:
-                raise UserError(f"unknown key '{full}'", where=where, do=nearest(name, fields))
-            _check(fields[name], inner, where, full)
-        return
-    kinds = get_args(kind) if get_origin(kind) not in (dict, list) else (kind,)
-    for mapping in (k for k in kinds if get_origin(k) is dict):
-        if not isinstance(value, dict):
-            raise UserError(f"'{key}' is '{value}', not a mapping", where=where, do=f"write {key}.NAME=VALUE")
-        for name, inner in value.items():
-            if dataclasses.is_dataclass(get_args(mapping)[1]):
-                _check(get_args(mapping)[1], inner, where, f"{key}.{name}")
-    if isinstance(value, dict) and list in [get_origin(k) for k in kinds]:
-        raise UserError(f"'{key}' is '{value}', not a list", where=where, do=f"write {key}=[...]")
-    if list[str] in kinds and isinstance(value, list) and any(isinstance(v, bool) for v in value):
-        what = f"'{key}' holds true or false, which is how YAML reads yes, no, on and off"
-        raise UserError(what, where=where, do="write them in quotes")
+            raise UserError(f"unknown key '{full}'", where=where, do=nearest(name, keys))
+    return {
+        keys[name].name: fitted(keys[name].type, below, where, f"{key}.{name}".removeprefix("."))
+        for name, below in value.items()
+    }
+
+
+def _shown(value: Any) -> str:
+    """Spell a value as YAML does."""
+    return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))

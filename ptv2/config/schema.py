@@ -1,124 +1,179 @@
-"""The whole schema of a run: every key, its type and its default."""
+"""The whole schema of a run: every key, its type, the words or range it takes, and its default.
+
+A key's comment is its explanation in docs/config.md and `ptv2 fit --help-config KEY`.
+"""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import MISSING
 
 from ptv2.config.cards import TaskCard
+from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, SEED, Range, number
+from ptv2.config.layers import Layers, parse_layers
+from ptv2.config.sampling import Sampling, parse_sampling
+from ptv2.config.starts import Start, head_start, prompt_start
+from ptv2.errors import UserError
 
 
 @dataclass
 class BackboneConfig:
+    """The frozen model that takes prompts."""
+
     name: str = MISSING  # hub id, local folder, or demo:minilm-l6
     revision: str | None = None  # hub revision
     gguf_file: str | None = None  # name of a GGUF file in the hub repository or folder: weights are dequantised
-    dtype: str = "float32"  # float32 | bfloat16: the frozen weights are cast once, what is trained stays float32
-    attention: str = "sdpa"  # sdpa | eager: the kernel that prompted attention hands on to
-    dropout: float | None = None  # of the frozen layers' hidden states; null: the model's own (official), 0: none
+    dtype: Literal["float32", "bfloat16"] = "float32"  # the frozen weights are cast once, trained ones stay float32
+    attention: Literal["sdpa", "eager"] = "sdpa"  # the kernel that computes prompted attention
+    dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none
     gradient_checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
     compile: bool = False  # torch.compile the backbone
 
 
 @dataclass
 class RetrieveConfig:
-    steps: int = 50  # of the warm-up on the new task, whose prompt is compared with those of the folder
-    top: int = 1  # so many of the most similar prompts are averaged, weighted by similarity
+    """Settings of `prompt.init=retrieve:<folder>`."""
+
+    steps: int = number(50, POSITIVE)  # of warm-up on the new task, whose prompt is compared with those of the folder
+    top: int = number(1, POSITIVE)  # number of most similar prompts to average, weighted by similarity
 
 
 @dataclass
 class PromptConfig:
+    """The prompts that are trained."""
+
     length: Any = 16  # P: positions per layer; a number, one per prompted layer, or {encoder: 8, decoder: 8, cross: 0}
     layers: Any = "all"  # all | top:K | bottom:K | [0, 3, 5]
-    form: str = "kv"  # kv: keys and values (official) | hidden: one vector through the layer's frozen K/V projections
-    projection: int | None = None  # width of the two-layer Tanh projection (official: 512); null: none
+    form: Literal["kv", "hidden"] = "kv"  # kv: keys and values (official) | hidden: one vector, projected by the layer
+    projection: int | None = number(None, POSITIVE)  # width of the two-layer Tanh projection (official: 512)
     init: str = "normal"  # normal | zero | text:<words> | vocab | artifact:<path>[+task:<name>] | retrieve:<folder>
-    init_std: float = 0.02  # standard deviation of `normal` (official: 0.02)
-    dropout: float = 0.1  # official: the same as the backbone's hidden dropout
-    dropout_per: str = "example"  # example (official) | batch: one mask shared by all rows of a batch
+    init_std: float = number(0.02, NONNEGATIVE)  # standard deviation of `normal` (official: 0.02)
+    dropout: float = number(0.1, FRACTION)  # official: the same as the backbone's hidden dropout
+    dropout_per: Literal["example", "batch"] = "example"  # batch: one mask for all rows of a batch (official: example)
     gate: bool = False  # learned gate on the prompt's attention mass, from zero: an untrained prompt changes nothing
     position_offset: bool = False  # true (official): real tokens start at position P
-    sharing: str = (
-        "shared"  # shared: one prompt for all tasks | task: one each | shared+task: times a low-rank matrix each
-    )
-    rank: int = 1  # of those matrices
-    train: str = "all"  # all | own: what tasks share stays as it starts, their own matrices and heads train
+    # shared: one prompt for all tasks | task: one each | shared+task: one, times a low-rank matrix for each task
+    sharing: Literal["shared", "task", "shared+task"] = "shared"
+    rank: int = number(1, POSITIVE)  # of the low-rank matrices of shared+task
+    train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own matrix and head
     retrieve: RetrieveConfig = field(default_factory=RetrieveConfig)
+
+    @property
+    def start(self) -> Start:
+        """`init`, parsed."""
+        return prompt_start(self.init)
+
+    @property
+    def chosen_layers(self) -> Layers:
+        """`layers`, parsed."""
+        return parse_layers(self.layers)
 
 
 @dataclass
 class HeadConfig:
-    pooling: str = "cls"  # cls | mean | last | pooler | dense, for heads that read one vector per text
-    dropout: float = 0.1
-    init: str | None = None  # artifact:<path>[+task:<name>]: start from its head; null: drawn
+    """The heads of the tasks."""
+
+    pooling: Literal["cls", "mean", "last", "pooler", "dense"] = "cls"  # for heads that read one vector per text
+    dropout: float = number(0.1, FRACTION)  # of the states that a head reads
+    init: str | None = None  # artifact:<path>[+task:<name>]: start from its head; null: random
+
+    @property
+    def start(self) -> Start | None:
+        """`init`, parsed."""
+        return None if self.init is None else head_start(self.init)
 
 
 @dataclass
 class OptimConfig:
-    lr: float = 5e-3
-    head_lr: float | None = None  # null: as lr
-    weight_decay: float = 0.0
-    schedule: str = "linear"  # linear (official for GLUE/SuperGLUE) | exponential (tagging, QA) | constant
-    gamma: float = 0.95  # factor per epoch of `exponential`
-    warmup: float = 0.0  # steps (1 or more), or the share of all steps (below 1)
-    clip: float = 1.0  # gradient norm; 0: off
+    """AdamW and its learning rate."""
+
+    lr: float = number(5e-3, POSITIVE)  # learning rate
+    head_lr: float | None = number(None, POSITIVE)  # learning rate of the heads; null: as lr
+    weight_decay: float = number(0.0, NONNEGATIVE)  # of everything that is trained
+    # linear (official for GLUE and SuperGLUE) | exponential (official for tagging and QA) | constant
+    schedule: Literal["linear", "exponential", "constant"] = "linear"
+    gamma: float = number(0.95, POSITIVE)  # factor per epoch of `exponential`
+    warmup: float = number(0.0, NONNEGATIVE)  # number of steps (1 or more), or proportion of all steps (below 1)
+    clip: float = number(1.0, NONNEGATIVE)  # gradient norm; 0: off
 
 
 @dataclass
 class DataConfig:
-    batch_size: int = 32  # rows per device: two ranks take batches of twice as many, each its half
-    tokens_per_batch: int | None = None  # as many rows as fit into so many tokens, padding included, instead
-    eval_batch_size: int = 64  # rows per device
-    group_by_length: bool = True  # batches of rows of like length: less padding
+    """Batches of rows."""
+
+    batch_size: int = number(32, POSITIVE)  # rows per device: two ranks take batches of twice as many, each its half
+    tokens_per_batch: int | None = number(None, POSITIVE)  # fill batches up to this many tokens, padding included
+    eval_batch_size: int = number(64, POSITIVE)  # rows per device
+    group_by_length: bool = True  # batches of rows of similar length: less padding
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
-    workers: int = 0
-    limit: dict[str, int] = field(default_factory=dict)  # split -> at most so many rows
-    seed: int = 11  # draws the rows that `limit` keeps for scoring; those for training are drawn with the run's seed
+    workers: int = number(0, NONNEGATIVE)  # processes that load data; 0: the run's own
+    limit: dict[str, int] = field(default_factory=dict)  # split -> largest number of rows
+    seed: int = number(11, SEED)  # draws the rows that `limit` keeps for scoring; `seed` draws those for training
 
 
 @dataclass
 class MixtureConfig:
     """How several tasks share a run; one task is a mixture of one."""
 
-    sampling: str = "proportional"  # | capped:K | temperature:T[:K] | sqrt | equal | annealed | weights
+    # proportional | capped:K | temperature:T[:K] | sqrt | equal | annealed | weights
+    sampling: str = "proportional"
     weights: dict[str, float] = field(default_factory=dict)  # task -> weight, with sampling: weights
-    batches: str = "single"  # single: a batch is of one task (the paper) | mixed: each row is of any
-    steps_per_epoch: int | None = None  # null: as many batches as the rows of all tasks make
-    dry: str = "cycle"  # a task whose rows are used up: cycle: begins anew | stop: ends the epoch, for all
-    loss: str = "constant"  # weight of a task's loss: constant: 1 | classes: 1 / log(number of labels)
+    batches: Literal["single", "mixed"] = "single"  # single: a batch is of one task (the paper) | mixed: rows of any
+    # null: as many batches as the rows of all tasks make
+    steps_per_epoch: int | None = number(None, Range("1 to 10,000,000", lambda x: 0 < x <= 10**7))
+    dry: Literal["cycle", "stop"] = "cycle"  # a task's rows are used up: begin them anew | end the epoch for all tasks
+    loss: Literal["constant", "classes"] = "constant"  # weight of a task's loss: 1 | 1 / log(number of labels)
     loss_weights: dict[str, float] = field(default_factory=dict)  # task -> factor on its loss
-    cosine_every: int = 50  # steps between two measurements of the cosine between tasks' gradients; 0: never
+    # steps between two measurements of the cosine between tasks' gradients; 0: never
+    cosine_every: int = number(50, NONNEGATIVE)
+
+    @property
+    def rule(self) -> Sampling:
+        """`sampling`, parsed."""
+        return parse_sampling(self.sampling)
 
 
 @dataclass
 class RunConfig:
-    name: str = MISSING
+    """The run folder, and what is written there."""
+
+    name: str = MISSING  # left out: the name of the config file
     folder: str = "runs"  # the run writes into <folder>/<name>
-    log_every: int = 10  # steps between two lines of metrics.jsonl
-    timeout: int = 1800  # seconds that a rank waits for the others before the run ends with a message
-    save_every: int | None = None  # optimizer steps between two checkpoints, beside those of every epoch; null: none
-    keep_last: int = 2  # so many checkpoints are kept, and the best
-    overwrite: bool = False  # start afresh in a folder that holds a run
+    log_every: int = number(10, POSITIVE)  # steps between two lines of metrics.jsonl
+    timeout: int = number(1800, POSITIVE)  # seconds that a rank waits for the others before the run ends with a message
+    save_every: int | None = number(None, POSITIVE)  # optimizer steps between two checkpoints; null: every epoch alone
+    keep_last: int = number(2, POSITIVE)  # number of newest checkpoints to keep, beside the best
+    overwrite: bool = False  # replace the run that the folder holds
+    # callbacks to add: name -> {path: package.module.Class, <argument>: <value>, ...}
+    callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
 class GuardConfig:
     """What ends a run that goes wrong."""
 
-    on_nonfinite: str = "stop"  # a loss or gradient that is no number: stop | skip:K: leave out K such updates first
-    step_timeout: float | None = None  # seconds after which a step that hangs ends the run; null: never
-    patience: int | None = None  # validations without a better score after which training ends; null: all epochs
+    on_nonfinite: str = "stop"  # for a non-finite loss or gradient: stop | skip:K: leave out K such updates first
+    step_timeout: float | None = number(None, POSITIVE)  # seconds after which a hanging step ends the run; null: never
+    # validations without a better score after which training ends; null: all epochs
+    patience: int | None = number(None, POSITIVE)
 
     @property
     def skips(self) -> int:
-        """How many updates may be left out."""
-        return int(self.on_nonfinite.partition(":")[2] or 0)
+        """`on_nonfinite`, parsed: how many updates may be left out."""
+        kind, colon, count = self.on_nonfinite.partition(":")
+        if kind == "skip" and count.isascii() and count.isdigit() and int(count) > 0:
+            return int(count)
+        if kind != "stop" or colon:
+            raise UserError(f"'guard.on_nonfinite' is '{self.on_nonfinite}'", do="use stop or skip:K, with K from 1")
+        return 0
 
 
 @dataclass
 class Config:
-    tasks: dict[str, TaskCard] = field(default_factory=dict)
-    method: str = "deep"  # deep | full | head
+    """A run."""
+
+    tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
+    method: str = "deep"  # what is trained beside the heads: deep | full | head
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -127,6 +182,8 @@ class Config:
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     run: RunConfig = field(default_factory=RunConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
-    resume: str = "auto"  # auto: from the newest good checkpoint | never: afresh | PATH of a checkpoint or run
-    seed: int = 11
-    trainer: dict[str, Any] = field(default_factory=dict)  # handed to lightning.Trainer; strategy: auto | ddp | fsdp2
+    resume: str = "auto"  # auto: from the newest good checkpoint | never: from scratch | PATH of a checkpoint or run
+    seed: int = number(11, SEED)  # of every random draw
+    trainer: dict[str, Any] = field(default_factory=dict)  # arguments of lightning.Trainer
+    # Python files with your own methods, kinds, metrics and callbacks
+    imports: list[str] = field(default_factory=list, metadata={"key": "import"})

@@ -1,15 +1,75 @@
 """Where a prompt or a head starts: the values of `prompt.init` and `head.init`."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Literal
 
-if TYPE_CHECKING:
-    pass
+from ptv2.errors import UserError, nearest
+
+FORMS = (
+    "normal",
+    "zero",
+    "text:<words>",
+    "vocab",
+    "artifact:<path>",
+    "artifact:<path>+task:<name>",
+    "retrieve:<folder>",
+)
 
 
-def source(init: str | None) -> tuple[str | None, str | None]:
-    """Path and task in `artifact:<path>[+task:<name>]`; None for what is not there."""
-    kind, _, rest = (init or "").partition(":")
-    if kind != "artifact" or not rest:
-        return None, None
+@dataclass(frozen=True)
+class Start:
+    """A parsed start. An attribute that its kind does not have is None."""
+
+    kind: Literal["normal", "zero", "text", "vocab", "artifact", "retrieve"]
+    text: str | None = None  # of text:<words>
+    path: str | None = None  # of artifact:<path>
+    task: str | None = None  # of artifact:<path>+task:<name>
+    folder: str | None = None  # of retrieve:<folder>
+
+    @property
+    def earlier(self) -> bool:
+        """Whether the values are those of earlier runs."""
+        return self.kind in ("artifact", "retrieve")
+
+
+def prompt_start(init: str) -> Start:
+    """Parse `prompt.init`.
+
+    Raises:
+        UserError: an unknown form, or one without its words, path, task or folder.
+    """
+    kind, colon, rest = init.partition(":")
+    if not colon and kind in ("normal", "zero", "vocab"):
+        return Start(kind)
+    if kind == "text" and colon:
+        if not rest.strip():
+            raise UserError("the text has no tokens", where="prompt.init", do="write text:<some words>")
+        return Start("text", text=rest)
+    if kind == "retrieve" and colon:
+        if not rest:
+            raise UserError("names no folder", where="prompt.init", do="write retrieve:<folder of runs>")
+        return Start("retrieve", folder=rest)
+    if (start := _artifact(init)) is None:
+        raise UserError(f"unknown init '{init}'", where="prompt.init", do=nearest(init, FORMS))
+    return start
+
+
+def head_start(init: str) -> Start:
+    """Parse `head.init`, which names an artifact.
+
+    Raises:
+        UserError: it does not.
+    """
+    if (start := _artifact(init)) is None:
+        do = "write artifact:<run folder> or artifact:<run folder>+task:<name>"
+        raise UserError(f"unknown init '{init}'", where="head.init", do=do)
+    return start
+
+
+def _artifact(init: str) -> Start | None:
+    """Parse `artifact:<path>[+task:<name>]`; None if `init` is something else."""
+    kind, _, rest = init.partition(":")
     path, plus, task = rest.rpartition("+task:")
-    return (path, task) if plus else (rest, None)
+    if not plus:
+        path, task = rest, None
+    return Start("artifact", path=path, task=task) if kind == "artifact" and path and task != "" else None

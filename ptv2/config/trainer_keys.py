@@ -1,9 +1,13 @@
-"""What `trainer:` in a config may say: the arguments of lightning.Trainer, less those that a run sets itself."""
+"""What `trainer:` in a config may say: the arguments of lightning.Trainer, less those that a run sets itself.
 
-import inspect
-from typing import Any, Literal, get_args, get_origin
+The signature is read from the source of the installed Lightning: importing it would take seconds of every command.
+"""
 
-import lightning as L
+import ast
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from ptv2.errors import UserError, nearest
 
@@ -26,24 +30,58 @@ COUNTS = ("accumulate_grad_batches", "val_check_interval", "check_val_every_n_ep
 """Arguments with which Lightning divides."""
 
 
+TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict}
+
+
 def check_trainer(values: dict[str, Any], where: str) -> None:
     """Refuse what Lightning's Trainer does not know or would misread.
 
     Raises:
         UserError: unknown key, or a value of another type than the Trainer's signature names.
     """
-    known = {name: p for name, p in inspect.signature(L.Trainer.__init__).parameters.items() if name not in OURS}
+    if not values:
+        return
+    known = signature()
     for key, value in values.items():
         if key not in known:
             raise UserError(f"unknown key 'trainer.{key}'", where=where, do=nearest(key, set(known) - set(INSTEAD)))
         if key in INSTEAD:
             raise UserError(f"'trainer.{key}' is not supported", where=where, do=INSTEAD[key])
-        kinds = get_args(known[key].annotation) or (known[key].annotation,)
-        plain = [kind for kind in kinds if kind in (int, float, str, bool, type(None))]
-        plain += {get_origin(kind) for kind in kinds} & {list, dict}
-        names = any(get_origin(kind) is Literal for kind in kinds)  # Lightning checks those itself
-        if not names and not isinstance(value, tuple(plain)):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in plain)
+        kinds = known[key]
+        if kinds is not None and not isinstance(value, kinds):
+            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
             raise UserError(f"'trainer.{key}' is '{value}'", where=where, do=f"use {wanted}")
         if key in COUNTS and isinstance(value, (int, float)) and value <= 0:
             raise UserError(f"'trainer.{key}' is {value}", where=where, do="use a number above 0")
+
+
+@cache
+def signature() -> dict[str, tuple[type, ...] | None]:
+    """Argument of the Trainer that a config may set -> types of plain values; None: words that Lightning checks."""
+    source = Path(find_spec("lightning").origin).parent / "pytorch/trainer/trainer.py"
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    (made,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Trainer")
+    (init,) = (node for node in made.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    arguments = [*init.args.args, *init.args.kwonlyargs]
+    return {a.arg: _plain_types(a.annotation) for a in arguments if a.arg not in OURS}
+
+
+def _plain_types(annotation: ast.expr) -> tuple[type, ...] | None:
+    """The plain types that an annotation joins; None where it names an alias of words."""
+    match annotation:
+        case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in TYPES:
+            return (TYPES[name],)
+        case ast.Name(id=name) if not name.startswith("_"):  # an object, which YAML cannot hold
+            return ()
+        case ast.Constant(value=None):
+            return (type(None),)
+        case ast.Subscript(value=ast.Name(id="Optional")):
+            joined = [annotation.slice, ast.Constant(None)]
+        case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=joined)):
+            pass
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            joined = [left, right]
+        case _:  # an alias of a Literal, e.g. _PRECISION_INPUT
+            return None
+    found = [_plain_types(one) for one in joined]
+    return None if None in found else tuple(dict.fromkeys(kind for kinds in found for kind in kinds))

@@ -20,9 +20,6 @@ from ptv2.config.schema import DataConfig, MixtureConfig
 from ptv2.data.batches import BatchStream
 from ptv2.errors import UserError, nearest
 
-KINDS = ("proportional", "capped:K", "temperature:T", "temperature:T:K", "sqrt", "equal", "annealed", "weights")
-
-
 Draw = list[tuple[int, int]]  # a batch: (task's number, row) of each of its rows
 
 
@@ -129,23 +126,14 @@ def shares(sizes: dict[str, int], config: MixtureConfig, progress: float = 0.0) 
     Raises:
         UserError: unknown sampling, or weights that do not fit the tasks.
     """
-    kind, *numbers = config.sampling.split(":")
-    wanted = {"capped": (1,), "temperature": (1, 2)}.get(kind, (0,))
-    words = {word.partition(":")[0] for word in KINDS}
-    if kind not in words or len(numbers) not in wanted or not all(_positive(n) for n in numbers):
-        raise UserError(f"'{config.sampling}'", where="mixture.sampling", do=nearest(config.sampling, KINDS))
-    values = [float(number) for number in numbers]
-    if kind == "temperature" and values[0] < 1:
-        raise UserError(f"'{config.sampling}'", where="mixture.sampling", do="use a temperature of 1 or more")
-    if kind == "weights" or config.weights:
+    rule = config.rule
+    if rule.kind == "weights" or config.weights:
         weights = _weights(sizes, config)
-    elif kind == "equal":
+    elif rule.kind == "equal":
         weights = [1.0 for _ in sizes]
     else:
-        cap = values[-1] if kind == "capped" or len(values) == 2 else math.inf
-        powers = {"temperature": lambda: 1 / values[0], "sqrt": lambda: 0.5, "annealed": lambda: 1 - 0.8 * progress}
-        power = powers.get(kind, lambda: 1.0)()
-        weights = [min(n, cap) ** power for n in sizes.values()]
+        powers = {"temperature": 1 / rule.temperature, "sqrt": 0.5, "annealed": 1 - 0.8 * progress}
+        weights = [min(n, rule.cap) ** powers.get(rule.kind, 1.0) for n in sizes.values()]
     return [weight / sum(weights) for weight in weights]
 
 
@@ -161,13 +149,6 @@ def _weights(sizes: dict[str, int], config: MixtureConfig) -> list[float]:
         if not 0 < config.weights.get(name, 0) < math.inf:
             raise UserError(f"task '{name}' has no weight above 0", where=where, do="give every task one")
     return [config.weights[name] for name in sizes]
-
-
-def _positive(number: str) -> bool:
-    try:
-        return 0 < float(number) < math.inf
-    except ValueError:
-        return False
 
 
 def own_seed(seed: int, name: str) -> int:

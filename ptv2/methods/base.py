@@ -9,7 +9,6 @@ from ptv2.backbone import Backbone, Prompts
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 
-FROM_ARTIFACTS = ("artifact", "retrieve")  # kinds of prompt.init
 Artifacts = Mapping[str, Artifact]
 """The artifacts that a config names, by path: each is read once per run."""
 
@@ -40,7 +39,7 @@ class Method(nn.Module):
         Raises:
             UserError: a key that does not suit the method.
         """
-        if not cls.has_prompts and config.prompt.init.partition(":")[0] in FROM_ARTIFACTS:
+        if not cls.has_prompts and config.prompt.start.earlier:
             raise UserError(f"method '{config.method}' has no prompt", where="prompt.init", do="use method=deep")
 
     def forward(self, batch: int, task: int | Tensor = 0) -> Prompts:

@@ -9,7 +9,6 @@ from ptv2.artifact.artifact import Artifact
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import load_backbone
 from ptv2.config.schema import Config
-from ptv2.config.starts import source
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
@@ -76,5 +75,5 @@ def named_artifacts(config: Config) -> dict[str, Artifact]:
     Raises:
         UserError: one cannot be read.
     """
-    paths = dict.fromkeys(source(init)[0] for init in (config.prompt.init, config.head.init))
+    paths = dict.fromkeys(start.path for start in (config.prompt.start, config.head.start) if start is not None)
     return {path: read_artifact(path) for path in paths if path is not None}

@@ -4,7 +4,6 @@ from torch import nn
 
 from ptv2.backbone import Backbone
 from ptv2.config.schema import HeadConfig
-from ptv2.config.starts import source
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.methods import method_named
@@ -19,10 +18,7 @@ def initial_heads(
     Raises:
         UserError: no task of the run has a head there, or one is of another kind, shape or labels.
     """
-    path, named = source(config.init)
-    if path is None:
-        do = "write artifact:<run folder> or artifact:<run folder>+task:<name>"
-        raise UserError(f"unknown init '{config.init}'", where="head.init", do=do)
+    path, named = config.start.path, config.start.task
     artifact = artifacts[path]
     artifact.check_backbone(backbone)
     if method_named(artifact.about["method"], path).trains_backbone:

@@ -105,7 +105,7 @@ def broken_machine(folder: Path) -> Iterator[None]:
 def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
     """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
     start = None if folder.afresh else find_start(config.resume, folder.checkpoints)
-    retrieved = retrieve(config) if start is None and config.prompt.init.startswith("retrieve:") else None
+    retrieved = retrieve(config) if start is None and config.prompt.start.kind == "retrieve" else None
     parts = build(config if start is None else without_init(config))
     if retrieved is not None:
         parts.module.method.start_from(retrieved.vectors_PF)
@@ -128,7 +128,7 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
 
 def without_init(config: Config) -> Config:
     """The config of a run that goes on: what it started from is in its checkpoint, and may be gone by now."""
-    plain = {"init": "normal"} if config.prompt.init.partition(":")[0] in ("artifact", "retrieve") else {}
+    plain = {"init": "normal"} if config.prompt.start.earlier else {}
     return replace(config, prompt=replace(config.prompt, **plain), head=replace(config.head, init=None))
 
 

@@ -15,11 +15,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ptv2.config.load import comparable
+from ptv2.config.load import KEYS, comparable, make_config
 from ptv2.config.merge import read_mapping
 from ptv2.config.schema import Config
+from ptv2.config.text import dump
 from ptv2.errors import UserError
 from ptv2.runtime import lock
 from ptv2.runtime.files import write_text
@@ -79,10 +78,12 @@ class RunFolder:
         held = self.path / "config.yaml"
         if self.path.exists() and not self.path.is_dir():
             raise UserError("is a file", where=self.path, do="choose another run.name")
-        old = read_mapping(held, "a run's config") if held.is_file() else {}
+        old = read_mapping(held, "a run's config", KEYS) if held.is_file() else {}
         if {"tasks", "backbone", "run"} <= set(old):
-            different = _differences(old, comparable(self.config))
-            if different and not self.config.run.overwrite:
+            if self.config.run.overwrite:
+                return
+            different = _differences(comparable(make_config(old, where=str(held))), comparable(self.config))
+            if different:
                 raise UserError(
                     f"holds a run with another config ({', '.join(different[:4])} differ)",
                     where=self.path,
@@ -102,8 +103,7 @@ class RunFolder:
             self._take_lock()
             if self.afresh:
                 self._empty()
-            text = yaml.safe_dump(comparable(self.config), sort_keys=False, allow_unicode=True)
-            write_text(self.path / "config.yaml", text)
+            write_text(self.path / "config.yaml", dump(comparable(self.config)))
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
 

@@ -168,7 +168,7 @@ def retrieve(config: Config) -> Retrieved:
         UserError: see `rank` and `library`.
     """
     check_alone(config)
-    fitting, similarity = rank(config, library(config.prompt.init.partition(":")[2], RunFolder(config).path))
+    fitting, similarity = rank(config, library(config.prompt.start.folder, RunFolder(config).path))
     order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
     best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]
     best = best or order[:1]  # nothing points the same way: the nearest one alone

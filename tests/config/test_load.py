@@ -85,3 +85,49 @@ def test_a_message_names_the_place_of_the_mistake(tmp_path):
         with pytest.raises(UserError) as error:
             load_config(path, overrides)
         assert str(error.value).startswith(f"{place}: ")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("backbone.dtype=bfloat61", "'backbone.dtype' is 'bfloat61'; did you mean 'bfloat16'?"),
+        ("prompt.sharing=none", "'prompt.sharing' is 'none'; valid: shared, shared+task, task"),
+        ("mixture.dry=null", "'mixture.dry' has no value"),
+        ("task.on_bad_row=skipp", "'tasks.rte.on_bad_row' is 'skipp'; did you mean 'skip'?"),
+        ("head.pooling=[cls]", "'head.pooling' is '[cls]'; did you mean 'cls'?"),
+    ],
+)
+def test_a_wrong_word_names_the_nearest(override, says):
+    with pytest.raises(UserError) as error:
+        make(override)
+    assert str(error.value).startswith(f"command line: {says}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("optim.lr", 0, "use a number above 0"),
+        ("prompt.retrieve.top", 0, "use a number above 0"),
+        ("head.dropout", 1, "use 0 or more, below 1"),
+        ("seed", 2**32, "use 0 or more, below 2**32"),
+        ("mixture.steps_per_epoch", 10**8, "use 1 to 10,000,000"),
+    ],
+)
+def test_a_number_out_of_its_range_names_it(key, value, says):
+    with pytest.raises(UserError) as error:
+        make(f"{key}={value}")
+    assert f"'{key}' is {value}" in str(error.value) and str(error.value).endswith(says)
+
+
+def test_files_to_import_and_callbacks_to_add():
+    swa = {"path": "lightning.pytorch.callbacks.StochasticWeightAveraging", "swa_lrs": 0.01}
+    config = make(**{"import": ["mine.py"], "run": {"name": "run", "callbacks": {"swa": swa}}})
+    assert config.imports == ["mine.py"] and config.run.callbacks == {"swa": swa}
+    assert to_plain(config)["import"] == ["mine.py"] and "imports" not in to_plain(config)
+    assert make("run.callbacks.swa.path=a.B", "run.callbacks.swa.x=1").run.callbacks == {"swa": {"path": "a.B", "x": 1}}
+
+
+@pytest.mark.parametrize("callback", ["{}", "{path: null}", "{path: Swa}", "{path: a.b.}", "{path: 5}", "{swa_lrs: 1}"])
+def test_a_callback_without_an_import_path_is_refused(callback):
+    with pytest.raises(UserError, match=r"run\.callbacks\.swa: path is .*; give the import path of a class, e\.g\. "):
+        make(f"run.callbacks={{swa: {callback}}}")

@@ -43,7 +43,7 @@ def test_values_stand_over_defaults():
         ({"frist": {}}, "unknown key 'frist'; did you mean 'first'?"),
         ({"first": {"leg": 2}}, "unknown key 'first.leg'; did you mean 'legs'?"),
         ({"pets": {"b": {"age": 2}}}, "unknown key 'pets.b.age'; valid: legs, name"),
-        ({"first": None}, "'first' is 'None', not a mapping; set its keys, e.g. first.name"),
+        ({"first": None}, "'first' is 'null', not a mapping; set its keys, e.g. first.name"),
         ({"pets": {"b": "Bob"}}, "'pets.b' is 'Bob', not a mapping; set its keys, e.g. pets.b.name"),
         ({"counts": 3}, "'counts' is '3', not a mapping; write counts.NAME=VALUE"),
         ({"words": {"a": 1}}, "'words' is '{'a': 1}', not a list; write words=[...]"),

@@ -95,7 +95,7 @@ OVERRIDES = [
     ("prompt.layers=some", ["prompt.layers", "'some'", "top:K"]),
     ("prompt.projection=0", ["'prompt.projection'", "above 0"]),
     ("prompt.init=noral", ["prompt.init", "unknown init 'noral'", "did you mean 'normal'?"]),
-    ("prompt.init=text:", ["command line", "'prompt.init'"]),
+    ("prompt.init=text:", ["prompt.init", "no tokens", "text:<some words>"]),
     ("prompt.init='text: '", ["prompt.init", "no tokens"]),
     ("prompt.init=artifact:nowhere", ["nowhere", "no artifact here"]),
     # sizes

@@ -96,7 +96,13 @@ def test_nothing_is_kept_for_a_backward_pass_below(family):
     assert saved["top:1"] < saved["all"] * 1.5 / DEPTH[family]
 
 
-@pytest.mark.parametrize("layers", ["top:0", "top:4", "top:x", "middle:1", [3], [-1], [], ["0"], 2])
+@pytest.mark.parametrize("layers", ["top:0", "top:x", "middle:1", [-1], [], ["0"], 2])
+def test_what_names_no_layers_of_any_backbone_is_refused(layers):
+    with pytest.raises(UserError, match=r"prompt\.layers: .* names no layers; use all, top:K"):
+        make_prompt(make_backbone("bert"), layers=layers)
+
+
+@pytest.mark.parametrize("layers", ["top:4", [3]])
 def test_layers_that_are_not_there_are_refused(layers):
     with pytest.raises(UserError, match=r"prompt\.layers: .* backbone with 3; use all, top:K"):
         make_prompt(make_backbone("bert"), layers=layers)

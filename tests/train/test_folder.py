@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+import yaml
 
 from ptv2.config.load import make_config
 from ptv2.errors import UserError
@@ -41,6 +42,17 @@ def test_only_a_run_of_the_same_config_goes_on(folder):
     refuses(folder("seed=3", "prompt.length=8"), r"another config \(prompt.length, seed differ\)")
     refuses(folder("data.limit.train=3"), r"\(data.limit.train differ\)")
     folder("seed=3", "run.overwrite=true").check()
+
+
+def test_a_run_goes_on_whose_config_lacks_newer_keys_or_has_a_name_like_a_number(folder):
+    folder("run.name=1e5").open()
+    file = folder("run.name=1e5").path / "config.yaml"
+    held = yaml.safe_load(file.read_text())
+    assert held["run"]["name"] == "1e5"
+    del held["import"], held["run"]["callbacks"], held["guard"]
+    file.write_text(yaml.safe_dump(held))  # which leaves 1e5 without quotes
+    folder("run.name=1e5").check()
+    refuses(folder("run.name=1e5", "seed=3"), r"\(seed differ\)")
 
 
 def test_a_run_is_finished_when_it_has_results(folder):

@@ -8,22 +8,10 @@ from torch import Tensor
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone
 from ptv2.config.schema import PromptConfig
-from ptv2.config.starts import source
-from ptv2.errors import UserError, nearest
+from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
 from ptv2.methods.deep.sharing import LowRankVectors
 from ptv2.methods.deep.slots import Slot, choose_slots
-
-KINDS = (
-    "normal",
-    "zero",
-    "text:<words>",
-    "vocab",
-    "artifact:<path>",
-    "artifact:<path>+task:<name>",
-    "retrieve:<folder>",
-)
-
 
 FREQUENT = 5000  # Lester et al. 2021, section 3.2: sample from the 5,000 most common tokens
 
@@ -41,19 +29,17 @@ def initial_vectors(
     Raises:
         UserError: unknown init, a text without tokens, an artifact that does not fit.
     """
-    kind, _, rest = config.init.partition(":")
+    kind = config.start.kind
     if kind == "normal":  # the official code's initialisation
         return [torch.randn(s.length, w) * config.init_std for s, w in zip(slots, widths, strict=True)]
-    if kind == "zero" or (kind == "retrieve" and rest):  # fit puts what it retrieves in the place of these zeros
+    if kind in ("zero", "retrieve"):  # fit puts what it retrieves in the place of these zeros
         return [torch.zeros(s.length, w) for s, w in zip(slots, widths, strict=True)]
     longest = max(slot.length for slot in slots)
-    if kind == "text" and rest:
-        return _vectors_of_tokens(_text_ids(rest, longest, backbone), config.form, slots, backbone)
+    if kind == "text":
+        return _vectors_of_tokens(_text_ids(config.start.text, longest, backbone), config.form, slots, backbone)
     if kind == "vocab":
         return _vectors_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
-    if kind == "artifact" and rest:
-        return _vectors_of_artifact(config, slots, widths, backbone, artifacts, task)
-    raise UserError(f"unknown init '{config.init}'", where="prompt.init", do=nearest(config.init, KINDS))
+    return _vectors_of_artifact(config, slots, widths, backbone, artifacts, task)
 
 
 def initial_factors(own: Mapping[str, LowRankVectors], config: PromptConfig, artifacts: Artifacts) -> None:
@@ -62,7 +48,7 @@ def initial_factors(own: Mapping[str, LowRankVectors], config: PromptConfig, art
     Raises:
         UserError: it is of another rank or size.
     """
-    path, named = source(config.init)
+    path, named = config.start.path, config.start.task
     if path is None:
         return
     artifact = artifacts[path]
@@ -84,7 +70,7 @@ def initial_gates(
     config: PromptConfig, heads: Sequence[int], tasks: Sequence[str], artifacts: Artifacts
 ) -> list[Tensor]:
     """A gate per prompted layer: [H] where tasks share it, else [tasks, H]; zeros, or an artifact's."""
-    path, named = source(config.init)
+    path, named = config.start.path, config.start.task
     own = [len(tasks)] if config.sharing != "shared" else []
     if path is None:
         return [torch.zeros(*own, h) for h in heads]
@@ -135,7 +121,7 @@ def _vectors_of_artifact(
     artifacts: Artifacts,
     task: str | None,
 ) -> list[Tensor]:
-    path, named = source(config.init)
+    path, named = config.start.path, config.start.task
     artifact = artifacts[path]
     artifact.check_backbone(backbone)
     if named is not None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ptv2.backbone import Backbone, Observation, SitePrompt
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
-from ptv2.methods.base import FROM_ARTIFACTS, Artifacts, Method
+from ptv2.methods.base import Artifacts, Method
 from ptv2.methods.deep.init import initial_factors, initial_gates, initial_vectors
 from ptv2.methods.deep.sharing import LowRankVectors
 from ptv2.methods.deep.slots import Slot, choose_slots
@@ -84,7 +84,7 @@ class DeepPrompt(Method):
         prompt = config.prompt
         if prompt.train != "own":
             return
-        if prompt.sharing == "task" or prompt.init.partition(":")[0] not in FROM_ARTIFACTS:
+        if prompt.sharing == "task" or not prompt.start.earlier:
             why = "they share nothing" if prompt.sharing == "task" else "that would be random values"
             do = "start from an artifact with prompt.init, or use prompt.train=all"
             raise UserError(f"'own' freezes what tasks share, and here {why}", where="prompt.train", do=do)

@@ -25,7 +25,7 @@ def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
     depths: dict[str, int] = {}  # encoder, decoder and cross attention count their layers apart
     for site in sites:
         depths[site.place] = site.layer + 1
-    layers = {place: _layers(config.layers, depth) for place, depth in depths.items()}
+    layers = {place: config.chosen_layers.of(depth) for place, depth in depths.items()}
     chosen = [i for i, site in enumerate(sites) if site.layer in layers[site.place]]
     if isinstance(config.length, dict):
         for place in config.length:
@@ -47,17 +47,3 @@ def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
         if not isinstance(length, int) or isinstance(length, bool) or length < 1:
             raise UserError(f"'{length}' is not a length", where="prompt.length", do="use whole numbers from 1")
     return [Slot(i, sites[i], length) for i, length in zip(chosen, lengths, strict=True)]
-
-
-def _layers(spec: object, depth: int) -> list[int]:
-    """Layer numbers that `all`, `top:K`, `bottom:K` or a list of numbers stands for."""
-    valid = f"use all, top:K or bottom:K with K in 1..{depth}, or a list of layers 0..{depth - 1}"
-    if spec == "all":
-        return list(range(depth))
-    if isinstance(spec, str) and spec.partition(":")[0] in ("top", "bottom"):
-        end, _, count = spec.partition(":")
-        if count.isdigit() and 1 <= int(count) <= depth:
-            return list(range(depth - int(count), depth) if end == "top" else range(int(count)))
-    if isinstance(spec, list) and spec and all(isinstance(layer, int) and 0 <= layer < depth for layer in spec):
-        return sorted(set(spec))
-    raise UserError(f"'{spec}' names no layers of a backbone with {depth}", where="prompt.layers", do=valid)
