@@ -4,7 +4,7 @@ Shapes: B batch, T tokens, D width, P prompt positions.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ptv2.backbone.attention import Call, SitePrompt
-from ptv2.backbone.families import position_limit, shifted_positions
+from ptv2.backbone.attention import SitePrompt
+from ptv2.backbone.checkpointing import checkpoint_layers
+from ptv2.backbone.families import position_limit, position_table, shifted_positions
+from ptv2.backbone.generation import in_force, keep_ids_alone
+from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, install, observe, takes, without_cache
 from ptv2.errors import UserError
 
@@ -35,10 +38,6 @@ class States:
         held = (self.last_BTD, self.mask_BT, self.pooled_BD, self.logits_BTV)
         split = [[None] * len(rows) if states is None else states.split(rows) for states in held]
         return [States(*parts) for parts in zip(*split, strict=True)]
-
-
-class _Captured(Exception):
-    """Ends an attention module's forward once its keys and values are known."""
 
 
 class Backbone(nn.Module):
@@ -65,6 +64,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.sites, self.state = install(model, kernel)
         self.model = model.requires_grad_(False)
+        keep_ids_alone(model)
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
         self.sharded = False  # over the ranks, see `ptv2.sharded`
@@ -147,10 +147,18 @@ class Backbone(nn.Module):
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
         sharded, all ranks go on until the longest text of any of them has ended: each gathers what the others need.
         """
+        table = position_table(self.model)
+        if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
+            # RoBERTa's kin begin behind `padding_idx`; transformers would let them begin at 0.
+            inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], 0)}
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             ids_BT = self.model.generate(**inputs, **settings, synced_gpus=self.sharded)
         return ids_BT if self.is_encoder_decoder else ids_BT[:, inputs["input_ids"].shape[1] :]
+
+    def generation(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """All that decides how `generate` writes with these settings: they, and the ids that the model brings."""
+        return in_force(self.model, settings)
 
     def check_length(self, tokens: int, prompt_length: int, where: str) -> None:
         """Refuse inputs that the position table cannot hold.
@@ -168,28 +176,8 @@ class Backbone(nn.Module):
             raise UserError(f"{parts} do not fit the backbone's {limit} positions", where=where, do=do)
 
     def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
-        """Recompute layers in the backward pass, with the prompts that were in force in the forward pass.
-
-        Args:
-            compiled: the model is or will be compiled; its graph holds the prompts, and torch allows no contexts in it.
-
-        Raises:
-            UserError: the family does not support it.
-        """
-        if not self.model.supports_gradient_checkpointing:
-            raise UserError(
-                f"backbone family '{self.model.config.model_type}' has no gradient checkpointing in transformers",
-                where="backbone.gradient_checkpointing",
-                do="set it to false",
-            )
-
-        def contexts():
-            return nullcontext(), self.state.use(self.state.prompts)
-
-        context = {} if compiled else {"context_fn": contexts}
-        self.model.activation_checkpointing_enable({"use_reentrant": False} | context)
-        # transformers makes the embeddings' output require a gradient; prompts need none below their lowest layer.
-        self.model.disable_input_require_grads()
+        """Recompute layers in the backward pass, see `checkpoint_layers`."""
+        checkpoint_layers(self.model, self.state, compiled)
 
     def observe(self, ids_T: Tensor) -> list[Observation]:
         """What the bare backbone computes at each site for a text of T tokens, in the order of the sites.
@@ -208,24 +196,8 @@ class Backbone(nn.Module):
         return observe(self.model, self.state, inputs)
 
     def project(self, seen: Observation, hidden_PD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys [1, G, P, D] and values that a site's frozen projections make of hidden states; differentiable.
-
-        `seen` is the site's observation on any P tokens: it holds what else the module needs, e.g. rotary tables.
-        """
-        found: list[Call] = []
-
-        def stop(call: Call) -> None:
-            found.append(call)
-            raise _Captured
-
-        module = seen.call.module
-        states_1PD = hidden_PD[None].to(next(module.parameters()).dtype)
-        kwargs = dict(seen.kwargs)
-        if kwargs.get("key_value_states") is not None:  # cross attention projects the encoder's states
-            kwargs["key_value_states"] = states_1PD
-        with self.state.recording(stop), suppress(_Captured):
-            module.forward(states_1PD, *seen.args, **kwargs)
-        return found[0].key_BGSD, found[0].value_BGSD
+        """Keys [1, G, P, D] and values that a site's frozen projections make of hidden states, see `project`."""
+        return project(self.state, seen, hidden_PD)
 
     @property
     def device(self) -> torch.device:

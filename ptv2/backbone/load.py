@@ -16,11 +16,13 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedTokenizerBase,
 )
 
 from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
+from ptv2.backbone.check import fit_tokenizer
 from ptv2.backbone.families import set_dropout
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
@@ -35,10 +37,9 @@ def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
     Raises:
         UserError: not found or not reachable, a damaged file, or a family that cannot be prompted.
     """
-    tokenizer = load_tokenizer(config)
-    where = _source(config)
+    where, hf_config = _source(config), _load_config(config)
+    tokenizer = load_tokenizer(config, hf_config)
     try:
-        hf_config = AutoConfig.from_pretrained(**where)
         if config.dropout is not None and not set_dropout(hf_config, config.dropout) and config.dropout:
             raise UserError(f"family '{hf_config.model_type}' has no hidden dropout", where="backbone.dropout")
         language_model = AutoModelForSeq2SeqLM if hf_config.is_encoder_decoder else AutoModelForCausalLM
@@ -68,11 +69,15 @@ def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
     return backbone
 
 
-def load_tokenizer(config: BackboneConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer that belongs to the backbone.
+def load_tokenizer(config: BackboneConfig, hf_config: PretrainedConfig | None = None) -> PreTrainedTokenizerBase:
+    """Load the backbone's tokenizer and set it up for the backbone, see `check.py`.
+
+    Args:
+        config: names the backbone.
+        hf_config: transformers' config of it, where it is read already.
 
     Raises:
-        UserError: not found or not reachable.
+        UserError: not found or not reachable, or it has tokens that the backbone has no embedding for.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(**_source(config), use_fast=True)
@@ -80,9 +85,7 @@ def load_tokenizer(config: BackboneConfig) -> PreTrainedTokenizerBase:
         raise _not_loaded(config.name, error) from error
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # what transformers makes of missing files
         raise _not_loaded(config.name, "it has no vocabulary")
-    if tokenizer.pad_token is None:  # GPT-2 and Llama have none; what stands in padding is masked
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return fit_tokenizer(tokenizer, hf_config or _load_config(config), config.name)
 
 
 def is_encoder_decoder(config: BackboneConfig) -> bool:
@@ -91,10 +94,7 @@ def is_encoder_decoder(config: BackboneConfig) -> bool:
     Raises:
         UserError: not found or not reachable.
     """
-    try:
-        return AutoConfig.from_pretrained(**_source(config)).is_encoder_decoder
-    except (OSError, ValueError) as error:
-        raise _not_loaded(config.name, error) from error
+    return _load_config(config).is_encoder_decoder
 
 
 def quiet_transformers() -> None:
@@ -124,6 +124,13 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     special = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}
     text = json.dumps([state, special], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _load_config(config: BackboneConfig) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(**_source(config))
+    except (OSError, ValueError) as error:
+        raise _not_loaded(config.name, error) from error
 
 
 def _source(config: BackboneConfig) -> dict[str, Any]:

@@ -6,6 +6,7 @@ as they arrive, and encoder, decoder and cross attention are told apart by the l
 """
 
 import inspect
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,7 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
             do=f"families that can: {', '.join(PROMPTABLE)}, and any other that uses the interface",
         )
     unshare_layers(model)
-    model.set_attn_implementation(f"ptv2_{kernel}")
+    model.set_attn_implementation(f"ptv2_{supported_kernel(model, kernel)}")
     state = PromptState()
     for module in model.modules():
         module.prompt_place = Place(state)
@@ -78,6 +79,14 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
     for index, site in enumerate(sites):
         site.module.prompt_place = Place(state, index)
     return sites, state
+
+
+def supported_kernel(model: PreTrainedModel, kernel: str) -> str:
+    """The kernel asked for, or `eager` where the family has no other: SDPA knows no soft caps and no sinks."""
+    if kernel != "sdpa" or model._supports_sdpa:
+        return kernel
+    warnings.warn(f"backbone family '{model.config.model_type}' runs with backbone.attention=eager alone", stacklevel=2)
+    return "eager"
 
 
 @torch.inference_mode(False)  # what is seen here (rotary tables) is used again where gradients flow

@@ -22,6 +22,10 @@ INSTEAD = {
 """Arguments of the Trainer that a run has no use for -> what to use instead."""
 
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
+"""Values of `precision`: what is trained stays float32; the frozen weights have a dtype of their own."""
+
+
 COUNTS = ("accumulate_grad_batches", "val_check_interval", "check_val_every_n_epoch")
 """Arguments with which Lightning divides."""
 
@@ -38,6 +42,11 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             raise UserError(f"unknown key 'trainer.{key}'", where=where, do=nearest(key, set(known) - set(INSTEAD)))
         if key in INSTEAD:
             raise UserError(f"'trainer.{key}' is not supported", where=where, do=INSTEAD[key])
+        if key == "precision" and value is not None and str(value) not in PRECISIONS:
+            # Lightning would cast the prompt and the heads too, which do not learn in 16 bits.
+            do = "use backbone.dtype=bfloat16, which casts the frozen weights alone"
+            do = do if str(value).endswith("-true") and "16" in str(value) else nearest(str(value), PRECISIONS)
+            raise UserError(f"'trainer.precision' is '{value}'", where=where, do=do)
         kinds = get_args(known[key].annotation) or (known[key].annotation,)
         plain = [kind for kind in kinds if kind in (int, float, str, bool, type(None))]
         plain += {get_origin(kind) for kind in kinds} & {list, dict}
