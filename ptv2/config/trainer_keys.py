@@ -44,8 +44,9 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             raise UserError(f"'trainer.{key}' is not supported", where=where, do=INSTEAD[key])
         if key == "precision" and value is not None and str(value) not in PRECISIONS:
             # Lightning would cast the prompt and the heads too, which do not learn in 16 bits.
-            do = "use backbone.dtype=bfloat16, which casts the frozen weights alone"
-            do = do if str(value).endswith("-true") and "16" in str(value) else nearest(str(value), PRECISIONS)
+            do = "use bf16-mixed, 16-mixed or 32-true"
+            if value in ("bf16-true", "16-true"):
+                do = "use backbone.dtype=bfloat16, which casts the frozen weights alone"
             raise UserError(f"'trainer.precision' is '{value}'", where=where, do=do)
         kinds = get_args(known[key].annotation) or (known[key].annotation,)
         plain = [kind for kind in kinds if kind in (int, float, str, bool, type(None))]

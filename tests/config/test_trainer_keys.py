@@ -19,7 +19,7 @@ def test_precisions_that_train_in_float32(precision):
         ("64-true", "32-true"),
         ("transformer-engine", "bf16-mixed"),
         ("fp16", "16-mixed"),
-        ("bf16-mix", "did you mean 'bf16-mixed'"),
+        ("bf16-mix", "use bf16-mixed"),
         (64, "32-true"),
     ],
 )
