@@ -34,7 +34,7 @@ class States:
     logits_BTV: Tensor | None = None  # over the target's positions (encoder-decoder) or the input's (decoder-only)
 
     def split(self, rows: list[int]) -> list["States"]:
-        """The states of so many rows each."""
+        """Split into the states of so many rows each."""
         held = (self.last_BTD, self.mask_BT, self.pooled_BD, self.logits_BTV)
         split = [[None] * len(rows) if states is None else states.split(rows) for states in held]
         return [States(*parts) for parts in zip(*split, strict=True)]
@@ -67,7 +67,7 @@ class Backbone(nn.Module):
         keep_ids_alone(model)
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
-        self.sharded = False  # over the ranks, see `ptv2.sharded`
+        self.sharded = False  # over the ranks, see `train/sharded.py`
         self._position_shift = 0
         self._no_cache = without_cache(model)
 
@@ -118,7 +118,7 @@ class Backbone(nn.Module):
         return getattr(self.model, "pooler", None) is not None
 
     def forward(self, batch: dict[str, Any], prompts: Prompts = (), reads: str = "states") -> States:
-        """What a head `reads` of a batch of token ids [B, T], with `prompts`, one per site, in force."""
+        """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts`, one per site."""
         inputs = {key: batch[key] for key in INPUTS if key in batch}
         if self.position_shift and prompts:
             inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], self.position_shift)
@@ -135,14 +135,16 @@ class Backbone(nn.Module):
         return States(out.last_hidden_state, inputs["attention_mask"], getattr(out, "pooler_output", None))
 
     def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
-        """What the decoder reads to predict the labels: they themselves, moved on by one as the family does it."""
+        """Make what the decoder reads to predict the labels: they themselves, moved on by one as the family does it."""
         shifted = getattr(self.model, "prepare_decoder_input_ids_from_labels", None)
         # A few families shift only on the way to a loss of their own, which costs as much as the head's.
         return {"decoder_input_ids": shifted(labels=labels_BT)} if shifted else {"labels": labels_BT}
 
     @torch.no_grad()
     def generate(self, inputs: dict[str, Tensor], prompts: Prompts, settings: dict[str, Any]) -> Tensor:
-        """Generated ids [B, T] for source ids [B, S], without the source; `settings` go to transformers' `generate`.
+        """Generate ids [B, T] for source ids [B, S], without the source; `settings` go to transformers' `generate`.
+
+        A decoder-only model's sources are padded on the left.
 
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
         sharded, all ranks go on until the longest text of any of them has ended: each gathers what the others need.
@@ -157,7 +159,7 @@ class Backbone(nn.Module):
         return ids_BT if self.is_encoder_decoder else ids_BT[:, inputs["input_ids"].shape[1] :]
 
     def generation(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """All that decides how `generate` writes with these settings: they, and the ids that the model brings."""
+        """List all that decides how `generate` writes with these settings: they, and the ids that the model brings."""
         return in_force(self.model, settings)
 
     def check_length(self, tokens: int, prompt_length: int, where: str) -> None:
@@ -180,7 +182,7 @@ class Backbone(nn.Module):
         checkpoint_layers(self.model, self.state, compiled)
 
     def observe(self, ids_T: Tensor) -> list[Observation]:
-        """What the bare backbone computes at each site for a text of T tokens, in the order of the sites.
+        """Compute what the bare backbone does at each site for a text of T tokens, in the order of the sites.
 
         Raises:
             UserError: more tokens than the position table holds.
@@ -196,7 +198,7 @@ class Backbone(nn.Module):
         return observe(self.model, self.state, inputs)
 
     def project(self, seen: Observation, hidden_PD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys [1, G, P, D] and values that a site's frozen projections make of hidden states, see `project`."""
+        """Compute the keys and values that a site's frozen projections make of hidden states, see `project`."""
         return project(self.state, seen, hidden_PD)
 
     @property

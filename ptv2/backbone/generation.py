@@ -23,7 +23,7 @@ def keep_ids_alone(model: PreTrainedModel) -> None:
 
 
 def in_force(model: PreTrainedModel, settings: dict[str, Any]) -> dict[str, Any]:
-    """All that decides how `generate` writes with these settings; what is not named has transformers' default."""
+    """List all that decides how `generate` writes with these settings; the rest has transformers' defaults."""
     ids = {name: getattr(model.generation_config, name) for name in IDS}
     joint = ids | {name: value for name, value in settings.items() if value is not None}
     return {name: value for name, value in joint.items() if value is not None}

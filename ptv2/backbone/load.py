@@ -29,7 +29,7 @@ from ptv2.errors import UserError
 
 
 def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
-    """The backbone that `config` names, frozen, in eval mode, its attention ready for prompts.
+    """Load the backbone that `config` names: frozen, in eval mode, its attention ready for prompts.
 
     Weights are read in the dtype they are stored in, fingerprinted, then cast once to `config.dtype`. For heads that
     read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the language model is loaded.
@@ -89,7 +89,7 @@ def load_tokenizer(config: BackboneConfig, hf_config: PretrainedConfig | None = 
 
 
 def is_encoder_decoder(config: BackboneConfig) -> bool:
-    """Whether the backbone has an encoder and a decoder; reads its config alone.
+    """Say whether the backbone has an encoder and a decoder, from its config alone.
 
     Raises:
         UserError: not found or not reachable.
@@ -98,13 +98,13 @@ def is_encoder_decoder(config: BackboneConfig) -> bool:
 
 
 def quiet_transformers() -> None:
-    """No load reports and progress bars from transformers: the commands say themselves what was loaded."""
+    """Switch off load reports and progress bars of transformers: the commands say themselves what was loaded."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 
 
 def weights_fingerprint(weights: dict[str, Tensor]) -> str:
-    """sha256 over names, dtypes, shapes and bytes of the weights."""
+    """Compute the sha256 over names, dtypes, shapes and bytes of the weights."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
@@ -114,7 +114,7 @@ def weights_fingerprint(weights: dict[str, Tensor]) -> str:
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
-    """sha256 over what decides a text's token ids: vocabulary, merges, normalisation, special tokens."""
+    """Compute the sha256 over what decides a text's token ids: vocabulary, merges, normalisation, special tokens."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         state = json.loads(backend.to_str())
@@ -134,7 +134,7 @@ def _load_config(config: BackboneConfig) -> PretrainedConfig:
 
 
 def _source(config: BackboneConfig) -> dict[str, Any]:
-    """Arguments of `from_pretrained` that say where the files are."""
+    """Make the arguments of `from_pretrained` that say where the files are."""
     name, file = config.name, config.gguf_file
     if name.startswith("demo:"):
         demo_name = name.removeprefix("demo:")

@@ -16,7 +16,7 @@ class _Captured(Exception):
 
 
 def project(state: PromptState, seen: Observation, hidden_PD: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys [1, G, P, D] and values that a site's frozen projections make of hidden states; differentiable.
+    """Compute keys [1, G, P, D] and values by a site's frozen projections of hidden states; differentiable.
 
     `seen` is the site's observation on any P tokens: it holds what else the module needs, e.g. rotary tables.
     """

@@ -82,10 +82,11 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
 
 
 def supported_kernel(model: PreTrainedModel, kernel: str) -> str:
-    """The kernel asked for, or `eager` where the family has no other: SDPA knows no soft caps and no sinks."""
+    """Choose the kernel asked for, or `eager` where the family has no other: SDPA has no soft caps and no sinks."""
     if kernel != "sdpa" or model._supports_sdpa:
         return kernel
-    warnings.warn(f"backbone family '{model.config.model_type}' runs with backbone.attention=eager alone", stacklevel=2)
+    family = model.config.model_type
+    warnings.warn(f"backbone family '{family}' has no SDPA in transformers; its attention runs as eager", stacklevel=2)
     return "eager"
 
 
@@ -149,10 +150,10 @@ def _probe_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def without_cache(model: PreTrainedModel) -> dict[str, bool]:
-    """The argument that keeps a model from filling a cache, for the families that have one."""
+    """Make the argument that keeps a model from filling a cache, for the families that have one."""
     return {"use_cache": False} if takes(model, "use_cache") else {}
 
 
 def takes(module: nn.Module, argument: str) -> bool:
-    """Whether the module's forward has an argument of that name."""
+    """Say whether the module's forward has an argument of that name."""
     return argument in inspect.signature(module.forward).parameters

@@ -29,7 +29,7 @@ MORE = {  # other ways to number positions, and attention that eager alone can d
     ),
 }
 SIDES = ["left", "right"]
-pytestmark = pytest.mark.filterwarnings("ignore:.*eager alone")
+pytestmark = pytest.mark.filterwarnings("ignore:.*runs as eager")
 
 
 @pytest.fixture(autouse=True)
