@@ -77,7 +77,7 @@ class Place:
 
 
 def _eager_kernel(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
-    """The family's own eager attention: the function of that name in the file that defines the module."""
+    """Find the family's own eager attention: the function of that name in the file that defines the module."""
     return sys.modules[type(module).__module__].eager_attention_forward
 
 
@@ -91,7 +91,7 @@ def _attend(
     mask: Tensor | None,
     kwargs: dict[str, Any],
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention over the module's prompt and the keys that arrived, by `kernel`; out_BTHD and its weights, if any."""
+    """Attend to the module's prompt and the keys that arrived, by `kernel`; out_BTHD and its weights, if any."""
     place: Place | None = getattr(module, "prompt_place", None)
     if place is not None and place.state.record is not None:
         place.state.record(Call(module, query_BHTD, key_BGSD, value_BGSD))
@@ -128,14 +128,14 @@ def _attend(
 
 
 def _join(prompt_BGPD: Tensor, states_BGSD: Tensor) -> Tensor:
-    """The prompt in front of the states, in the states' dtype."""
+    """Put the prompt in front of the states, in the states' dtype."""
     batch = states_BGSD.shape[0]
     prompt_BGPD = _repeated(prompt_BGPD, batch).to(states_BGSD.dtype).expand(batch, -1, -1, -1)
     return torch.cat([prompt_BGPD, states_BGSD], dim=2)
 
 
 def _repeated(rows: Tensor, batch: int) -> Tensor:
-    """Rows of a batch as beam search repeats them; one row serves all."""
+    """Repeat the rows of a batch as beam search does; one row serves all."""
     return rows if len(rows) in (1, batch) else rows.repeat_interleave(batch // len(rows), dim=0)
 
 
@@ -145,12 +145,12 @@ def _is_causal(module: nn.Module, kwargs: dict[str, Any]) -> bool:
 
 
 def prompted_sdpa(module, query, key, value, attention_mask, **kwargs):
-    """Prompted attention by torch's fused kernel; signature of transformers' attention interface."""
+    """Run prompted attention by torch's fused kernel; signature of transformers' attention interface."""
     return _attend(sdpa_attention_forward, True, module, query, key, value, attention_mask, kwargs)
 
 
 def prompted_eager(module, query, key, value, attention_mask, **kwargs):
-    """Prompted attention by the family's own eager function, which also returns the attention weights."""
+    """Run prompted attention by the family's own eager function, which also returns the attention weights."""
     return _attend(_eager_kernel(module), False, module, query, key, value, attention_mask, kwargs)
 
 

@@ -4,7 +4,7 @@ Shapes: B batch, T tokens, D width, P prompt positions.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ptv2.backbone.attention import Call, SitePrompt
-from ptv2.backbone.families import position_limit, shifted_positions
+from ptv2.backbone.attention import SitePrompt
+from ptv2.backbone.checkpointing import checkpoint_layers
+from ptv2.backbone.families import position_limit, position_table, shifted_positions
+from ptv2.backbone.generation import in_force, keep_ids_alone
+from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, install, observe, takes, without_cache
 from ptv2.errors import UserError
 
@@ -31,14 +34,10 @@ class States:
     logits_BTV: Tensor | None = None  # over the target's positions (encoder-decoder) or the input's (decoder-only)
 
     def split(self, rows: list[int]) -> list["States"]:
-        """The states of so many rows each."""
+        """Split into the states of so many rows each."""
         held = (self.last_BTD, self.mask_BT, self.pooled_BD, self.logits_BTV)
         split = [[None] * len(rows) if states is None else states.split(rows) for states in held]
         return [States(*parts) for parts in zip(*split, strict=True)]
-
-
-class _Captured(Exception):
-    """Ends an attention module's forward once its keys and values are known."""
 
 
 class Backbone(nn.Module):
@@ -65,9 +64,10 @@ class Backbone(nn.Module):
         super().__init__()
         self.sites, self.state = install(model, kernel)
         self.model = model.requires_grad_(False)
+        keep_ids_alone(model)
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
-        self.sharded = False  # over the ranks, see `ptv2.sharded`
+        self.sharded = False  # over the ranks, see `train/sharded.py`
         self._position_shift = 0
         self._no_cache = without_cache(model)
 
@@ -118,7 +118,7 @@ class Backbone(nn.Module):
         return getattr(self.model, "pooler", None) is not None
 
     def forward(self, batch: dict[str, Any], prompts: Prompts = (), reads: str = "states") -> States:
-        """What a head `reads` of a batch of token ids [B, T], with `prompts`, one per site, in force."""
+        """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts`, one per site."""
         inputs = {key: batch[key] for key in INPUTS if key in batch}
         if self.position_shift and prompts:
             inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], self.position_shift)
@@ -135,22 +135,32 @@ class Backbone(nn.Module):
         return States(out.last_hidden_state, inputs["attention_mask"], getattr(out, "pooler_output", None))
 
     def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
-        """What the decoder reads to predict the labels: they themselves, moved on by one as the family does it."""
+        """Make what the decoder reads to predict the labels: they themselves, moved on by one as the family does it."""
         shifted = getattr(self.model, "prepare_decoder_input_ids_from_labels", None)
         # A few families shift only on the way to a loss of their own, which costs as much as the head's.
         return {"decoder_input_ids": shifted(labels=labels_BT)} if shifted else {"labels": labels_BT}
 
     @torch.no_grad()
     def generate(self, inputs: dict[str, Tensor], prompts: Prompts, settings: dict[str, Any]) -> Tensor:
-        """Generated ids [B, T] for source ids [B, S], without the source; `settings` go to transformers' `generate`.
+        """Generate ids [B, T] for source ids [B, S], without the source; `settings` go to transformers' `generate`.
+
+        A decoder-only model's sources are padded on the left.
 
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
         sharded, all ranks go on until the longest text of any of them has ended: each gathers what the others need.
         """
+        table = position_table(self.model)
+        if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
+            # RoBERTa's kin begin behind `padding_idx`; transformers would let them begin at 0.
+            inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], 0)}
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             ids_BT = self.model.generate(**inputs, **settings, synced_gpus=self.sharded)
         return ids_BT if self.is_encoder_decoder else ids_BT[:, inputs["input_ids"].shape[1] :]
+
+    def generation(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """List all that decides how `generate` writes with these settings: they, and the ids that the model brings."""
+        return in_force(self.model, settings)
 
     def check_length(self, tokens: int, prompt_length: int, where: str) -> None:
         """Refuse inputs that the position table cannot hold.
@@ -168,31 +178,11 @@ class Backbone(nn.Module):
             raise UserError(f"{parts} do not fit the backbone's {limit} positions", where=where, do=do)
 
     def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
-        """Recompute layers in the backward pass, with the prompts that were in force in the forward pass.
-
-        Args:
-            compiled: the model is or will be compiled; its graph holds the prompts, and torch allows no contexts in it.
-
-        Raises:
-            UserError: the family does not support it.
-        """
-        if not self.model.supports_gradient_checkpointing:
-            raise UserError(
-                f"backbone family '{self.model.config.model_type}' has no gradient checkpointing in transformers",
-                where="backbone.gradient_checkpointing",
-                do="set it to false",
-            )
-
-        def contexts():
-            return nullcontext(), self.state.use(self.state.prompts)
-
-        context = {} if compiled else {"context_fn": contexts}
-        self.model.activation_checkpointing_enable({"use_reentrant": False} | context)
-        # transformers makes the embeddings' output require a gradient; prompts need none below their lowest layer.
-        self.model.disable_input_require_grads()
+        """Recompute layers in the backward pass, see `checkpoint_layers`."""
+        checkpoint_layers(self.model, self.state, compiled)
 
     def observe(self, ids_T: Tensor) -> list[Observation]:
-        """What the bare backbone computes at each site for a text of T tokens, in the order of the sites.
+        """Compute what the bare backbone does at each site for a text of T tokens, in the order of the sites.
 
         Raises:
             UserError: more tokens than the position table holds.
@@ -208,24 +198,8 @@ class Backbone(nn.Module):
         return observe(self.model, self.state, inputs)
 
     def project(self, seen: Observation, hidden_PD: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys [1, G, P, D] and values that a site's frozen projections make of hidden states; differentiable.
-
-        `seen` is the site's observation on any P tokens: it holds what else the module needs, e.g. rotary tables.
-        """
-        found: list[Call] = []
-
-        def stop(call: Call) -> None:
-            found.append(call)
-            raise _Captured
-
-        module = seen.call.module
-        states_1PD = hidden_PD[None].to(next(module.parameters()).dtype)
-        kwargs = dict(seen.kwargs)
-        if kwargs.get("key_value_states") is not None:  # cross attention projects the encoder's states
-            kwargs["key_value_states"] = states_1PD
-        with self.state.recording(stop), suppress(_Captured):
-            module.forward(states_1PD, *seen.args, **kwargs)
-        return found[0].key_BGSD, found[0].value_BGSD
+        """Compute the keys and values that a site's frozen projections make of hidden states, see `project`."""
+        return project(self.state, seen, hidden_PD)
 
     @property
     def device(self) -> torch.device:

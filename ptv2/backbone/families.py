@@ -38,7 +38,7 @@ def unshare_layers(model: PreTrainedModel) -> None:
 
 
 def position_table(model: PreTrainedModel) -> nn.Embedding | None:
-    """The table of learned absolute positions, if the family has one."""
+    """Find the table of learned absolute positions, if the family has one."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding) and name.rpartition(".")[2] in POSITION_TABLES:
             return module
@@ -46,7 +46,7 @@ def position_table(model: PreTrainedModel) -> nn.Embedding | None:
 
 
 def position_limit(model: PreTrainedModel) -> int | None:
-    """How many tokens the position table holds; None where positions are not a table (RoPE, relative)."""
+    """Count the tokens that the position table holds; None where positions are not a table (RoPE, relative)."""
     table = position_table(model)
     if table is None:
         return None
@@ -56,7 +56,7 @@ def position_limit(model: PreTrainedModel) -> int | None:
 
 
 def shifted_positions(model: PreTrainedModel, mask_BT: Tensor, shift: int) -> Tensor:
-    """Position ids with the first real token at `shift`, as the official code's cache route numbers them.
+    """Make position ids with the first real token at `shift`, as the official code's cache route numbers them.
 
     RoBERTa counts its real tokens and leaves padding at `padding_idx`; the other families number every column.
     """

@@ -16,18 +16,20 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedTokenizerBase,
 )
 
 from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
+from ptv2.backbone.check import fit_tokenizer
 from ptv2.backbone.families import set_dropout
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
 
 
 def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
-    """The backbone that `config` names, frozen, in eval mode, its attention ready for prompts.
+    """Load the backbone that `config` names: frozen, in eval mode, its attention ready for prompts.
 
     Weights are read in the dtype they are stored in, fingerprinted, then cast once to `config.dtype`. For heads that
     read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the language model is loaded.
@@ -35,10 +37,9 @@ def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
     Raises:
         UserError: not found or not reachable, a damaged file, or a family that cannot be prompted.
     """
-    tokenizer = load_tokenizer(config)
-    where = _source(config)
+    where, hf_config = _source(config), _load_config(config)
+    tokenizer = load_tokenizer(config, hf_config)
     try:
-        hf_config = AutoConfig.from_pretrained(**where)
         if config.dropout is not None and not set_dropout(hf_config, config.dropout) and config.dropout:
             raise UserError(f"family '{hf_config.model_type}' has no hidden dropout", where="backbone.dropout")
         language_model = AutoModelForSeq2SeqLM if hf_config.is_encoder_decoder else AutoModelForCausalLM
@@ -68,11 +69,15 @@ def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
     return backbone
 
 
-def load_tokenizer(config: BackboneConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer that belongs to the backbone.
+def load_tokenizer(config: BackboneConfig, hf_config: PretrainedConfig | None = None) -> PreTrainedTokenizerBase:
+    """Load the backbone's tokenizer and set it up for the backbone, see `check.py`.
+
+    Args:
+        config: names the backbone.
+        hf_config: transformers' config of it, where it is read already.
 
     Raises:
-        UserError: not found or not reachable.
+        UserError: not found or not reachable, or it has tokens that the backbone has no embedding for.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(**_source(config), use_fast=True)
@@ -80,31 +85,26 @@ def load_tokenizer(config: BackboneConfig) -> PreTrainedTokenizerBase:
         raise _not_loaded(config.name, error) from error
     if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # what transformers makes of missing files
         raise _not_loaded(config.name, "it has no vocabulary")
-    if tokenizer.pad_token is None:  # GPT-2 and Llama have none; what stands in padding is masked
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return fit_tokenizer(tokenizer, hf_config or _load_config(config), config.name)
 
 
 def is_encoder_decoder(config: BackboneConfig) -> bool:
-    """Whether the backbone has an encoder and a decoder; reads its config alone.
+    """Say whether the backbone has an encoder and a decoder, from its config alone.
 
     Raises:
         UserError: not found or not reachable.
     """
-    try:
-        return AutoConfig.from_pretrained(**_source(config)).is_encoder_decoder
-    except (OSError, ValueError) as error:
-        raise _not_loaded(config.name, error) from error
+    return _load_config(config).is_encoder_decoder
 
 
 def quiet_transformers() -> None:
-    """No load reports and progress bars from transformers: the commands say themselves what was loaded."""
+    """Switch off load reports and progress bars of transformers: the commands say themselves what was loaded."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 
 
 def weights_fingerprint(weights: dict[str, Tensor]) -> str:
-    """sha256 over names, dtypes, shapes and bytes of the weights."""
+    """Compute the sha256 over names, dtypes, shapes and bytes of the weights."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
@@ -114,7 +114,7 @@ def weights_fingerprint(weights: dict[str, Tensor]) -> str:
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
-    """sha256 over what decides a text's token ids: vocabulary, merges, normalisation, special tokens."""
+    """Compute the sha256 over what decides a text's token ids: vocabulary, merges, normalisation, special tokens."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         state = json.loads(backend.to_str())
@@ -126,8 +126,15 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _load_config(config: BackboneConfig) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(**_source(config))
+    except (OSError, ValueError) as error:
+        raise _not_loaded(config.name, error) from error
+
+
 def _source(config: BackboneConfig) -> dict[str, Any]:
-    """Arguments of `from_pretrained` that say where the files are."""
+    """Make the arguments of `from_pretrained` that say where the files are."""
     name, file = config.name, config.gguf_file
     if name.startswith("demo:"):
         demo_name = name.removeprefix("demo:")

@@ -6,6 +6,7 @@ as they arrive, and encoder, decoder and cross attention are told apart by the l
 """
 
 import inspect
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,7 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
             do=f"families that can: {', '.join(PROMPTABLE)}, and any other that uses the interface",
         )
     unshare_layers(model)
-    model.set_attn_implementation(f"ptv2_{kernel}")
+    model.set_attn_implementation(f"ptv2_{supported_kernel(model, kernel)}")
     state = PromptState()
     for module in model.modules():
         module.prompt_place = Place(state)
@@ -78,6 +79,15 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
     for index, site in enumerate(sites):
         site.module.prompt_place = Place(state, index)
     return sites, state
+
+
+def supported_kernel(model: PreTrainedModel, kernel: str) -> str:
+    """Choose the kernel asked for, or `eager` where the family has no other: SDPA has no soft caps and no sinks."""
+    if kernel != "sdpa" or model._supports_sdpa:
+        return kernel
+    family = model.config.model_type
+    warnings.warn(f"backbone family '{family}' has no SDPA in transformers; its attention runs as eager", stacklevel=2)
+    return "eager"
 
 
 @torch.inference_mode(False)  # what is seen here (rotary tables) is used again where gradients flow
@@ -140,10 +150,10 @@ def _probe_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def without_cache(model: PreTrainedModel) -> dict[str, bool]:
-    """The argument that keeps a model from filling a cache, for the families that have one."""
+    """Make the argument that keeps a model from filling a cache, for the families that have one."""
     return {"use_cache": False} if takes(model, "use_cache") else {}
 
 
 def takes(module: nn.Module, argument: str) -> bool:
-    """Whether the module's forward has an argument of that name."""
+    """Say whether the module's forward has an argument of that name."""
     return argument in inspect.signature(module.forward).parameters

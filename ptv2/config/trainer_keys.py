@@ -26,6 +26,10 @@ INSTEAD = {
 """Arguments of the Trainer that a run has no use for -> what to use instead."""
 
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
+"""Values of `precision`: what is trained stays float32; the frozen weights have a dtype of their own."""
+
+
 COUNTS = ("accumulate_grad_batches", "val_check_interval", "check_val_every_n_epoch")
 """Arguments with which Lightning divides."""
 
@@ -47,6 +51,12 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             raise UserError(f"unknown key 'trainer.{key}'", where=where, do=nearest(key, set(known) - set(INSTEAD)))
         if key in INSTEAD:
             raise UserError(f"'trainer.{key}' is not supported", where=where, do=INSTEAD[key])
+        if key == "precision" and value is not None and str(value) not in PRECISIONS:
+            # Lightning would cast the prompt and the heads too, which do not learn in 16 bits.
+            do = "use bf16-mixed, 16-mixed or 32-true"
+            if value in ("bf16-true", "16-true"):
+                do = "use backbone.dtype=bfloat16, which casts the frozen weights alone"
+            raise UserError(f"'trainer.precision' is '{value}'", where=where, do=do)
         kinds = known[key]
         if kinds is not None and not isinstance(value, kinds):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)

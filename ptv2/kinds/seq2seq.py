@@ -41,6 +41,12 @@ class Seq2SeqFeatures(Features):
 
     roles = ("source",)
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if self.decoder_only and self.tokenizer.eos_token_id is None:
+            what = "the tokenizer names no token for the end of a text"
+            raise UserError(what, where="backbone.name", do="name its eos_token in tokenizer_config.json")
+
     @classmethod
     def has_labels(cls) -> bool:
         return False
@@ -138,7 +144,7 @@ class Seq2SeqFeatures(Features):
                 raise UserError(f"no setting '{name}'", where=where, do=RESERVED.get(name) or nearest(name, valid))
         settings = {"max_new_tokens": self.longest_target(), "do_sample": False, "num_beams": 1}
         ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-        return settings | ids | given
+        return settings | {name: value for name, value in ids.items() if value is not None} | given
 
     def notices(self, encoded: Dataset) -> list[str]:
         cut = [tokens for tokens in encoded["target_cut"] if tokens] if "target_cut" in encoded.column_names else []

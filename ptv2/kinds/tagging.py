@@ -50,10 +50,10 @@ class TaggingFeatures(Features):
             raise UserError(f"field '{field}' holds no words", where=where(), do="remove the row or give it words")
         if any(not isinstance(word, str) or not word.strip() for word in words):
             raise UserError(f"field '{field}' holds an empty word", where=where(), do="remove the word and its tag")
-        encoded = self._encode_words(words, row, where)
+        encoded, word_of = self._encode_words(words, row, where)
         first_of: dict[int, int] = {}
-        for position, (word, part) in enumerate(zip(encoded.word_ids(), encoded.sequence_ids(), strict=True)):
-            if word is not None and part == 0:
+        for position, word in enumerate(word_of):
+            if word is not None:
                 first_of.setdefault(word, position)
         feature = dict(encoded) | {"words": list(first_of), "first_pieces": list(first_of.values())}
         if labelled:
@@ -68,19 +68,41 @@ class TaggingFeatures(Features):
             feature["labels"] = labels
         return [feature]
 
-    def _encode_words(self, words: list[str], row: Row, where: Callable[[], str]) -> BatchEncoding:
-        """The words and, for semantic roles, the predicate after them."""
-        settings = {"is_split_into_words": True, "max_length": self.card.max_length}
+    def _encode_words(
+        self, words: list[str], row: Row, where: Callable[[], str]
+    ) -> tuple[BatchEncoding, list[int | None]]:
+        """The words and, for semantic roles, the predicate after them; and the word that each token is a piece of."""
         spaced = [self.blank + word for word in words]
-        if "predicate" not in self.card.inputs:
-            return self.tokenizer(spaced, truncation=True, **settings)
-        predicate = [self.blank + self._predicate(words, row, where)]
-        pieces = self.tokenizer(predicate, is_split_into_words=True, add_special_tokens=False)["input_ids"]
-        room = self.card.max_length - len(pieces) - self.tokenizer.num_special_tokens_to_add(pair=True)
-        if room < 1:
-            what = f"the predicate '{predicate[0].strip()}' leaves no room for the sentence"
-            raise UserError(what, where=where(), do=f"raise max_length ({self.card.max_length})")
-        return self.tokenizer(spaced, predicate, truncation="only_first", **settings)
+        predicate, room = None, self.card.max_length
+        if "predicate" in self.card.inputs:
+            predicate = [self.blank + self._predicate(words, row, where)]
+            special = self.tokenizer.num_special_tokens_to_add(pair=True)
+            room -= len(self._pieces(predicate)[0]) + special
+            if room < 1:
+                what = f"the predicate '{predicate[0].strip()}' leaves no room for the sentence"
+                raise UserError(what, where=where(), do=f"raise max_length ({self.card.max_length})")
+        settings = {"truncation": "only_first", "max_length": self.card.max_length}
+        if not self.tokenizer.is_fast:
+            return self._encode_pieces(spaced, predicate, settings)
+        encoded = self.tokenizer(spaced, predicate, is_split_into_words=True, **settings)
+        parts = zip(encoded.word_ids(), encoded.sequence_ids(), strict=True)
+        return encoded, [word if part == 0 else None for word, part in parts]
+
+    def _encode_pieces(
+        self, words: list[str], predicate: list[str] | None, settings: dict[str, Any]
+    ) -> tuple[BatchEncoding, list[int | None]]:
+        """As `_encode_words`, by a tokenizer that does not say which word a token comes from."""
+        ids, word_of = self._pieces(words)
+        after = self._pieces(predicate)[0] if predicate else None
+        encoded = self.tokenizer.prepare_for_model(ids, after, return_special_tokens_mask=True, **settings)
+        special = encoded.pop("special_tokens_mask")
+        kept = iter(word_of[: special.count(0) - len(after or ())])
+        return encoded, [None if mark else next(kept, None) for mark in special]
+
+    def _pieces(self, words: list[str]) -> tuple[list[int], list[int]]:
+        """The token ids of the words, each cut on its own, and the number of the word of each."""
+        cut = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+        return [i for ids in cut for i in ids], [n for n, ids in enumerate(cut) for _ in ids]
 
     def _predicate(self, words: list[str], row: Row, where: Callable[[], str]) -> str:
         """The predicate's word."""

@@ -101,7 +101,6 @@ CONFIGS: dict[str, tuple[type, dict[str, Any]]] = {
 }
 FAMILIES = list(CONFIGS)
 DEPTH = {name: 8 if name == "albert-groups" else 4 if name == "modernbert" else 3 for name in FAMILIES}
-CHECKPOINTED = [name for name in FAMILIES if not name.startswith("albert")]
 HEADS, HEAD_DIM, WIDTH = 4, 8, 32
 
 

@@ -5,7 +5,7 @@ Everything runs in train mode with the backbone's own dropout drawn from a seed,
 
 import pytest
 import torch
-from families import CHECKPOINTED, DEPTH, make_backbone, make_batch, make_prompt, open_gates, real
+from families import DEPTH, FAMILIES, make_backbone, make_batch, make_prompt, open_gates, real
 from torch import Tensor
 
 from ptv2.backbone import Backbone
@@ -41,7 +41,7 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("family", CHECKPOINTED)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_gradients_are_the_same(family, variant):
     ours = gradients(family, checkpointing=True, **VARIANTS[variant])
     expected = gradients(family, checkpointing=False, **VARIANTS[variant])
@@ -50,7 +50,7 @@ def test_gradients_are_the_same(family, variant):
         torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("family", CHECKPOINTED)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_layers_really_are_recomputed(family):
     """Each attention module is called twice with a prompt's gradient to carry, and once without checkpointing."""
     calls = {}
@@ -63,7 +63,7 @@ def test_layers_really_are_recomputed(family):
     assert calls == {False: DEPTH[family], True: 2 * DEPTH[family]}
 
 
-@pytest.mark.parametrize("family", CHECKPOINTED)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_two_forward_passes_before_one_backward_pass(family):
     """Each recomputes with its own prompts, also of another length, though the second were in force last."""
     found = {}
@@ -79,7 +79,7 @@ def test_two_forward_passes_before_one_backward_pass(family):
         torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("family", CHECKPOINTED)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_forward_pass_without_prompts_in_between(family):
     """As a validation between forward and backward would be: it leaves the recomputation alone."""
     found = {}
@@ -97,7 +97,17 @@ def test_a_forward_pass_without_prompts_in_between(family):
 
 
 @pytest.mark.parametrize("family", ["albert", "albert-groups"])
-def test_albert_is_refused(family):
-    """transformers has no gradient checkpointing for it."""
-    with pytest.raises(UserError, match=r"gradient_checkpointing.*'albert'.*set it to false"):
-        make_backbone(family).enable_gradient_checkpointing()
+def test_albert_computes_nothing_twice_where_no_gradient_flows(family):
+    """Its layers are checkpointed here, as transformers does not; scoring runs them once."""
+    (backbone, prompt), batch = make_pair(family, checkpointing=True), make_batch(family)
+    seen = []
+    with backbone.state.recording(seen.append), torch.no_grad():
+        backbone.eval()(batch, prompt(3))
+    assert len(seen) == DEPTH[family]
+
+
+def test_a_family_without_it_is_refused():
+    backbone = make_backbone("bert")
+    backbone.model.supports_gradient_checkpointing = False
+    with pytest.raises(UserError, match=r"gradient_checkpointing.*'bert'.*set it to false"):
+        backbone.enable_gradient_checkpointing()
