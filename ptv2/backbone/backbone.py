@@ -67,6 +67,7 @@ class Backbone(nn.Module):
         self.model = model.requires_grad_(False)
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
+        self.stored: dict[str, str] = {}  # about the weights as they were stored, see `load.py`
         self.sharded = False  # over the ranks, see `ptv2.sharded`
         self._position_shift = 0
         self._no_cache = without_cache(model)

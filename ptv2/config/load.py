@@ -5,6 +5,8 @@ be overridden like any other (`task.max_length=64`). `tasks: {a: NAME, ...}` is 
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ptv2.config.check import check
 from ptv2.config.merge import merge, read_mapping
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
+from ptv2.runtime.imports import load_files
 
 
 def comparable(config: Config) -> dict[str, Any]:
@@ -26,25 +29,39 @@ def comparable(config: Config) -> dict[str, Any]:
     return plain
 
 
-def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
-    """The config at `path` with `key=value` overrides applied, every task card expanded, all of it checked.
+def load_config(
+    config: str | Path | Mapping[str, Any], overrides: list[str] | None = None, imports: Sequence[str] = ()
+) -> Config:
+    """The config in a file or a mapping, every task card expanded, all of it checked.
+
+    Args:
+        config: path of a YAML file, or the mapping that it would hold.
+        overrides: `key=value`, applied to it.
+        imports: files that are imported beside those that it names.
 
     Raises:
         UserError: unreadable file, unknown key, wrong type, impossible value, unknown card.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError("no such config file", where=path)
-    values = read_mapping(path, "a config")
-    values.setdefault("run", {})
-    if isinstance(values["run"], dict):
-        values["run"].setdefault("name", path.stem)
-    return make_config(values, overrides or [], where=str(path))
+    if isinstance(config, Mapping):
+        values, where = deepcopy(dict(config)), "config"
+    else:
+        path = Path(config)
+        if not path.is_file():
+            raise UserError("no such config file", where=path)
+        values, where = read_mapping(path, "a config"), str(path)
+        values.setdefault("run", {})
+        if isinstance(values["run"], dict):
+            values["run"].setdefault("name", path.stem)
+    if imports:
+        values["imports"] = [*(values.pop("import", None) or values.get("imports") or []), *map(str, imports)]
+    return make_config(values, overrides or [], where=where)
 
 
 def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = "config") -> Config:
     """A checked `Config` from plain values; see `load_config`."""
     values, rest = _replace_task(dict(values), list(overrides))
+    if "import" in values:  # a word of Python: no field of a dataclass can have it
+        values["imports"] = values.pop("import")
     tasks = _expand_tasks(values, where)
     values["tasks"] = tasks
     base = merge(OmegaConf.structured(Config), values, where=where)
@@ -53,6 +70,7 @@ def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = 
     for name, mapping in plain["tasks"].items():
         make_card(mapping, where=f"tasks.{name}")
     config: Config = OmegaConf.to_object(merged)
+    load_files(config.imports)  # what they register may be named in the config
     check(config, where)
     return config
 

@@ -99,6 +99,7 @@ class RunConfig:
     save_every: int | None = None  # optimizer steps between two checkpoints, beside those of every epoch; null: none
     keep_last: int = 2  # so many checkpoints are kept, and the best
     overwrite: bool = False  # start afresh in a folder that holds a run
+    callbacks: dict[str, Any] = field(default_factory=dict)  # name -> {path: pkg.mod.Class, <its arguments>}
 
 
 @dataclass
@@ -129,4 +130,5 @@ class Config:
     guard: GuardConfig = field(default_factory=GuardConfig)
     resume: str = "auto"  # auto: from the newest good checkpoint | never: afresh | PATH of a checkpoint or run
     seed: int = 11
+    imports: list[str] = field(default_factory=list)  # `import:`, Python files with methods, kinds, metrics of your own
     trainer: dict[str, Any] = field(default_factory=dict)  # handed to lightning.Trainer; strategy: auto | ddp | fsdp2
