@@ -10,14 +10,22 @@ from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
 
 
-def card_config(artifact: Artifact, card: str, overrides: Sequence[str] = ()) -> Config:
+def card_config(artifact: Artifact, card: str, overrides: Sequence[str] = (), imports: Sequence[str] = ()) -> Config:
     """The artifact's config with a card instead of its tasks, whose rows are all taken unless `data.limit` is given.
+
+    Args:
+        artifact: as read.
+        card: name or file.
+        overrides: `key=value`.
+        imports: the Python files that the artifact needs, in their present places.
 
     Raises:
         UserError: an unknown card or key, or a value that it cannot have.
     """
     values = json.loads(json.dumps(artifact.config)) | {"task": card}
     values.pop("tasks")
+    if imports:
+        values["imports"] = list(imports)
     values["data"] = {key: value for key, value in values["data"].items() if key != "limit"}
     return make_config(values, list(overrides), where="command line")
 

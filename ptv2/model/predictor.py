@@ -210,7 +210,7 @@ class Predictor:
         Raises:
             UserError: a card that the artifact cannot answer, or rows that cannot be used.
         """
-        config = card_config(self.artifact, card, overrides)
+        config = card_config(self.artifact, card, overrides, self.config.imports)
         chosen = next(iter(config.tasks.values()))
         name = choose_task(self.tasks, task or task_for(self.artifact, chosen), str(self.artifact.path))
         check_same(self.artifact, name, chosen)
