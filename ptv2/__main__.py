@@ -2,7 +2,7 @@
 
 import sys
 
-from ptv2.commands import NAMES, run
+from ptv2.commands import COMMANDS, run
 from ptv2.errors import nearest
 from ptv2.runtime.stop import note_early
 
@@ -11,10 +11,12 @@ def main() -> None:
     """Run the command that the first argument names."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
-        print(f"usage: ptv2 COMMAND [options]; commands: {', '.join(NAMES)}; options of one: ptv2 COMMAND --help")
+        width = max(map(len, COMMANDS))
+        lines = [f"  {command:{width}}  {what}" for command, what in COMMANDS.items()]
+        print("\n".join(["usage: ptv2 COMMAND [options]", "", *lines, "", "options of one: ptv2 COMMAND --help"]))
         return
-    if name not in NAMES:
-        print(f"error: command line: no command '{name}'; {nearest(name, NAMES)}", file=sys.stderr)
+    if name not in COMMANDS:
+        print(f"error: command line: no command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
         raise SystemExit(2)
     if name == "fit":
         note_early()  # before the imports that take seconds

@@ -94,21 +94,37 @@ class Artifact:
         made = self.about["backbone"]
         return (made["weights"], made["tokenizer"]) == (backbone.fingerprint, tokenizer_fingerprint(backbone.tokenizer))
 
-    def check_backbone(self, backbone: Backbone) -> None:
+    def check_backbone(self, backbone: Backbone, allow_other_precision: bool = False) -> None:
         """Refuse a backbone or tokenizer that the artifact was not made with.
+
+        Args:
+            backbone: to be used.
+            allow_other_precision: take weights that are the same once both are cast to one of the half precisions.
 
         Raises:
             UserError: a fingerprint differs.
         """
         made = self.about["backbone"]
-        for what, have in (("weights", backbone.fingerprint), ("tokenizer", tokenizer_fingerprint(backbone.tokenizer))):
-            if made[what] != have:
-                raise UserError(
-                    f"was made for backbone '{made['name']}', whose {what} differ from those of '{backbone.name}'",
-                    where=self.path,
-                    do=f"load it with {made['name']}"
-                    + (f" at revision {made['revision']}" if made["revision"] else ""),
-                )
+        do = f"load it with {made['name']}" + (f" at revision {made['revision']}" if made["revision"] else "")
+        what = f"was made for backbone '{made['name']}', whose %s differ from those of '{backbone.name}'"
+        if made["weights"] != backbone.fingerprint and not (allow_other_precision and self._same_cast(backbone)):
+            if allow_other_precision and not _casts(made):
+                what += ", and it is too old to say what they are in another precision"
+            elif not allow_other_precision and (have := backbone.stored.get("dtype")) != made.get("dtype", have):
+                do += f", or, if its {made['dtype']} was saved as {have}, give --allow-other-precision"
+            raise UserError(what % "weights", where=self.path, do=do)
+        if made["tokenizer"] != tokenizer_fingerprint(backbone.tokenizer):
+            raise UserError(what % "tokenizer", where=self.path, do=do)
+
+    def _same_cast(self, backbone: Backbone) -> bool:
+        """Whether weights that were fingerprinted in half precisions too are the same in one of them."""
+        made, have = _casts(self.about["backbone"]), _casts(backbone.stored)
+        return any(made[name] == have[name] for name in made.keys() & have.keys())
+
+
+def _casts(about: dict[str, str]) -> dict[str, str]:
+    """Fingerprints of a backbone's weights in the half precisions, by name; none in older artifacts."""
+    return {name: digest for name, digest in about.items() if name.startswith("weights_")}
 
 
 def _ordered(rows: dict[str, Tensor]) -> list[Tensor]:

@@ -27,12 +27,15 @@ from ptv2.backbone.families import set_dropout
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
 
+HALVES = (torch.float16, torch.bfloat16)
 
-def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
+
+def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = False) -> Backbone:
     """Load the backbone that `config` names: frozen, in eval mode, its attention ready for prompts.
 
     Weights are read in the dtype they are stored in, fingerprinted, then cast once to `config.dtype`. For heads that
     read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the language model is loaded.
+    With `casts`, the weights are fingerprinted in the half precisions too, in which they may be saved again elsewhere.
 
     Raises:
         UserError: not found or not reachable, a damaged file, or a family that cannot be prompted.
@@ -57,9 +60,14 @@ def load_backbone(config: BackboneConfig, reads: str = "states") -> Backbone:
     if reads == "states" and hf_config.is_encoder_decoder:
         model = model.get_encoder()
     fresh = sorted(name for name, weight in model.state_dict(keep_vars=True).items() if id(weight) in missing)
-    fingerprint = weights_fingerprint({k: v for k, v in model.state_dict().items() if k not in fresh})
+    weights = {k: v for k, v in model.state_dict().items() if k not in fresh}
+    fingerprint, stored = weights_fingerprint(weights), {"dtype": _name(model.dtype)}
+    for dtype in HALVES if casts else ():
+        stored[f"weights_{_name(dtype)}"] = weights_fingerprint(weights, dtype)
+    del weights
     model = model.to(getattr(torch, config.dtype)).eval()
     backbone = Backbone(model, tokenizer, config.name, config.attention, fresh, fingerprint)
+    backbone.stored = stored
     if reads == "logits" and not backbone.can_generate:
         raise _cannot_generate(hf_config.model_type)
     if config.gradient_checkpointing:
@@ -103,11 +111,13 @@ def quiet_transformers() -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def weights_fingerprint(weights: dict[str, Tensor]) -> str:
-    """Compute the sha256 over names, dtypes, shapes and bytes of the weights."""
+def weights_fingerprint(weights: dict[str, Tensor], dtype: torch.dtype | None = None) -> str:
+    """Compute the sha256 over names, dtypes, shapes and bytes of the weights, cast to `dtype` if one is given."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
+        if dtype is not None and tensor.is_floating_point():
+            tensor = tensor.to(dtype)
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
@@ -131,6 +141,10 @@ def _load_config(config: BackboneConfig) -> PretrainedConfig:
         return AutoConfig.from_pretrained(**_source(config))
     except (OSError, ValueError) as error:
         raise _not_loaded(config.name, error) from error
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _source(config: BackboneConfig) -> dict[str, Any]:

@@ -4,7 +4,17 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-NAMES = ("fit", "evaluate", "predict", "compare", "similarity", "prepare", "slurm", "tasks")
+COMMANDS = {
+    "fit": "train: one config, one run folder",
+    "evaluate": "score an artifact on a task card",
+    "predict": "answer rows with an artifact",
+    "compare": "a table of finished runs",
+    "similarity": "how alike prompts are, and which suit a new task",
+    "prepare": "fetch and tokenise what a run needs, for machines without a network",
+    "slurm": "submit runs to SLURM",
+    "tasks": "list, show and check task cards",
+}
+"""Name -> what it does, in one line."""
 
 
 def run(name: str, argv: Sequence[str] | None = None) -> None:

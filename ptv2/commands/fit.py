@@ -5,29 +5,34 @@ One config, one run folder: trains, keeps the best checkpoint, scores it, and wr
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from ptv2.backbone import quiet_transformers
 from ptv2.commands import shell as command
-from ptv2.commands.report import dry_run, print_results
-from ptv2.config.load import comparable, load_config
-from ptv2.config.text import dump
-from ptv2.errors import Joint
-from ptv2.model.build import build
-from ptv2.runtime.ranks import is_zero, joint
+from ptv2.errors import Joint, UserError
 from ptv2.runtime.stop import Stopped, handling
-from ptv2.train.callbacks.signals import on_stop
-from ptv2.train.fit import fit
-from ptv2.train.folder import RunFolder
-from ptv2.train.trainer import make_trainer
 
 
 def main(options: argparse.Namespace) -> None:
-    config = load_config(options.config, options.overrides)
+    from ptv2.config.load import comparable, load_config
+
+    config = load_config(options.config, options.overrides, options.imports)
     if options.print_config:
+        from ptv2.config.text import dump
+
         print(dump(comparable(config)), end="")
         return
+    from ptv2.backbone import quiet_transformers
+    from ptv2.commands.report import dry_run, print_results
+    from ptv2.runtime.ranks import is_zero, joint
+    from ptv2.train.callbacks.signals import on_stop
+    from ptv2.train.fit import fit
+    from ptv2.train.folder import RunFolder
+
     quiet_transformers()
     if options.dry_run:
+        from ptv2.model.build import build
+        from ptv2.train.trainer import make_trainer
+
         parts = build(config)
         make_trainer(config, RunFolder(config), parts.data, None)
         dry_run(parts)
@@ -48,10 +53,24 @@ def main(options: argparse.Namespace) -> None:
     print_results(results, folder.path)
 
 
+class HelpConfig(argparse.Action):
+    """`--help-config KEY`: print what the reference says of a key, and end."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _options: Any, key: Any, _flag: str | None = None) -> None:
+        from ptv2.config.reference import describe
+
+        try:
+            print(describe(key))
+        except UserError as error:
+            parser.error(str(error))
+        parser.exit()
+
+
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.fit", __doc__.splitlines()[0])
+    made = command.parser("ptv2.fit", __doc__.splitlines()[0], imports=True)
     made.add_argument("--config", required=True, type=Path, help="YAML file of the run")
     made.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     made.add_argument("--dry-run", action="store_true", help="do everything up to the first batch, write nothing")
+    made.add_argument("--help-config", action=HelpConfig, metavar="KEY", help="say what a key means and stop")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the config")
     return made

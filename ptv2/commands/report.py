@@ -1,14 +1,14 @@
 """Tables for people: what a run would do, what it scored, how runs compare."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ptv2.model.build import Parts
+if TYPE_CHECKING:
+    from ptv2.model.build import Parts
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 100) -> None:
@@ -24,8 +24,10 @@ def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 10
     console.print(made)
 
 
-def dry_run(parts: Parts) -> None:
+def dry_run(parts: "Parts") -> None:
     """Everything up to the first batch: rows, shapes, loss and parameters."""
+    import torch
+
     for name, data in parts.tasks.items():
         rows = [[split, len(r.data), len(data.encoded(split))] for split, r in data.rows.items()]
         table(f"task {name} ({data.card.kind})", ["split", "rows", "features"], rows)

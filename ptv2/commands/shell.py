@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-import datasets
-import torch
-
 from ptv2.errors import UserError
 from ptv2.runtime.stop import Stopped
 
@@ -22,15 +19,40 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def parser(module: str, description: str) -> Parser:
-    """A parser with the options every command has."""
+def parser(module: str, description: str, imports: bool = False) -> Parser:
+    """A parser with the options every command has, and `--import` for those that read a config or an artifact."""
     made = Parser(prog=f"python -m {module}", description=description)
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    if imports:
+        made.add_argument(
+            "--import",
+            dest="imports",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="Python file with methods, kinds or metrics of your own; may be repeated",
+        )
     return made
+
+
+def add_precision(made: Parser) -> None:
+    """The option of commands that join an artifact to its backbone."""
+    made.add_argument(
+        "--allow-other-precision",
+        action="store_true",
+        help="take a backbone that was saved in another precision, if it is the same once both are cast",
+    )
+
+
+def import_words(files: Sequence[str]) -> list[str]:
+    """The options that import these files, for a command that is printed or written down."""
+    return [word for file in files for word in ("--import", file)]
 
 
 def device(name: str) -> str:
     """The type of a `--device` option: a device that tensors can be put on."""
+    import torch
+
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
@@ -72,7 +94,9 @@ def quiet() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # read when `datasets` is imported
+        if "datasets" in sys.modules:
+            sys.modules["datasets"].disable_progress_bars()
     warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
     warnings.filterwarnings("ignore", module="lightning")
     warnings.filterwarnings("ignore", message=".*lightning.*")

@@ -8,16 +8,17 @@ import argparse
 import json
 from pathlib import Path
 
-from ptv2.artifact.files import read_artifact
-from ptv2.backbone import quiet_transformers
 from ptv2.commands import shell as command
 from ptv2.commands.report import table
-from ptv2.config.load import load_config
-from ptv2.model.load import check_one_backbone
-from ptv2.train.retrieval import cosines, rank, sources
 
 
 def main(options: argparse.Namespace) -> None:
+    from ptv2.artifact.files import read_artifact
+    from ptv2.backbone import quiet_transformers
+    from ptv2.config.load import load_config
+    from ptv2.model.load import check_one_backbone
+    from ptv2.train.retrieval import cosines, rank, sources
+
     artifacts = [read_artifact(path) for path in options.artifact]
     for other in artifacts[1:]:
         check_one_backbone(artifacts[0], other)
@@ -28,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
         said["layers"] = cosines_LNN.tolist()
     if options.config is not None:
         quiet_transformers()
-        config = load_config(options.config, options.overrides)
+        config = load_config(options.config, options.overrides, options.imports)
         fitting, similarity = rank(config, artifacts)
         pairs = sorted(zip(similarity, (source.name for source in fitting), strict=True), reverse=True)
         said["sources"] = {name: value for value, name in pairs}
@@ -45,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.similarity", __doc__.splitlines()[0])
+    made = command.parser("ptv2.similarity", __doc__.splitlines()[0], imports=True)
     made.add_argument("--artifact", required=True, action="append", metavar="DIR", help="a run folder; may be repeated")
     made.add_argument("--config", type=Path, help="config of a new task, to rank the prompts for it")
     made.add_argument("--layers", action="store_true", help="also the cosine in every layer")

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +41,16 @@ class Run:
     path: Path
     overrides: list[str]
     config: Config
+    imports: list[str]
 
     @property
     def words(self) -> list[str]:
-        return ["--config", str(self.path.resolve()), *self.overrides]
+        imports = command.import_words([str(Path(file).resolve()) for file in self.imports])
+        return ["--config", str(self.path.resolve()), *imports, *self.overrides]
 
 
 def main(options: argparse.Namespace) -> None:
-    runs = make_runs(options.config, options.array, options.overrides)
+    runs = make_runs(options.config, options.array, options.overrides, options.imports)
     text = script(runs, options.time, options.warn, options.sbatch)
     if options.print:
         print(text, end="")
@@ -69,7 +72,7 @@ def main(options: argparse.Namespace) -> None:
     print(f"job {job}: {', '.join(run.config.run.name for run in runs)}; log: {_log(runs, job)}")
 
 
-def make_runs(paths: list[Path], arrays: list[str], overrides: list[str]) -> list[Run]:
+def make_runs(paths: list[Path], arrays: list[str], overrides: list[str], imports: Sequence[str] = ()) -> list[Run]:
     """A run for each config and each value of the array keys, checked as `ptv2.fit` does.
 
     Raises:
@@ -84,12 +87,12 @@ def make_runs(paths: list[Path], arrays: list[str], overrides: list[str]) -> lis
     runs = []
     for path, chosen in itertools.product(paths, itertools.product(*values)):
         own = [*overrides, *(f"{key}={word}" for key, word in chosen)]
-        config = load_config(path, own)
+        config = load_config(path, own, imports)
         if chosen:
             name = "-".join([config.run.name, *(f"{key.rpartition('.')[2]}{word}" for key, word in chosen)])
             own.append(f"run.name={name}")
-            config = load_config(path, own)
-        runs.append(Run(path, own, config))
+            config = load_config(path, own, imports)
+        runs.append(Run(path, own, config, list(imports)))
     seen: set[Path] = set()
     for run in runs:
         folder = Path(run.config.run.folder, run.config.run.name).resolve()
@@ -158,7 +161,7 @@ def _log(runs: list[Run], job: str | None = None) -> Path:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.slurm", __doc__.splitlines()[0])
+    made = command.parser("ptv2.slurm", __doc__.splitlines()[0], imports=True)
     made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; again for more")
     made.add_argument("--array", action="append", default=[], metavar="KEY=A,B", help="a run for each of the values")
     made.add_argument("--time", help="limit of the job, e.g. 12:00:00; it is requeued until the run is finished")

@@ -11,21 +11,18 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import datasets
-
-from ptv2.backbone import is_encoder_decoder, load_tokenizer, quiet_transformers
 from ptv2.commands import shell as command
 from ptv2.commands.report import table
-from ptv2.commands.task_check import answers_of, check_split
-from ptv2.commands.task_show import card_lines, example_lines
 from ptv2.config.cards import LOCAL_FORMATS, SPLITS, TaskCard, list_cards, make_card, read_card
 from ptv2.config.load import make_config
 from ptv2.config.schema import BackboneConfig
-from ptv2.data.taskdata import TaskData
 from ptv2.errors import Unreachable, UserError, nearest
-from ptv2.kinds import KINDS
-from ptv2.kinds.check import check_card
+from ptv2.runtime.imports import load_files
+
+if TYPE_CHECKING:
+    from ptv2.data.taskdata import TaskData
 
 COLUMNS = ["card", "split", "rows", "bad", "features", "longest", "mean", "cut", "answers"]
 
@@ -34,7 +31,10 @@ NOTE = "longest, mean: tokens of a feature; cut: share of rows that lose text to
 
 
 def main(options: argparse.Namespace) -> None:
+    from ptv2.backbone import quiet_transformers
+
     quiet_transformers()
+    load_files(options.imports)
     names = [item for item in options.items if "=" not in item]
     overrides = [item for item in options.items if "=" in item]
     COMMANDS[options.command](options, names, overrides)
@@ -45,6 +45,8 @@ def main(options: argparse.Namespace) -> None:
 
 def list_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
     """A line per card; a card that cannot be read is reported after them."""
+    from ptv2.kinds import KINDS
+
     lines, faults = [], []
     for name in names or list_cards():
         try:
@@ -66,6 +68,8 @@ def list_command(options: argparse.Namespace, names: list[str], overrides: list[
 
 def show_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
     """The card, then one row of it: as it is read, as tokens, and decoded back."""
+    from ptv2.commands.task_show import card_lines, example_lines
+
     if len(names) != 1:
         raise UserError(f"{len(names)} cards", where="command line", do="name one, e.g. show demo/bbc_topic")
     card = card_with(names[0], overrides, options.data)
@@ -85,6 +89,10 @@ def show_command(options: argparse.Namespace, names: list[str], overrides: list[
 
 def check_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
     """Counts of all splits; exit code 2 if a card cannot be loaded or has rows that it may not leave out."""
+    from datasets import config as hub
+
+    from ptv2.commands.task_check import answers_of, check_split
+
     lines, notes, unchecked, faults = [], [], [], []
     hub_is_down = False
     for name in names or list_cards():
@@ -100,7 +108,7 @@ def check_command(options: argparse.Namespace, names: list[str], overrides: list
                 continue
             data = load_task(card, options.backbone)
         except Unreachable as error:
-            hub_is_down = not datasets.config.HF_HUB_OFFLINE  # a further try would wait for the network again
+            hub_is_down = not hub.HF_HUB_OFFLINE  # a further try would wait for the network again
             unchecked.append(f"{name}: {str(error).partition(';')[0]}")
             continue
         except UserError as error:
@@ -147,6 +155,8 @@ def card_with(name: str, overrides: list[str], data: Path | None) -> TaskCard:
     Raises:
         UserError: no such card, or a key or value that it cannot have.
     """
+    from ptv2.kinds.check import check_card
+
     folder = local_folder(make_card(read_card(name), where=name), data)
     task = {"card": name} | ({"dataset": {"path": str(folder)}} if folder is not None else {})
     values = {"task": task, "backbone": {"name": "none"}, "run": {"name": "tasks"}}
@@ -162,8 +172,11 @@ def local_folder(card: TaskCard, data: Path | None) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def load_task(card: TaskCard, backbone: str, split: str | None = None) -> TaskData:
+def load_task(card: TaskCard, backbone: str, split: str | None = None) -> "TaskData":
     """The rows of a card and the features of them that a backbone would read; bad rows are left in."""
+    from ptv2.backbone import is_encoder_decoder, load_tokenizer
+    from ptv2.data.taskdata import TaskData
+
     config = BackboneConfig(name=backbone)
     tokenizer = load_tokenizer(config)
     # A tokenizer that has no end of text cannot write a target: its model reads the source like an encoder.
@@ -174,7 +187,7 @@ def load_task(card: TaskCard, backbone: str, split: str | None = None) -> TaskDa
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.tasks", "List, show and check task cards.")
+    made = command.parser("ptv2.tasks", "List, show and check task cards.", imports=True)
     made.add_argument("command", choices=sorted(COMMANDS), help="what to do")
     made.add_argument("items", nargs="*", metavar="CARD|key=value", help="cards (check: default all), keys to override")
     made.add_argument("--kind", help="list: only cards of this kind")

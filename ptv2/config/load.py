@@ -5,6 +5,8 @@
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ptv2.config.keys import keys_of
 from ptv2.config.merge import check_complete, merge_part, read_mapping
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
+from ptv2.runtime.imports import load_files
 
 KEYS = {key: f.type for key, f in keys_of(Config).items()} | {"task": TaskCard}
 """The keys of a config file -> their types."""
@@ -29,20 +32,32 @@ def comparable(config: Config) -> dict[str, Any]:
     return plain
 
 
-def load_config(path: str | Path, overrides: list[str] | None = None) -> Config:
-    """Read the config at `path`, apply `key=value` overrides, expand every task card, and check all of it.
+def load_config(
+    config: str | Path | Mapping[str, Any], overrides: list[str] | None = None, imports: Sequence[str] = ()
+) -> Config:
+    """Read a config file or mapping, apply `key=value` overrides, expand every task card, and check all of it.
+
+    Args:
+        config: path of a YAML file, or the mapping that it would hold.
+        overrides: `key=value`, applied to it.
+        imports: files that are imported beside those that it names.
 
     Raises:
         UserError: unreadable file, unknown key, wrong type, impossible value, unknown card.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError("no such config file", where=path)
-    values = read_mapping(path, "a config", KEYS)
-    values.setdefault("run", {})
-    if isinstance(values["run"], dict):
-        values["run"].setdefault("name", path.stem)
-    return make_config(values, overrides or [], where=str(path))
+    if isinstance(config, Mapping):
+        values, where = deepcopy(dict(config)), "config"
+    else:
+        path = Path(config)
+        if not path.is_file():
+            raise UserError("no such config file", where=path)
+        values, where = read_mapping(path, "a config", KEYS), str(path)
+        values.setdefault("run", {})
+        if isinstance(values["run"], dict):
+            values["run"].setdefault("name", path.stem)
+    if imports:
+        values["import"] = [*(values.get("import") or []), *map(str, imports)]
+    return make_config(values, overrides or [], where=where)
 
 
 def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = "config") -> Config:
@@ -54,6 +69,7 @@ def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = 
         line.override(merged, item)
     check_complete(merged, where)
     config: Config = OmegaConf.to_object(merged)
+    load_files(config.imports)  # what they register may be named in the config
     check(config, where)
     return config
 

@@ -1,5 +1,7 @@
 """`key=value` on the command line: which key it names, and what its text says there."""
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -70,3 +72,17 @@ def _full_names(names: list[str], item: str, tasks: list[str]) -> list[str]:
     if names[0] == "tasks" and len(names) > 1 and names[1] not in tasks:
         raise UserError(f"unknown task '{names[1]}'", where=WHERE, do=nearest(names[1], tasks))
     return names
+
+
+def as_overrides(overrides: Iterable[str] | Mapping[str, Any]) -> list[str]:
+    """Write a mapping `{"optim.lr": 0.01}` as the command line has it; words are handed on as they are."""
+    if not isinstance(overrides, Mapping):
+        return [overrides] if isinstance(overrides, str) else list(overrides)
+    return [f"{key}={_text(value)}" for key, value in overrides.items()]
+
+
+def _text(value: Any) -> str:
+    """Write a value as YAML, of which JSON is a part; a text stands as it is."""
+    if value is None or isinstance(value, bool | int | float | list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)

@@ -76,6 +76,11 @@ class TaskData:
             self.rows = {split: self._without_bad(rows) for split, rows in self.rows.items()}
         self._encoded: dict[str, Dataset] = {}
 
+    def put(self, split: str, rows: Rows) -> None:
+        """Take rows that stand in no data set, instead of those that the split had."""
+        self.rows[split] = rows
+        self._encoded.pop(split, None)
+
     def encoded(self, split: str) -> Dataset:
         """Return the features of a split, tokenised now or read from the cache.
 

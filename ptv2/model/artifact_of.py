@@ -36,6 +36,7 @@ def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Ar
             "family": backbone.model.config.model_type,
             "weights": backbone.fingerprint,
             "tokenizer": tokenizer_fingerprint(backbone.tokenizer),
+            **backbone.stored,
         },
         "labels": {name: data.labels.names if data.labels else None for name, data in module.tasks.items()},
         "results": results,

@@ -43,7 +43,7 @@ def build(config: Config) -> Parts:
         check_card(card)
     method_of(config)  # refuses what it cannot run before anything is loaded
     artifacts = named_artifacts(config)
-    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
+    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()), casts=True)
     tasks = {
         name: TaskData(
             card,

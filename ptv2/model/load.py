@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,16 +18,29 @@ from ptv2.kinds import reads_of
 from ptv2.methods import method_named
 from ptv2.model.kept import load_kept
 from ptv2.model.module import PromptModule
+from ptv2.runtime.imports import loaded
 
 
-def load_artifact_backbone(artifact: Artifact, config: Config) -> Backbone:
+def load_artifact_backbone(artifact: Artifact, config: Config, allow_other_precision: bool = False) -> Backbone:
     """The backbone that an artifact was made with.
+
+    Args:
+        artifact: as read.
+        config: the artifact's, see `artifact_config`.
+        allow_other_precision: take weights that were saved in another precision, if they are the same once cast.
 
     Raises:
         UserError: it cannot be loaded, or is another one.
     """
-    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()))
-    artifact.check_backbone(backbone)
+    reads = reads_of(card.kind for card in config.tasks.values())
+    try:
+        backbone = load_backbone(config.backbone, reads, casts=allow_other_precision)
+    except UserError as error:
+        moved = str(error).startswith("backbone.name") and config.backbone.name == artifact.config["backbone"]["name"]
+        if not moved:
+            raise
+        raise UserError(str(error), do="where it has another place now, give backbone.name=NEW") from error
+    artifact.check_backbone(backbone, allow_other_precision)
     return backbone
 
 
@@ -62,9 +76,25 @@ def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: d
     return module.eval()
 
 
-def artifact_config(artifact: Artifact, overrides: list[str] | None = None) -> Config:
-    """The config that an artifact was trained with."""
-    return make_config(json.loads(json.dumps(artifact.config)), overrides or [], where=str(artifact.path))
+def artifact_config(artifact: Artifact, overrides: list[str] | None = None, imports: Sequence[str] = ()) -> Config:
+    """The config that an artifact was trained with.
+
+    Args:
+        artifact: as read.
+        overrides: `key=value`.
+        imports: Python files; an artifact never runs one by itself, so those that it names have to be given.
+
+    Raises:
+        UserError: a file that it names is not given, or an override that cannot be.
+    """
+    values = json.loads(json.dumps(artifact.config))
+    given = {Path(file).name for file in imports} | {path.name for path in loaded}
+    for file in values.get("import", []):
+        if Path(file).name not in given:
+            what = f"needs the Python file {Path(file).name}, and an artifact runs no code by itself"
+            raise UserError(what, where=artifact.path, do=f"give it with --import {file}")
+    values["import"] = list(map(str, imports))
+    return make_config(values, overrides or [], where=str(artifact.path))
 
 
 def merged(artifacts: Sequence[Artifact]) -> Artifact:
@@ -84,6 +114,9 @@ def merged(artifacts: Sequence[Artifact]) -> Artifact:
                 do = f"predict with {other.path} in a call of its own"
                 raise UserError(f"a task '{name}' is in another artifact too", where=other.path, do=do)
             config["tasks"][name] = card
+        files = config.get("import", [])
+        if more := [file for file in other.config.get("import", []) if file not in files]:
+            config["import"] = [*files, *more]
     about = first.about | {"config": config, "labels": {k: v for a in artifacts for k, v in a.about["labels"].items()}}
     weights = {k: v for a in artifacts for k, v in a.weights.items() if not k.startswith("prompt.")}
     if not method_named(first.about["method"], first.path).has_prompts:

@@ -1,7 +1,9 @@
-"""Predictions as the lines that people read: what `ptv2.predict` prints and a run folder holds."""
+"""Predictions as the records that people read: what `ptv2.predict` prints and a run folder holds."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ptv2.model.module import PromptModule
 from ptv2.runtime.files import write_text
@@ -9,19 +11,37 @@ from ptv2.runtime.files import write_text
 NAMES = ("id", "idx")  # fields of an input row that are handed through
 
 
-def prediction_lines(module: PromptModule, task: str, split: str, mark: dict[str, str] | None = None) -> list[str]:
-    """One JSON line per row of the split that was last evaluated, `mark` first in each."""
+def handed_through(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says first: which row it is of."""
+    return {key: row[key] for key in NAMES if row.get(key) is not None}
+
+
+def prediction_records(
+    module: PromptModule, task: str, split: str, first: Sequence[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """One record per row of the split that was last evaluated.
+
+    Args:
+        module: holds the outputs.
+        task: of the rows.
+        split: that they are in.
+        first: what each record begins with; None: the fields of its row that are handed through.
+    """
     data = module.tasks[task]
-    lines = []
+    records = []
     for index, prediction in enumerate(module.predictions(task, split)):
         row, outputs = data.rows[split].data[index], module.outputs[task][index]
-        line = (mark or {}) | {key: row[key] for key in NAMES if row.get(key) is not None}
-        line |= {data.card.label: prediction} | data.features.shown(row, outputs)
-        lines.append(json.dumps(line, ensure_ascii=False))
-    return lines
+        begin = handed_through(row) if first is None else first[index]
+        records.append(begin | {data.card.label: prediction} | data.features.shown(row, outputs))
+    return records
+
+
+def line(record: dict[str, Any]) -> str:
+    """A record as a line of JSON."""
+    return json.dumps(record, ensure_ascii=False)
 
 
 def write_predictions(path: Path, module: PromptModule, task: str, split: str) -> None:
     """The split's predictions as a file, in the form this command prints."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "\n".join(prediction_lines(module, task, split)) + "\n")
+    write_text(path, "".join(f"{line(record)}\n" for record in prediction_records(module, task, split)))

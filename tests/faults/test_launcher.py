@@ -15,9 +15,10 @@ from pathlib import Path
 Path(f"pid-{os.environ.get('LOCAL_RANK', 0)}").write_text(str(os.getpid()))
 from ptv2.commands import fit
 from ptv2.commands import shell as command
+from ptv2.train.callbacks import signals
 %s
 if "LOCAL_RANK" not in os.environ:  # longer than Lightning takes to see that another rank has ended
-    fit.on_stop = lambda stopped: time.sleep(6)
+    signals.on_stop = lambda stopped: time.sleep(6)
 command.run(fit.main, fit.command_line(), sys.argv[1:])
 """
 

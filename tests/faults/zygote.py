@@ -12,6 +12,9 @@ import traceback
 
 import torch
 
+import ptv2.model.build
+import ptv2.train.fit
+import ptv2.train.trainer  # noqa: F401 - the command imports them when it runs, which is after the fork
 from ptv2.commands import fit
 from ptv2.commands import shell as command
 from ptv2.runtime import stop

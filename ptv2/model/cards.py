@@ -1,0 +1,72 @@
+"""A task card beside an artifact: which of its heads answers it, and whether that one can."""
+
+import json
+from collections.abc import Sequence
+
+from ptv2.artifact.artifact import Artifact
+from ptv2.config.cards import TaskCard
+from ptv2.config.load import make_config
+from ptv2.config.schema import Config
+from ptv2.errors import UserError, nearest
+
+
+def card_config(artifact: Artifact, card: str, overrides: Sequence[str] = (), imports: Sequence[str] = ()) -> Config:
+    """The artifact's config with a card instead of its tasks, whose rows are all taken unless `data.limit` is given.
+
+    Args:
+        artifact: as read.
+        card: name or file.
+        overrides: `key=value`.
+        imports: the Python files that the artifact needs, in their present places.
+
+    Raises:
+        UserError: an unknown card or key, or a value that it cannot have.
+    """
+    values = json.loads(json.dumps(artifact.config)) | {"task": card}
+    values.pop("tasks")
+    values["import"] = list(imports)
+    values["data"] = {key: value for key, value in values["data"].items() if key != "limit"}
+    return make_config(values, list(overrides), where="command line")
+
+
+def choose_task(names: Sequence[str], wanted: str | None, where: str) -> str:
+    """The task to use among an artifact's.
+
+    Raises:
+        UserError: unclear, or not there.
+    """
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted not in names:
+        what = f"holds no task '{wanted}'" if wanted else "holds several tasks, name one"
+        raise UserError(what, where=where, do=nearest(wanted or "", names))
+    return wanted
+
+
+def task_for(artifact: Artifact, card: TaskCard) -> str | None:
+    """The artifact's task that was trained on this card; None leaves the choice to the number of tasks."""
+    same = [name for name, mapping in artifact.tasks.items() if mapping["name"] == card.name]
+    if same:
+        return same[0] if len(same) == 1 else None
+    return next(iter(artifact.tasks)) if len(artifact.tasks) == 1 else None
+
+
+def check_same(artifact: Artifact, name: str, card: TaskCard) -> None:
+    """Refuse a card that the artifact's head cannot answer.
+
+    Raises:
+        UserError: another kind, or other label names.
+    """
+    made, labels = artifact.tasks[name], artifact.labels(name)
+    if made["kind"] != card.kind:
+        raise UserError(
+            f"was trained for kind '{made['kind']}', card '{card.name}' is of kind '{card.kind}'",
+            where=artifact.path,
+            do=f"use a card like {made['name']}",
+        )
+    if labels is not None and card.labels is not None and labels.names != list(card.labels):
+        raise UserError(
+            f"was trained with labels {', '.join(labels.names)}, card '{card.name}' has {', '.join(card.labels)}",
+            where=artifact.path,
+            do=f"use a card like {made['name']}",
+        )

@@ -1,0 +1,266 @@
+"""`ptv2.load`: artifacts joined to their backbone, ready to answer and score rows from Python or the command line."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ptv2.artifact.files import read_artifact
+from ptv2.backbone import Backbone
+from ptv2.config.overrides import as_overrides
+from ptv2.data.bad_rows import bad_rows
+from ptv2.data.datamodule import TaskDataModule
+from ptv2.data.taskdata import TaskData
+from ptv2.errors import UserError, nearest
+from ptv2.model.cards import card_config, check_same, choose_task, task_for
+from ptv2.model.collect import collect
+from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
+from ptv2.model.module import PromptModule
+from ptv2.model.predictions import handed_through, prediction_records
+from ptv2.model.routing import TASK, routed_by_task
+from ptv2.rows.asked import Asked, of_python
+from ptv2.rows.columns import refuse_unfit, rows_of
+
+INPUT = "input"  # the split that a user's rows are
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores by metric, of which card and of how many rows they are."""
+
+    card: str
+    rows: int
+    scores: dict[str, float]
+
+
+class Predictor:
+    """One artifact, or several that share their backbone, which is loaded when it is first needed.
+
+    Args:
+        paths: run folders, or their `prompt/` folders.
+        overrides: of keys in the artifact's config, as `key=value` or as a mapping.
+        device: that the backbone computes on.
+        imports: Python files with methods, kinds or metrics that the artifact needs.
+        allow_other_precision: take a backbone saved in another precision, if it is the same once both are cast.
+
+    Raises:
+        UserError: no artifact there, a damaged one, or several that one pass cannot serve.
+    """
+
+    def __init__(
+        self,
+        *paths: str | Path,
+        overrides: Iterable[str] | Mapping[str, Any] = (),
+        device: str = "cpu",
+        imports: Sequence[str] = (),
+        allow_other_precision: bool = False,
+    ):
+        self.artifact = merged([read_artifact(path) for path in paths])
+        self.config = artifact_config(self.artifact, as_overrides(overrides), imports)
+        self.device, self.allow_other_precision = device, allow_other_precision
+
+    # -- what it holds -------------------------------------------------------------------------------------------------
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks."""
+        return list(self.artifact.tasks)
+
+    @property
+    def task(self) -> str:
+        """The name of the only task.
+
+        Raises:
+            UserError: there are several.
+        """
+        return choose_task(self.tasks, None, str(self.artifact.path))
+
+    @property
+    def labels(self) -> list[str] | None:
+        """Label names of the only task; None for a kind without."""
+        return self.labels_of(self.task)
+
+    def labels_of(self, task: str) -> list[str] | None:
+        """Label names of a task; None for a kind without."""
+        return self.artifact.about["labels"][self.artifact.check_task(task)]
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        return load_artifact_backbone(self.artifact, self.config, self.allow_other_precision)
+
+    @cached_property
+    def data(self) -> dict[str, TaskData]:
+        return artifact_tasks(self.artifact, self.config, self.backbone)
+
+    @cached_property
+    def module(self) -> PromptModule:
+        return load_module(self.artifact, self.config, self.backbone, dict(self.data))
+
+    # -- answers -------------------------------------------------------------------------------------------------------
+
+    def predict(
+        self, rows: Iterable[Mapping[str, Any]], task: str | None = None, on_bad_row: str = "error"
+    ) -> list[Record | None]:
+        """Answer rows, each with the fields that its task's card reads.
+
+        Args:
+            rows: plain dicts; where there are several tasks, their field `task` says of which.
+            task: of all rows, instead of that field.
+            on_bad_row: error, or skip: None stands where a row cannot be used.
+
+        Returns:
+            A record per row, in order, as `python -m ptv2.predict` prints them.
+
+        Raises:
+            UserError: a row that cannot be used, counted from 0; an unknown task.
+        """
+        if on_bad_row not in ("error", "skip"):
+            raise UserError(f"is '{on_bad_row}'", where="on_bad_row", do=nearest(on_bad_row, ("error", "skip")))
+        asked = of_python(rows)
+        found = self.answer(asked, task, on_bad_row == "skip")
+        return [found.get(number) for number in range(len(asked.rows))]
+
+    def answer(self, asked: Asked, task: str | None = None, skip: bool = False) -> dict[int, Record]:
+        """Records by the number of their row; with `skip`, rows that cannot be used are marked in `asked` instead.
+
+        Raises:
+            UserError: a row that cannot be used, or with `skip` none that can.
+        """
+        routed = routed_by_task(asked, self.data, task, str(self.artifact.path))
+        for name, numbers in routed.items():
+            refuse_unfit(asked, numbers, self.data[name].features.fields())
+        self._check(asked, skip)
+        usable = {name: [i for i in numbers if i not in asked.bad] for name, numbers in routed.items()}
+        for name, numbers in list(usable.items()):
+            features = self.data[name].features
+            rows = rows_of(asked, numbers, features.fields(), INPUT)
+            if skip and (bad := bad_rows(features, rows, labelled=False)):
+                for i, reason in bad.items():
+                    asked.refuse(numbers[i], UserError(reason))
+                usable[name] = [number for i, number in enumerate(numbers) if i not in bad]
+                rows = rows_of(asked, usable[name], features.fields(), INPUT)
+            self.data[name].put(INPUT, rows)
+        self._check(asked, skip)
+        return self._answered(asked, {name: numbers for name, numbers in usable.items() if numbers}, task)
+
+    def _answered(self, asked: Asked, routed: dict[str, list[int]], task: str | None) -> dict[int, Record]:
+        """Records of rows that are in the data of their tasks."""
+        module, data, found = self.module, TaskDataModule(self.data, self.config), {}
+        for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read other things of a pass
+            names = [name for name in routed if module.heads[name].reads == reads]
+            found |= collect(module, data.joint_dataloader(names, INPUT), self.device)
+        module.outputs.update(found)
+        records: dict[int, Record] = {}
+        for name, numbers in routed.items():
+            mark = {TASK: name} if len(self.tasks) > 1 and task is None else {}
+            first = [mark | handed_through(asked.rows[i]) for i in numbers]
+            records |= dict(zip(numbers, prediction_records(module, name, INPUT, first), strict=True))
+        return records
+
+    def _check(self, asked: Asked, skip: bool) -> None:
+        if not skip:
+            asked.check()
+        if asked.rows and len(asked.bad) == len(asked.rows):
+            what = f"none of the {len(asked.rows)} rows can be used (the first: {asked.bad[min(asked.bad)]})"
+            raise UserError(what, where=asked.name, do="correct them")
+
+    # -- scores --------------------------------------------------------------------------------------------------------
+
+    def score(
+        self, rows: Iterable[Mapping[str, Any]] | str, split: str = "test", task: str | None = None
+    ) -> dict[str, float]:
+        """Score rows that hold their answers, or a split of a task card, and return a value per metric.
+
+        Args:
+            rows: plain dicts, or the name of a card.
+            split: of the card.
+            task: which of several answers them.
+
+        Raises:
+            UserError: a row that cannot be used, an unknown label, or a card that the artifact cannot answer.
+        """
+        if isinstance(rows, str):
+            return self.score_card(rows, split, task).scores
+        asked, name = of_python(rows), choose_task(self.tasks, task, str(self.artifact.path))
+        own, numbers = self.data[name], range(len(asked.rows))
+        asked.check()
+        if not asked.rows:
+            raise UserError("there are no rows", where="score", do="give at least one")
+        refuse_unfit(asked, numbers, own.features.fields() | {own.card.label})
+        asked.check()
+        fields = set().union(*asked.rows)
+        data = TaskData(own.card, own.tokenizer, labels=own.labels, splits=(), decoder_only=own.features.decoder_only)
+        data.put(INPUT, data.features.prepare(rows_of(asked, numbers, fields, INPUT)))
+        return self._scored(name, data, INPUT).scores
+
+    def score_card(
+        self, card: str, split: str = "test", task: str | None = None, overrides: Sequence[str] = ()
+    ) -> Scored:
+        """Score a split of a card, all of its rows unless an override limits them (`data.limit.test=100`).
+
+        Args:
+            card: its name or file.
+            split: train, validation or test.
+            task: which of the artifact's tasks answers it; None: the one that was trained on it, or the only one.
+            overrides: those that begin with `task.` change the card.
+
+        Raises:
+            UserError: a card that the artifact cannot answer, or rows that cannot be used.
+        """
+        config = card_config(self.artifact, card, overrides, self.config.imports)
+        chosen = next(iter(config.tasks.values()))
+        name = choose_task(self.tasks, task or task_for(self.artifact, chosen), str(self.artifact.path))
+        check_same(self.artifact, name, chosen)
+        if not any(item.startswith("task.max_length=") for item in overrides):
+            chosen.max_length = self.artifact.tasks[name]["max_length"]  # texts are cut where they were in training
+        data = TaskData(
+            chosen,
+            self.backbone.tokenizer,
+            config.data.limit,
+            config.seed,
+            config.data.seed,
+            self.artifact.labels(name),
+            splits=(split,),
+            decoder_only=not self.backbone.is_encoder_decoder,
+        )
+        return self._scored(name, data, split)
+
+    def _scored(self, name: str, data: TaskData, split: str) -> Scored:
+        """Scores of a task's head on other data of its kind."""
+        module, head = self.module, self.module.heads[name]
+        length = module.method.positions()
+        self.backbone.check_length(data.features.longest(), length, where=f"tasks.{name}.max_length")
+        own = module.tasks[name]
+        module.tasks[name] = data
+        if head.reads == "logits":
+            head.settings = data.features.generation()
+        try:
+            loader = TaskDataModule(self.data | {name: data}, self.config).eval_dataloader(name, split)
+            scores = data.score(split, collect(module, loader, self.device)[name])
+        finally:
+            module.tasks[name] = own
+            if head.reads == "logits":
+                head.settings = own.features.generation()
+        return Scored(data.card.name, len(data.rows[split].data), scores)
+
+
+def load(
+    *paths: str | Path,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    device: str = "cpu",
+    imports: Sequence[str] = (),
+    allow_other_precision: bool = False,
+) -> Predictor:
+    """Load artifacts and their backbone, ready to answer rows; see `Predictor`.
+
+    Raises:
+        UserError: anything that keeps them from being used.
+    """
+    made = Predictor(
+        *paths, overrides=overrides, device=device, imports=imports, allow_other_precision=allow_other_precision
+    )
+    _ = made.module  # what is wrong is said here
+    return made
