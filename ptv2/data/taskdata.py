@@ -132,7 +132,9 @@ class TaskData:
         return scores
 
     def _split(self, predictions: list[Any], references: list[Any], sides: Sequence[dict[str, Any]] = ()) -> Split:
-        return Split(predictions, references, self.features.scored_names(), sides, self.card.kind, self.card.language)
+        return Split(
+            predictions, references, self.features.scored_names(), sides, self.features.by_word, self.card.language
+        )
 
     def label_names(self) -> list[str]:
         return self.labels.names if self.labels is not None else []

@@ -35,6 +35,7 @@ class Features(ABC):
     optional_roles: tuple[str, ...] = ()  # patterns of those that it may name
     valid_options: Mapping[str, Option] = COMMON  # what a card may set
     first_name: str | None = None  # of the names that the training rows give: what an unsure head should say
+    by_word = False  # whether each word of a row has an answer of its own
     one_name = False  # whether each row is given one of a set of names
 
     def __init__(

@@ -33,6 +33,7 @@ class TaggingFeatures(Features):
     roles = ("tokens",)
     optional_roles = ("predicate",)
     first_name = OUTSIDE
+    by_word = True
     valid_options = COMMON | {
         "spans_column": FIELD,
         "text_column": FIELD,
