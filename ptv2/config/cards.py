@@ -48,7 +48,8 @@ class TaskCard:
     dataset: DatasetCard = field(default_factory=DatasetCard)
     inputs: dict[str, str] = field(default_factory=dict)  # role -> field name, or a template such as "{a} and {b}"
     label: str = "label"  # field of the answer
-    labels: list[str] | None = None  # names in the order of their ids; null: read from the training rows
+    labels: list[str] | None = None  # their names, in order; null: read from the training rows
+    label_ids: bool = False  # whether the rows may hold ids of `labels`, counted from 0; a name comes before an id
     metrics: list[str] = field(default_factory=list)  # the first one chooses the checkpoint
     language: str | None = None  # of texts that are scored, as an ISO 639 code (zh, de); null: their script decides
     max_length: int = number(128, Range("4 or more tokens", lambda x: x >= 4))  # tokens, special ones included

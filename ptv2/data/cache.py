@@ -29,7 +29,11 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
         "rows": rows.fingerprint,
         "tokenizer": tokenizer_fingerprint(features.tokenizer),
         "inputs": features.tokenizer.model_input_names,  # one backbone takes token types, another does not
-        "card": {k: v for k, v in asdict(card).items() if k in ("kind", "inputs", "label", "max_length", "options")},
+        "card": {
+            k: v
+            for k, v in asdict(card).items()
+            if k in ("kind", "inputs", "label", "label_ids", "max_length", "options")
+        },
         "labels": features.labels.names if features.labels else None,
         "version": features.version,
         "labelled": labelled,

@@ -10,13 +10,15 @@ from transformers import PreTrainedTokenizerBase
 from ptv2.config.cards import SPLITS, TaskCard
 from ptv2.data.bad_rows import bad_rows
 from ptv2.data.cache import encode
+from ptv2.data.label_names import find_labels
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
-from ptv2.kinds.check import check_card
+from ptv2.kinds.check import check_card, check_names
 from ptv2.kinds.features import Features
 from ptv2.metrics.split import Split
 from ptv2.metrics.table import METRICS, score, settings
-from ptv2.rows.labels import Labels, class_names, labels_for
+from ptv2.rows.class_names import named
+from ptv2.rows.labels import Labels
 from ptv2.rows.rows import Rows
 from ptv2.rows.sources import load_rows
 
@@ -59,16 +61,11 @@ class TaskData:
         if splits and not self.rows:
             raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset")
         kind = KINDS[card.kind].features
-        if labels is None and kind.has_labels():
-            first = self.rows.get("train") or next(iter(self.rows.values()))
-            if card.labels is None and card.label not in first.data.column_names:
-                have = ", ".join(first.data.column_names)
-                do = f"correct the label of the card, {card.name}"
-                raise UserError(f"no column '{card.label}', only {have}", where=first.where(0), do=do)
-            values = kind.label_values(card, first.data) if card.labels is None else ()
-            labels = labels_for(card, values, class_names(first.data, card.label))
-        self.labels = labels
-        self.features: Features = kind(card, tokenizer, labels, decoder_only)
+        self.labels = find_labels(card, kind, self.rows, labels) if kind.has_labels() else None
+        if self.labels is not None and labelled:
+            check_names(card, self.labels.names)
+            self.rows = {split: named(rows, card.label, self.labels) for split, rows in self.rows.items()}
+        self.features: Features = kind(card, tokenizer, self.labels, decoder_only)
         for split, rows in self.rows.items():  # rows are grouped before they are drawn: no reference gets lost
             own = seed if split == "train" else eval_seed
             self.rows[split] = self.features.prepare(rows).draw((limit or {}).get(split), own)
@@ -140,7 +137,9 @@ class TaskData:
         return scores
 
     def _split(self, predictions: list[Any], references: list[Any], sides: Sequence[dict[str, Any]] = ()) -> Split:
-        return Split(predictions, references, self.label_names(), sides, self.card.kind, self.card.language)
+        return Split(
+            predictions, references, self.features.scored_names(), sides, self.features.by_word, self.card.language
+        )
 
     def label_names(self) -> list[str]:
         return self.labels.names if self.labels is not None else []

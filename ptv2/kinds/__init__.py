@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from ptv2.kinds.choice import ChoiceFeatures, ChoiceHead
 from ptv2.kinds.cloze import ClozeFeatures, ClozeHead
-from ptv2.kinds.cls import ClsFeatures, ClsHead, RegressionFeatures, RegressionHead
+from ptv2.kinds.cls import ClsFeatures, ClsHead
 from ptv2.kinds.features import Features
 from ptv2.kinds.head import Head
 from ptv2.kinds.multilabel import MultilabelFeatures, MultilabelHead
+from ptv2.kinds.regression import RegressionFeatures, RegressionHead
 from ptv2.kinds.seq2seq import Seq2SeqFeatures, Seq2SeqHead
 from ptv2.kinds.span.features import SpanFeatures
 from ptv2.kinds.span.head import SpanHead

@@ -1,19 +1,22 @@
-"""What only the code can check in a card: its kind, metrics and inputs."""
+"""What only the code can check in a card: its kind, metrics, inputs and options."""
 
 from fnmatch import fnmatch
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
 from ptv2.kinds import KINDS
+from ptv2.kinds.options import check_options
 from ptv2.kinds.templates import check_template
 from ptv2.metrics.table import metric, metrics_of
+from ptv2.rows.labels import check_by_id
 
 
 def check_card(card: TaskCard) -> None:
     """Names in a card that only the code can check.
 
     Raises:
-        UserError: unknown kind or metric, a metric of another kind, or inputs that are not the kind's or no templates.
+        UserError: unknown kind or metric, a metric of another kind, inputs that are not the kind's or no templates, or
+            options that the kind does not have or cannot use.
     """
     if card.kind not in KINDS:
         raise UserError(f"unknown kind '{card.kind}'", where=f"{card.name}.kind", do=nearest(card.kind, KINDS))
@@ -31,3 +34,15 @@ def check_card(card: TaskCard) -> None:
         if not any(fnmatch(role, pattern) for pattern in kind.roles + kind.optional_roles):
             do = nearest(role, kind.roles + kind.optional_roles)
             raise UserError(f"unknown input '{role}'", where=f"{card.name}.inputs", do=do)
+    check_options(card.options, kind.valid_options, f"{card.name}.options")
+
+
+def check_names(card: TaskCard, names: list[str]) -> None:
+    """Refuse label names that the card cannot work with.
+
+    Raises:
+        UserError: names that are numbers where rows may hold ids, a metric of two labels where there are more, a
+            positive label that is none, or tags of no known scheme.
+    """
+    check_by_id(card, names)
+    KINDS[card.kind].features.check_names(card, names)

@@ -1,6 +1,6 @@
 """Multiple choice: one of the 2..N choices of a row, whose number may differ from row to row.
 
-Shapes: B rows, S choices of all rows of a batch.
+Shapes: B rows, S choices of all rows of a batch, N choices of the row that has most.
 """
 
 import math
@@ -17,9 +17,11 @@ from torch.nn.utils.rnn import pad_sequence
 from ptv2.backbone import Backbone
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
-from ptv2.kinds.cls import ClsHead
-from ptv2.kinds.features import Feature, Features, Row
+from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.options import COMMON, FIELD
 from ptv2.kinds.templates import fields_of, value_at
+from ptv2.kinds.texts import PooledHead
+from ptv2.rows.labels import text_of
 
 CHOICE = "{choice}"
 
@@ -37,6 +39,7 @@ class ChoiceFeatures(Features):
     """
 
     optional_roles = ("choices", "choice[0-9]*")
+    valid_options = COMMON | {"label_in": FIELD}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -95,7 +98,7 @@ class ChoiceFeatures(Features):
         else:
             what = f"{len(choices)} choices and {len(letters)} of '{self.card.options['label_in']}'"
             raise UserError(what, where=where(), do="give each choice its letter")
-        value = str(int(value)) if isinstance(value, bool) else str(value)
+        value = str(int(value)) if isinstance(value, bool) else text_of(value)
         if value not in names:
             hint = " (-1 marks hidden test labels)" if value == "-1" else ""
             what = f"no choice is right: field '{field}' is '{value}'{hint}, the choices are {', '.join(names)}"
@@ -144,8 +147,12 @@ class ChoiceFeatures(Features):
             batch["labels"] = torch.tensor([feature["labels"] for feature in features])
         return batch
 
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        lines = [self.tokens(ids, f"choice {i}, tokens") for i, ids in enumerate(feature["input_ids"])]
+        return [*lines, f"label: choice {feature['labels']}"], {"index": feature["labels"]}
 
-class ChoiceHead(ClsHead):
+
+class ChoiceHead(PooledHead):
     """dropout -> Linear to one score on the pooled vector; cross-entropy over the row's own choices."""
 
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):

@@ -1,18 +1,23 @@
-"""Cloze questions over entities (ReCoRD): which of the row's entities fills the gap of the query."""
+"""Cloze questions over entities (ReCoRD): which of the row's entities fills the gap of the query.
+
+Shapes: B entities of all rows of a batch.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 
 from ptv2.backbone import Backbone
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
-from ptv2.kinds.cls import ClsHead
-from ptv2.kinds.features import Feature, Features, Row
+from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.options import COMMON, FILLED, TEXTS
 from ptv2.kinds.templates import value_at
+from ptv2.kinds.texts import PooledHead
 
 
 class ClozeFeatures(Features):
@@ -25,6 +30,7 @@ class ClozeFeatures(Features):
     """
 
     roles = ("text", "query", "entities")
+    valid_options = COMMON | {"placeholder": FILLED, "replace": TEXTS}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -36,7 +42,7 @@ class ClozeFeatures(Features):
         passage, query = self.text("text", row, where), self.text("query", row, where)
         for old, new in (self.card.options.get("replace") or {}).items():
             passage = passage.replace(old, new)
-        gap = self.card.options.get("placeholder", "@placeholder")
+        gap = self.card.options.get("placeholder") or "@placeholder"
         if gap not in query:
             raise UserError(f"field '{self.card.inputs['query']}' has no '{gap}'", where=where(), do="mark the gap")
         entities = self._texts(row, self.card.inputs["entities"], where)
@@ -82,12 +88,19 @@ class ClozeFeatures(Features):
         """As usual, and `entity_B`, the number of the entity in its row."""
         return super().collate(features, length) | {"entity_B": torch.tensor([f["entity"] for f in features])}
 
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        lines = [self.tokens(feature["input_ids"]), f"label: {feature['labels']} (1: this entity is an answer)"]
+        return lines, {"yes": float(feature["labels"]), "entity": feature["entity"]}
 
-class ClozeHead(ClsHead):
+
+class ClozeHead(PooledHead):
     """dropout -> Linear to no and yes on the pooled vector; cross-entropy per entity (the official code)."""
 
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=2)
+
+    def loss(self, logits_B2: Tensor, batch: dict[str, Any]) -> Tensor:
+        return F.cross_entropy(logits_B2, batch["labels"])
 
     def decode(self, logits_B2: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         yes_B = logits_B2.softmax(-1)[:, 1].tolist()

@@ -1,4 +1,4 @@
-"""Classification and regression of a text or a pair of texts."""
+"""Classification of a text or a pair of texts. Shapes: B batch, C classes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,67 +6,53 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from ptv2.backbone import Backbone, States
-from ptv2.config.schema import HeadConfig
+from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
-from ptv2.kinds.features import Feature, Features, Row
-from ptv2.kinds.head import Head
-from ptv2.kinds.pooling import Pooling
+from ptv2.kinds.features import Explained, Feature, Row, one_label
+from ptv2.kinds.options import COMMON, LABEL
+from ptv2.kinds.texts import PooledHead, TextFeatures
+from ptv2.rows.labels import Labels
+
+TWO_CLASSES = {"f1", "f1a"}  # metrics of one class, the positive one, against the other
 
 
-class ClsFeatures(Features):
+class ClsFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: one of `labels`."""
 
-    optional_roles = ("pair",)
+    one_name = True
+    version = 2
+    valid_options = COMMON | {"positive": LABEL}
 
-    def encode(
-        self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
-    ) -> list[Feature]:
-        texts = [self.text(role, row, where) for role in ("text", "pair") if role in self.card.inputs]
-        feature = dict(self.tokenizer(*texts, truncation=True, max_length=self.card.max_length))
-        if labelled:
-            feature["labels"] = self._label(row, where)
-        return [feature]
-
-    def _label(self, row: Row, where: Callable[[], str]) -> int | float:
-        if row.get(self.card.label) in (None, ""):
-            raise UserError(f"field '{self.card.label}' holds no label", where=where())
-        return self.labels.id(row[self.card.label], where())
-
-
-class RegressionFeatures(ClsFeatures):
-    """As classification, with a number as the answer."""
+    def _label(self, row: Row, where: Callable[[], str]) -> int:
+        return self.labels.id(one_label(row.get(self.card.label), self.card.label, where), where())
 
     @classmethod
-    def has_labels(cls) -> bool:
-        return False
+    def check_names(cls, card: TaskCard, names: list[str]) -> None:
+        for metric in TWO_CLASSES & set(card.metrics):
+            if len(names) > 2:
+                what = f"'{metric}' is a score of two labels, and there are {len(names)}"
+                raise UserError(what, where=f"{card.name}.metrics", do="use macro_f1, or accuracy (as micro F1)")
+        if (positive := card.options.get("positive")) is not None:
+            Labels(names, f"'{card.name}'").id(positive, f"{card.name}.options.positive")
 
-    def reference(self, row: Row) -> float:
-        return float(row[self.card.label])
+    def positive(self) -> str | None:
+        """The card's choice, or else the last label."""
+        if self.labels is None or not TWO_CLASSES & set(self.card.metrics):
+            return None
+        chosen = self.card.options.get("positive")
+        return self.labels.names[-1 if chosen is None else self.labels.id(chosen, self.card.name)]
 
-    def prediction(self, row: Row, outputs: list[Any]) -> float:
-        return outputs[0]["value"]
+    def scored_names(self) -> list[str]:
+        """The label names, the positive one last."""
+        return sorted(self.labels.names, key=lambda name: name == self.positive())
 
-    def baseline(self, training: list[float], references: list[float]) -> list[float]:
-        """The mean of the training rows."""
-        return [sum(training) / len(training)] * len(references)
-
-    def _label(self, row: Row, where: Callable[[], str]) -> float:
-        value = row.get(self.card.label)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-            raise UserError(f"field '{self.card.label}' is '{value}', not a number", where=where())
-        return float(value)
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        name = self.labels.names[feature["labels"]]
+        return [self.tokens(feature["input_ids"]), f"label {feature['labels']}: {name}"], {"label": name}
 
 
-class ClsHead(Head):
+class ClsHead(PooledHead):
     """dropout -> Linear on the pooled vector; cross-entropy over the labels."""
-
-    def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
-        super().__init__(config, backbone, classes)
-        self.pooling = Pooling(config.pooling, backbone)
-
-    def forward(self, states: States) -> Tensor:
-        return self.out(self.dropout(self.pooling(states)))
 
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:
         return F.cross_entropy(logits_BC, batch["labels"])
@@ -74,13 +60,3 @@ class ClsHead(Head):
     def decode(self, logits_BC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         scores = [dict(zip(names, row, strict=True)) for row in logits_BC.softmax(-1).tolist()]
         return [{"label": max(s, key=s.__getitem__), "scores": s} for s in scores]
-
-
-class RegressionHead(ClsHead):
-    """One number per text; mean squared error."""
-
-    def loss(self, logits_B1: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.mse_loss(logits_B1[:, 0], batch["labels"].float())
-
-    def decode(self, logits_B1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-        return [{"value": value} for value in logits_B1[:, 0].tolist()]

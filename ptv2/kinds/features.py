@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,12 +11,14 @@ from transformers import PreTrainedTokenizerBase
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
+from ptv2.kinds.options import COMMON, Option, check_options
 from ptv2.kinds.templates import Row, fields_of, fill, value_at
-from ptv2.rows.labels import Labels
+from ptv2.rows.labels import Labels, missing
 from ptv2.rows.rows import Rows
 
 Feature = dict[str, Any]
-
+Explained = tuple[list[str], dict[str, Any]]
+"""Lines about a feature, and what a head that makes no mistake would decode for it (empty: unknown)."""
 
 IGNORE = -100  # a label position that carries no loss
 
@@ -31,16 +33,30 @@ class Features(ABC):
     version = 1  # of the code below: part of the key under which features are cached
     roles: tuple[str, ...] = ("text",)  # the inputs that a card must name
     optional_roles: tuple[str, ...] = ()  # patterns of those that it may name
+    valid_options: Mapping[str, Option] = COMMON  # what a card may set
+    first_name: str | None = None  # of the names that the training rows give: what an unsure head should say
+    by_word = False  # whether each word of a row has an answer of its own
+    one_name = False  # whether each row is given one of a set of names
 
     def __init__(
         self, card: TaskCard, tokenizer: PreTrainedTokenizerBase, labels: Labels | None, decoder_only: bool = False
     ):
+        check_options(card.options, self.valid_options, f"{card.name}.options")
         self.card, self.tokenizer, self.labels, self.decoder_only = card, tokenizer, labels, decoder_only
 
     @classmethod
-    def label_values(cls, card: TaskCard, rows: Any) -> list[object]:
-        """The label values that stand in the training rows (used where the card names none)."""
-        return rows[card.label]
+    def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
+        """The labels in a row's answer; those of the training rows are the task's where the card names none.
+
+        Raises:
+            UserError: the answer has another form; `where()` says which row it is.
+        """
+        return [one_label(value, field, where)]
+
+    @classmethod
+    def check_names(cls, card: TaskCard, names: list[str]) -> None:
+        """Refuse label names that the card's metrics or options cannot work with."""
+        return
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -74,6 +90,14 @@ class Features(ABC):
     def prediction(self, row: Row, outputs: list[Any]) -> Any:
         """One prediction from what the head decoded for the row's features."""
         return outputs[0]["label"]
+
+    def scored_names(self) -> list[str]:
+        """The label names in the order that metrics take them in."""
+        return self.labels.names if self.labels is not None else []
+
+    def positive(self) -> str | None:
+        """The label that a metric of two classes counts, where the card has such a metric."""
+        return None
 
     def longest(self) -> int:
         """The most tokens that the backbone will have to read at once."""
@@ -142,3 +166,31 @@ class Features(ABC):
     def baseline(self, training: list[Any], references: list[Any]) -> list[Any]:
         """Predictions without a model, one per reference, from the training references: the majority label."""
         return [Counter(training).most_common(1)[0][0]] * len(references)
+
+    # -- shown to people ---------------------------------------------------------------------------------------------
+
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        """A feature as `ptv2.tasks show` prints it, and the output that makes it the row's answer again."""
+        return [self.tokens(feature["input_ids"]), f"label: {feature['labels']}"], {}
+
+    def tokens(self, ids: list[int], title: str = "tokens") -> str:
+        """Token ids as a line of text."""
+        return f"{title} ({len(ids)}): {' '.join(self.pieces(ids))}"
+
+    def pieces(self, ids: list[int]) -> list[str]:
+        """The text of each token."""
+        return [self.tokenizer.decode([i]).strip().replace("\n", "\\n") for i in ids]
+
+
+def one_label(value: object, field: str, where: Callable[[], str]) -> object:
+    """A single label.
+
+    Raises:
+        UserError: there is none, or a list or an object.
+    """
+    if missing(value):
+        raise UserError(f"field '{field}' holds no label", where=where())
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    form = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__
+    raise UserError(f"field '{field}' holds {form}, not one label", where=where(), do="write a name or a number")

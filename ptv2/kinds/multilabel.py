@@ -1,4 +1,4 @@
-"""Multi-label classification: any number of labels per text, none included."""
+"""Multi-label classification: any number of labels per text, none included. Shapes: B batch, C labels."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,16 +9,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ptv2.errors import UserError
-from ptv2.kinds.cls import ClsFeatures, ClsHead
-from ptv2.kinds.features import Row
+from ptv2.kinds.features import Explained, Feature, Row, one_label
+from ptv2.kinds.texts import PooledHead, TextFeatures
+from ptv2.rows.labels import text_of
 
 
-class MultilabelFeatures(ClsFeatures):
-    """inputs: `text` and, for pairs, `pair`; label: a list of names or ids."""
+class MultilabelFeatures(TextFeatures):
+    """inputs: `text` and, for pairs, `pair`; label: a list of names or ids, or a 0 or 1 for each label."""
+
+    version = 2
 
     @classmethod
-    def label_values(cls, card: Any, rows: Any) -> list[object]:
-        return [value for values in rows[card.label] for value in values or []]
+    def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
+        values = listed(value, field, where)
+        if (twice := repeated_number(values)) is not None:
+            do = "give each label once; where rows hold vectors of 0 and 1, name the labels in the card"
+            raise UserError(f"the label {text_of(twice)} stands twice in field '{field}'", where=where(), do=do)
+        return values
 
     def _label(self, row: Row, where: Callable[[], str]) -> list[int]:
         """One 0 or 1 per label."""
@@ -26,11 +33,26 @@ class MultilabelFeatures(ClsFeatures):
         return [int(i in ids) for i in range(len(self.labels))]
 
     def _ids(self, row: Row, where: Callable[[], str]) -> set[int]:
-        values = row.get(self.card.label)
-        if not isinstance(values, list):
-            do = "give a list, empty where no label applies"
-            raise UserError(f"field '{self.card.label}' holds no list of labels", where=where(), do=do)
+        field = self.card.label
+        values = listed(row.get(field), field, where)
+        if self._is_vector(values, where):
+            return {i for i, value in enumerate(values) if float(value)}
+        if (twice := repeated_number(values)) is not None:
+            what = f"the label {text_of(twice)} stands twice in field '{field}'"
+            do = f"give each label once, or one 0 or 1 for each of the {len(self.labels)} labels"
+            raise UserError(what, where=where(), do=do)
         return {self.labels.id(value, where()) for value in values}
+
+    def _is_vector(self, values: list[object], where: Callable[[], str]) -> bool:
+        """Whether the values are a 0 or 1 for each label, in their order (multi-hot), and not names or ids."""
+        if len(values) != len(self.labels) or any(isinstance(v, str) or v not in (0, 1) for v in values):
+            return False
+        if any(value in self.labels for value in values):
+            return False
+        if self.labels.by_id and len(values) == 2 and values[0] != values[1]:
+            what = f"field '{self.card.label}' holds {values}, which may be two ids or a 0 or 1 for each label"
+            raise UserError(what, where=where(), do="write the labels' names")
+        return True
 
     def collate_labels(self, labels: list[Any], length: int) -> torch.Tensor:
         return torch.tensor(labels, dtype=torch.float32)
@@ -48,8 +70,36 @@ class MultilabelFeatures(ClsFeatures):
         usual = [name for name in self.labels.names if counts[name] * 2 > len(training)]
         return [usual or [name for name, _ in counts.most_common(1)]] * len(references)
 
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        names = [name for name, there in zip(self.labels.names, feature["labels"], strict=True) if there]
+        return [self.tokens(feature["input_ids"]), f"labels: {', '.join(names) or 'none'}"], {"labels": names}
 
-class MultilabelHead(ClsHead):
+
+def listed(value: object, field: str, where: Callable[[], str]) -> list[object]:
+    """The labels of a row.
+
+    Raises:
+        UserError: no list, or something in it that is no label.
+    """
+    if not isinstance(value, list):
+        do = "give a list, empty where no label applies"
+        raise UserError(f"field '{field}' holds no list of labels", where=where(), do=do)
+    return [one_label(item, f"{field}[{i}]", where) for i, item in enumerate(value)]
+
+
+def repeated_number(values: list[object]) -> object | None:
+    """The first number that stands twice; a name may."""
+    seen = set()
+    for value in values:
+        if isinstance(value, str):
+            continue
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
+
+
+class MultilabelHead(PooledHead):
     """dropout -> Linear on the pooled vector; binary cross-entropy per label; a label holds above p = 0.5."""
 
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:

@@ -1,6 +1,6 @@
 """Text generation: a target text for a source text, by an encoder-decoder or a decoder-only model.
 
-Shapes: B batch, S source tokens, T target tokens.
+Shapes: B batch, T tokens (of the target; of source and target where they are one sequence), V words.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,9 @@ from transformers import GenerationConfig
 from ptv2.backbone import Backbone, Prompts, States
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import Joint, UserError, nearest
-from ptv2.kinds.features import IGNORE, Feature, Features, Row
+from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row
 from ptv2.kinds.head import Head
+from ptv2.kinds.options import COMMON, FIELD, SETTINGS, TEXT, whole
 from ptv2.kinds.templates import value_at
 from ptv2.rows.rows import Rows
 
@@ -40,6 +41,13 @@ class Seq2SeqFeatures(Features):
     """
 
     roles = ("source",)
+    valid_options = COMMON | {
+        "max_target_length": whole(2),  # tokens, the end of the text included
+        "separator": TEXT,
+        "group_by": FIELD,
+        "references": FIELD,
+        "generation": SETTINGS,
+    }
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -95,7 +103,8 @@ class Seq2SeqFeatures(Features):
                 cut = max(0, len(ids) - longest)
                 feature |= {"labels": ids[: longest - len(end)] + end if cut else ids, "target_cut": cut}
             return feature
-        separator = self.tokenizer(self.card.options.get("separator", "\n"), add_special_tokens=False)["input_ids"]
+        separator = self.card.options.get("separator")
+        separator = self.tokenizer("\n" if separator is None else separator, add_special_tokens=False)["input_ids"]
         room = self.card.max_length - len(separator)
         if room < 1:
             problem = f"the separator is {len(separator)} tokens long, max_length {self.card.max_length}"
@@ -119,16 +128,8 @@ class Seq2SeqFeatures(Features):
         return self.card.max_length + target if self.decoder_only else max(self.card.max_length, target)
 
     def longest_target(self) -> int:
-        """`max_target_length`: tokens, the end of the text included.
-
-        Raises:
-            UserError: not a whole number from 2.
-        """
-        longest = self.card.options.get("max_target_length", 64)
-        if not isinstance(longest, int) or longest < 2:
-            where = f"{self.card.name}.options.max_target_length"
-            raise UserError(f"'{longest}' is no length of a text with its end", where=where, do="use 2 or more tokens")
-        return longest
+        """The most tokens of a target, its end included."""
+        return self.card.options.get("max_target_length") or 64
 
     def generation(self) -> dict[str, Any]:
         """Settings of transformers' `generate`: as long as the longest target, the rest from the card.
@@ -191,6 +192,12 @@ class Seq2SeqFeatures(Features):
         width = max(max(map(len, rows)), length or 0)
         pads = [[value] * (width - len(row)) for row in rows]
         return torch.tensor([pad + row if left else row + pad for row, pad in zip(rows, pads, strict=True)])
+
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        ids = [label for label in feature["labels"] if label != IGNORE]
+        source = feature["input_ids"][: feature.get("source_length")]
+        lines = [self.tokens(source, "source, tokens"), self.tokens(ids, "target, tokens")]
+        return lines, {"text": self.tokenizer.decode(ids, skip_special_tokens=True).strip()}
 
 
 class Seq2SeqHead(Head):

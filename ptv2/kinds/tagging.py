@@ -1,5 +1,6 @@
-"""Token tagging: one label per word, on its first piece."""
+"""Token tagging: one label per word, on its first piece. Shapes: B batch, T tokens, C tags."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,14 @@ from torch import Tensor
 from transformers import BatchEncoding
 
 from ptv2.backbone import States
+from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
-from ptv2.kinds.features import IGNORE, Feature, Features, Row
+from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, one_label
 from ptv2.kinds.head import Head
+from ptv2.kinds.options import COMMON, FIELD, whole
+from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
 
-OUTSIDE = "O"
+SPAN_METRICS = {"span_f1", "span_f1_no_v"}
 
 
 class TaggingFeatures(Features):
@@ -28,8 +32,16 @@ class TaggingFeatures(Features):
 
     roles = ("tokens",)
     optional_roles = ("predicate",)
+    first_name = OUTSIDE
+    by_word = True
+    valid_options = COMMON | {
+        "spans_column": FIELD,
+        "text_column": FIELD,
+        "token_column": whole(),
+        "tag_column": whole(),
+    }
 
-    version = 2
+    version = 3
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
@@ -38,8 +50,15 @@ class TaggingFeatures(Features):
         self.blank = "" if tokenizer.tokenize("a a") == 2 * tokenizer.tokenize("a") else " "
 
     @classmethod
-    def label_values(cls, card: Any, rows: Any) -> list[object]:
-        return [tag for tags in rows[card.label] for tag in tags]
+    def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
+        if not isinstance(value, list):
+            raise UserError(f"field '{field}' holds no list of tags", where=where(), do="give one tag per word")
+        return [one_label(tag, f"{field}[{i}]", where) for i, tag in enumerate(value)]
+
+    @classmethod
+    def check_names(cls, card: TaskCard, names: list[str]) -> None:
+        if SPAN_METRICS & set(card.metrics):
+            check_tags(names, f"{card.name}.labels")
 
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
@@ -62,7 +81,7 @@ class TaggingFeatures(Features):
                 count = len(tags) if isinstance(tags, list) else "no"
                 raise UserError(f"{len(words)} words and {count} tags", where=where(), do="give one tag per word")
             labels = [IGNORE] * len(feature["input_ids"])
-            ids = [self.labels.id(tag, where()) for tag in tags]
+            ids = [self.labels.id(tag, where()) for tag in self.label_values(tags, self.card.label, where)]
             for word, position in first_of.items():
                 labels[position] = ids[word]
             feature["labels"] = labels
@@ -120,9 +139,11 @@ class TaggingFeatures(Features):
     def reference(self, row: Row) -> list[str]:
         return [self.labels.names[self.labels.id(tag, self.card.name)] for tag in row[self.card.label]]
 
-    def prediction(self, row: Row, outputs: list[Any]) -> list[str]:
-        """Tags of the words; those without a piece inside the input are O (a word can also have no piece at all)."""
-        tags = [OUTSIDE] * len(row[self.card.inputs["tokens"]])
+    def prediction(self, row: Row, outputs: list[Any]) -> list[str | None]:
+        """Tags of the words; those without a piece inside the input are O (a word can also have no piece at all), or
+        null where no tag is O.
+        """
+        tags = [OUTSIDE if OUTSIDE in self.labels.ids else None] * len(row[self.card.inputs["tokens"]])
         for word, tag in outputs[0]["tags"].items():
             tags[word] = tag
         return tags
@@ -148,8 +169,18 @@ class TaggingFeatures(Features):
         return rows
 
     def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[list[str]]:
-        """Everything O."""
-        return [[OUTSIDE] * len(tags) for tags in references]
+        """Everything O, or where no tag is, the commonest one."""
+        usual = OUTSIDE
+        if usual not in self.labels.ids:
+            usual = Counter(tag for tags in training for tag in tags).most_common(1)[0][0]
+        return [[usual] * len(tags) for tags in references]
+
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        """Pieces as `piece/tag`; those without a tag carry no loss."""
+        tags = [None if label == IGNORE else self.labels.names[label] for label in feature["labels"]]
+        pieces = [f"{p}/{t}" if t else p for p, t in zip(self.pieces(feature["input_ids"]), tags, strict=True)]
+        words = zip(feature["words"], feature["first_pieces"], strict=True)
+        return [f"tokens ({len(pieces)}): {' '.join(pieces)}"], {"tags": {word: tags[place] for word, place in words}}
 
 
 class TaggingHead(Head):

@@ -16,7 +16,7 @@ from ptv2.metrics.split import Split
 def accuracy(split: Split) -> float:
     """Share of right answers: of right words in tagging, of rows whose whole set is right in multi-label tasks."""
     answers = list(split.rows())
-    if split.kind == "tagging":
+    if split.by_word:
         answers = [pair for tags in answers for pair in zip(*tags, strict=True)]
     return sum(predicted == gold for predicted, gold in answers) / len(answers)
 

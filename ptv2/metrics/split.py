@@ -14,7 +14,7 @@ class Split:
         references: one a row, in the same form; of texts, the list of all that are right.
         names: the label names in the order of their ids.
         sides: more about each row by name, see `Features.side`: its group, its log-likelihood.
-        kind: the task's kind.
+        by_word: whether a row has an answer for each of its words, not one as a whole.
         language: of the texts, as an ISO 639 code; None: unknown.
     """
 
@@ -22,7 +22,7 @@ class Split:
     references: Sequence[Any]
     names: Sequence[str] = ()
     sides: Sequence[dict[str, Any]] = ()
-    kind: str = ""
+    by_word: bool = False
     language: str | None = None
 
     def rows(self) -> "zip[tuple[Any, Any]]":

@@ -1,28 +1,40 @@
-"""Label names and ids: rows may hold either; a task's card fixes their order, or the training rows do."""
+"""Label names and ids. A label is a name before it is an id; docs/tasks.md has the rule in words."""
 
-from collections.abc import Iterable
-
-from datasets import ClassLabel, Dataset
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Collection, Iterable
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
+
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 class Labels:
     """The label names of a task in the order of their ids.
 
     Args:
-        names: the names; a row may hold a name or an id.
-        origin: what fixed them, for messages: the card, or the training split.
+        names: the names.
+        origin: what fixed them, for messages: the card, the data set, the training split or an artifact.
+        by_id: whether a number that is no name is the id of one (`label_ids` of the card).
     """
 
-    def __init__(self, names: list[str], origin: str):
+    def __init__(self, names: list[str], origin: str, by_id: bool = False):
         self.names = list(names)
         self.origin = origin
+        self.by_id = by_id
         self.ids = {name: i for i, name in enumerate(self.names)}
+        self.alike: dict[str, list[int]] = {}
+        for i, name in enumerate(self.names):
+            self.alike.setdefault(plain(name), []).append(i)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __contains__(self, value: object) -> bool:
+        """Whether a value is one of the names, as they stand or in another spelling of one number or truth value."""
+        return self._named(text_of(value)) is not None
 
     def id(self, value: object, where: str) -> int:
         """The id of a row's label.
@@ -30,47 +42,141 @@ class Labels:
         Raises:
             UserError: the label is not one of this task's.
         """
-        value = _whole(value)
-        if isinstance(value, str):
-            if value in self.ids:
-                return self.ids[value]
-        elif isinstance(value, (bool, int)) and 0 <= int(value) < len(self.names):
-            return int(value)
-        hint = " (-1 marks hidden test labels)" if value == -1 else ""
-        raise UserError(f"unknown label '{value}'{hint} for {self.origin}", where=where, do=nearest(value, self.names))
+        text = text_of(value)
+        found = self._named(text)
+        if found is None and self.by_id and _is_id(text, len(self)):
+            found = int(plain(text))
+        if found is None:
+            hint = " (-1 marks hidden test labels)" if text == "-1" else ""
+            raise UserError(f"unknown label '{text}'{hint} for {self.origin}", where=where, do=self._advice(value))
+        return found
+
+    def _named(self, text: str) -> int | None:
+        if text in self.ids:
+            return self.ids[text]
+        alike = self.alike.get(plain(text), ())
+        return alike[0] if len(alike) == 1 else None
+
+    def _advice(self, value: object) -> str:
+        text = text_of(value)
+        if self.by_id and NUMBER.fullmatch(text):
+            return f"use a name, or an id from 0 to {len(self) - 1}"
+        do = nearest(text, self.names)
+        if plain(text) in ("true", "false"):
+            return f"{do}; write a name into the row, or name the labels 'false' and 'true'"
+        if _is_id(text, len(self)):
+            return f"{do}; if the numbers count the labels from 0, set label_ids: true in the card"
+        return do
 
 
-def class_names(data: Dataset, field: str) -> list[str] | None:
-    """The names that a data set itself gives to the ids in a field, as those of the hub do; None where it has none."""
-    feature = data.features.get(field)
-    feature = getattr(feature, "feature", feature)  # of a list: what it holds
-    return list(feature.names) if isinstance(feature, ClassLabel) else None
+def text_of(value: object) -> str:
+    """The text that a label is known by: 1 and 1.0 are '1', true is 'true'."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def labels_for(card: TaskCard, training_values: Iterable[object], names: list[str] | None = None) -> Labels:
+def plain(text: str) -> str:
+    """One spelling for what is the same number or truth value: '1.50' is '1.5', 'TRUE' is 'true'."""
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    if NUMBER.fullmatch(text) and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def missing(value: object) -> bool:
+    """Whether a row holds no label here."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value != value
+
+
+def labels_for(
+    card: TaskCard, training_values: Iterable[object] = (), names: list[str] | None = None, first: str | None = None
+) -> Labels:
     """The labels of a card, or where it has none, the data set's own `names`, or those of the training rows, sorted.
 
+    `first` stands before all others in the last case.
+
     Raises:
-        UserError: fewer than two labels.
+        UserError: fewer than two labels, or numbers that can be read in two ways.
     """
-    if card.labels is not None:
-        return Labels(card.labels, f"card '{card.name}'")
-    if names is not None:
-        return Labels(names, f"the data set of '{card.name}'")
-    values = {_whole(value) for value in training_values} - {None, ""}  # a row without a label is refused by its line
-    if all(isinstance(value, int) for value in values):
-        names = [str(i) for i in range(max(values, default=-1) + 1)]
-    else:
-        names = sorted(str(value) for value in values)
-    if "O" in names and card.kind == "tagging":  # first, so that an unsure head says "no entity"
-        names = ["O", *(name for name in names if name != "O")]
-    if len(names) < 2:
+    origin = f"card '{card.name}'" if card.labels is not None else f"the data set of '{card.name}'"
+    found = card.labels if card.labels is not None else names
+    if found is None:
+        origin = f"the training split of '{card.name}'"
+        found = _names_in(card, [value for value in training_values if not missing(value)])
+        if first in found:
+            found = [first, *(name for name in found if name != first)]
+        if len(found) < 2:
+            what = f"the training rows hold {len(found)} label(s)"
+            raise UserError(what, where=f"{card.name}.label", do="give at least 2")
+    _warn_of_twins(found, card.name)
+    return Labels(found, origin, card.label_ids)
+
+
+def _names_in(card: TaskCard, values: list[object]) -> list[str]:
+    """The names that stand in the rows: numbers in their order, everything else in that of its text."""
+    numbers = {float(v): text_of(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    found = {text_of(value) for value in values}
+    names = [numbers[n] for n in sorted(numbers)] if len(numbers) == len(found) else sorted(found)
+    whole = all(re.fullmatch(r"-?[0-9]+", name) for name in names)
+    if whole and [name for name in names if name.startswith("-")] == ["-1"] and set(names) != {"-1", "1"}:
+        listed = ", ".join(f"'{name}'" for name in names)
         raise UserError(
-            f"the training rows hold {len(names)} label(s)", where=f"{card.name}.label", do="give at least 2"
+            "the training rows hold -1, which may be a class or stand for no label",
+            where=f"{card.name}.label",
+            do=f"list the classes in the card, e.g. labels: [{listed}], or remove the rows with -1",
         )
-    return Labels(names, f"the training split of '{card.name}'")
+    return names
 
 
-def _whole(value: object) -> object:
-    """1 for 1.0: a column of numbers with a gap is read as one of fractions."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _warn_of_twins(names: Collection[str], card: str) -> None:
+    """Warn of labels that are probably one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        key = " ".join(unicodedata.normalize("NFKC", plain(name)).casefold().split())
+        if key in seen:
+            what = f"{card}: the labels '{seen[key]}' and '{name}' differ in blanks or case alone and are two classes"
+            warnings.warn(what, stacklevel=3)
+        seen.setdefault(key, name)
+
+
+def check_numbers(labels: Labels, values: Callable[[], Iterable[object]]) -> None:
+    """Refuse numbers that may be names or ids: the labels are numbers other than their ids, and one row's is none.
+
+    Raises:
+        UserError: see above.
+    """
+    if labels.by_id or not _shifted(labels.names):
+        return
+    for value in values():
+        text = text_of(value)
+        if _is_id(text, len(labels)) and text not in labels:
+            what = f"the label {text} is no name but may be the id of '{labels.names[int(plain(text))]}', and other "
+            what += "numbers may be names or ids"
+            raise UserError(
+                what, where=labels.origin, do="write the names into the rows, or list every number in labels"
+            )
+
+
+def check_by_id(card: TaskCard, names: list[str]) -> None:
+    """Refuse `label_ids` where a number may be a name or an id.
+
+    Raises:
+        UserError: a name is a number that is the id of another.
+    """
+    if card.label_ids and (other := _shifted(names)):
+        what = (
+            f"the label '{other}' is a number and stands at id {names.index(other)}: {other} in a row could be either"
+        )
+        do = "leave label_ids out if the rows hold names, else call the labels by words"
+        raise UserError(what, where=f"{card.name}.label_ids", do=do)
+
+
+def _shifted(names: list[str]) -> str | None:
+    """The first name that is a number and the id of another name."""
+    return next((name for i, name in enumerate(names) if _is_id(name, len(names)) and int(plain(name)) != i), None)
+
+
+def _is_id(text: str, count: int) -> bool:
+    return bool(re.fullmatch(r"0|[1-9][0-9]*", plain(text))) and int(plain(text)) < count

@@ -70,6 +70,7 @@ def mine(tmp_path, monkeypatch) -> Path:
         card = f"kind: {kind}\ndataset: {{path: json, columns: {columns}}}\ninputs: {inputs}\nlabel: {label}\n"
         card += f"labels: {labels}\nmetrics: [{METRICS.get(kind, 'accuracy')}]\nmax_length: 32\n"
         card += "options: {stride: 4}\n" if kind == "span" else ""
+        card += "label_ids: true\n" if kind == "cls" else ""
         (tmp_path / "cards" / "mine").mkdir(parents=True, exist_ok=True)
         (tmp_path / "cards" / "mine" / f"my_{kind}.yaml").write_text(card)
         write(tmp_path / "data" / f"my_{kind}" / "train.jsonl", [row, row])

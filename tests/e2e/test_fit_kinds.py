@@ -162,6 +162,7 @@ def test_questions_are_scored_whole(config, ptv2, tmp_path):
         "dataset": {"path": str(folder)},
         "inputs": {"text": "text", "pair": "answer"},
         "labels": ["False", "True"],
+        "label_ids": True,
         "metrics": ["f1a", "em_question"],
         "options": {"group": ["idx.question"]},
         "max_length": 16,

@@ -46,7 +46,7 @@ def test_a_text_and_its_label(tokenizer):
 
 def test_a_pair_is_told_apart_by_token_types(tokenizer):
     kind = features(tokenizer, inputs={"text": "a", "pair": "b"})
-    feature = encode(kind, {"a": "the cat", "b": "a fig", "label": 0})
+    feature = encode(kind, {"a": "the cat", "b": "a fig", "label": "no"})
     assert tokens(tokenizer, feature) == ["[CLS]", "the", "cat", "[SEP]", "a", "fig", "[SEP]"]
     assert feature["token_type_ids"] == [0, 0, 0, 0, 1, 1, 1]
 
@@ -54,12 +54,12 @@ def test_a_pair_is_told_apart_by_token_types(tokenizer):
 def test_a_template_is_filled(tokenizer):
     kind = features(tokenizer, inputs={"text": "{animal} eats {fruit}"})
     assert kind.fields() == {"animal", "fruit"}
-    row = {"animal": "the cat", "fruit": "a fig", "label": 0}
+    row = {"animal": "the cat", "fruit": "a fig", "label": "no"}
     assert tokens(tokenizer, encode(kind, row))[1:-1] == ["the", "cat", "eats", "a", "fig"]
 
 
 def test_a_text_is_cut_at_the_end(tokenizer):
-    feature = encode(features(tokenizer, max_length=5), {"text": "the cat eats a fig", "label": 0})
+    feature = encode(features(tokenizer, max_length=5), {"text": "the cat eats a fig", "label": "no"})
     assert tokens(tokenizer, feature) == ["[CLS]", "the", "cat", "eats", "[SEP]"]
 
 
@@ -78,10 +78,11 @@ def test_a_row_that_cannot_be_used_is_named(tokenizer, row, says):
         encode(features(tokenizer), row)
 
 
-@pytest.mark.parametrize("label", [None, "4", True, float("nan")])
+@pytest.mark.parametrize("label", [None, "four", "4,5", "", "nan", True, float("nan"), float("inf"), [4]])
 def test_a_score_is_a_number(tokenizer, label):
     kind = features(tokenizer, "regression")
-    assert encode(kind, {"text": "the cat", "label": 4})["labels"] == 4.0
+    for number in (4, 4.0, "4", "4.0", "+4e0"):  # a cell of a CSV file is a text
+        assert encode(kind, {"text": "the cat", "label": number})["labels"] == 4.0
     with pytest.raises(UserError, match=r"a.jsonl:1: field 'label' is '.*', not a number"):
         encode(kind, {"text": "the cat", "label": label})
 
@@ -153,7 +154,9 @@ def test_padding_moves_tags_with_their_words(tokenizer, side):
 
 def test_a_batch_is_as_wide_as_its_longest_row_or_as_asked(tokenizer):
     kind = features(tokenizer)
-    made = [encode(kind, {"text": t, "label": 1}) | {"row": i} for i, t in enumerate(["the cat", "the cat eats a fig"])]
+    made = [
+        encode(kind, {"text": t, "label": "yes"}) | {"row": i} for i, t in enumerate(["the cat", "the cat eats a fig"])
+    ]
     assert kind.collate(made)["input_ids"].shape == (2, 7)
     assert kind.collate(made, length=12)["input_ids"].shape == (2, 12)
     assert kind.collate(made)["labels"].tolist() == [1, 1]

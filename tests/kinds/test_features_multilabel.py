@@ -1,4 +1,4 @@
-"""Multi-label classification: lists of names or ids."""
+"""Multi-label classification: lists of names or ids, vectors of 0 and 1."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def card():
 
 @pytest.fixture
 def kind(card, tokenizer):
-    return KINDS["multilabel"].features(card, tokenizer, Labels(NAMES, "card 'moods'"))
+    return KINDS["multilabel"].features(card, tokenizer, Labels(NAMES, "card 'moods'", by_id=True))
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,55 @@ def test_a_batch_has_a_number_per_label(kind):
 
 
 def test_names_come_from_the_training_rows(card):
-    values = KINDS["multilabel"].features.label_values(card, {"moods": [["joy"], [], ["fear", "joy"]]})
+    read = KINDS["multilabel"].features.label_values
+    values = [value for moods in (["joy"], [], ["fear", "joy"]) for value in read(moods, "moods", where)]
     assert labels_for(card, values).names == ["fear", "joy"]
+
+
+def of(tokenizer, card, names, by_id=False):
+    return KINDS["multilabel"].features(card, tokenizer, Labels(names, "card 'moods'", by_id))
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize(
+    ("vector", "named"),
+    [
+        ([1, 0, 0], ["joy"]),
+        ([0, 1, 1], ["fear", "anger"]),
+        ([0.0, 0.0, 1.0], ["anger"]),
+        ([True, False, True], ["joy", "anger"]),
+        ([0, 0, 0], []),
+    ],
+)
+def test_a_zero_or_one_for_each_label_is_a_vector(card, tokenizer, vector, named, by_id):
+    assert of(tokenizer, card, NAMES, by_id).reference({"moods": vector}) == named
+
+
+def test_a_vector_of_two_is_one_unless_it_may_be_ids(card, tokenizer):
+    assert of(tokenizer, card, ["no", "yes"]).reference({"moods": [0, 1]}) == ["yes"]
+    assert of(tokenizer, card, ["no", "yes"], by_id=True).reference({"moods": [1]}) == ["yes"]
+    with pytest.raises(UserError, match=r"holds \[0, 1\], which may be two ids or a 0 or 1 for each label; write"):
+        of(tokenizer, card, ["no", "yes"], by_id=True).encode({"text": "the cat", "moods": [0, 1]}, where)
+
+
+def test_numbers_are_names_first(card, tokenizer):
+    kind = of(tokenizer, card, ["1", "2", "3"])
+    assert [kind.reference({"moods": moods}) for moods in ([1], [1, 2], ["3"])] == [["1"], ["1", "2"], ["3"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([0, 1, 0], "the label 0 stands twice in field 'moods'; .* name the labels in the card"),
+        (["joy", None], r"field 'moods\[1\]' holds no label"),
+        ([["joy"]], r"field 'moods\[0\]' holds a list, not one label"),
+        ([{"name": "joy"}], r"field 'moods\[0\]' holds an object, not one label"),
+        (1, "field 'moods' holds no list of labels"),
+    ],
+)
+def test_labels_are_collected_from_lists_of_names_alone(value, says):
+    with pytest.raises(UserError, match=rf"^rows\.jsonl:3: {says}"):
+        KINDS["multilabel"].features.label_values(value, "moods", where)
 
 
 def test_the_baseline_is_what_most_rows_have(kind):

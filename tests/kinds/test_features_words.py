@@ -8,7 +8,7 @@ from ptv2.kinds import KINDS
 from ptv2.kinds.templates import value_at
 from ptv2.rows.labels import Labels
 
-ROW = {"premise": "the cat eats", "question": "cause", "idx": {"paragraph": 3, "question": 8}, "label": 0}
+ROW = {"premise": "the cat eats", "question": "cause", "idx": {"paragraph": 3, "question": 8}, "label": "no"}
 
 
 def features(tokenizer, options):

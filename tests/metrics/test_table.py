@@ -55,8 +55,8 @@ def test_a_span_counts_only_whole():
 
 def test_accuracy_counts_words_of_a_sentence_and_whole_sets_of_labels():
     gold, found = [["DET", "NOUN", "VERB"], ["NOUN"]], [["DET", "NOUN", "NOUN"], ["VERB"]]
-    assert score(["accuracy"], Split(found, gold, kind="tagging")) == {"accuracy": 2 / 4}
-    assert score(["accuracy"], Split(found, gold, kind="multilabel")) == {"accuracy": 0}
+    assert score(["accuracy"], Split(found, gold, by_word=True)) == {"accuracy": 2 / 4}
+    assert score(["accuracy"], Split(found, gold)) == {"accuracy": 0}
 
 
 def test_answers_that_do_not_vary_have_no_correlation():

@@ -7,6 +7,7 @@ from typing import Any
 
 from ptv2.errors import UserError
 from ptv2.kinds.features import Row
+from ptv2.rows.labels import text_of
 
 OUTSIDE = -1  # offset of a token that is not the context's
 
@@ -18,7 +19,7 @@ def answers_of(row: Row, field: str, where: Callable[[], str]) -> tuple[list[str
     """Texts and offsets of a row's gold answers.
 
     Raises:
-        UserError: not in the form {text: [...], answer_start: [...]}, or a blank text.
+        UserError: not in the form {text: [...], answer_start: [...]}, or a blank text, or an offset that is no number.
     """
     value = row.get(field)
     texts, starts = (value.get("text"), value.get("answer_start")) if isinstance(value, dict) else (None, None)
@@ -27,7 +28,11 @@ def answers_of(row: Row, field: str, where: Callable[[], str]) -> tuple[list[str
         raise UserError(f"field '{field}' is not a list of answers and one of as many offsets", where=where(), do=do)
     if any(not isinstance(text, str) or not text.strip() for text in texts):
         raise UserError("an answer is blank", where=where(), do="leave both lists empty where there is no answer")
-    return texts, starts
+    for start in starts:
+        if isinstance(start, bool) or not re.fullmatch(r"-?[0-9]+", text_of(start)):
+            what = f"field '{field}' has the offset '{start}', not a whole number"
+            raise UserError(what, where=where(), do="count the context's characters before the answer")
+    return texts, [int(text_of(start)) for start in starts]
 
 
 def locate(text: str, start: int, context: str, search: bool) -> int | None:

@@ -5,20 +5,30 @@ Shapes: B windows, T tokens.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from ptv2.errors import UserError, nearest
-from ptv2.kinds.features import Feature, Features, Row
+from ptv2.errors import UserError
+from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.options import COMMON, FLAG, Option, whole
 from ptv2.kinds.span.answers import OUTSIDE, answers_of, best_threshold, first_sentence, locate, merge, token_span, trim
 from ptv2.metrics.qa import row_f1
 
 VALIDATION = "validation"
-
-
-SHARED = ("words", "group")  # options of every kind, see `Features.text` and `Features.side`
+THRESHOLD = Option(
+    lambda value: value == VALIDATION or (isinstance(value, (int, float)) and not isinstance(value, bool)),
+    f"use a number, or {VALIDATION}",
+)
+OPTIONS = {
+    "stride": whole(0),
+    "n_best": whole(1),
+    "max_answer_tokens": whole(1),
+    "answerable": FLAG,
+    "null_threshold": THRESHOLD,
+    "find_answers": FLAG,
+}
 
 
 @dataclass(frozen=True)
@@ -52,10 +62,12 @@ class SpanFeatures(Features):
     """
 
     roles = ("question", "context")
+    valid_options = COMMON | OPTIONS
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
-        self.options = read_options(card.options, f"{card.name}.options")
+        given = {name: value for name, value in card.options.items() if name in OPTIONS and value is not None}
+        self.options = SpanOptions(**given)
         if not tokenizer.is_fast:
             raise UserError(
                 f"kind 'span' needs the offsets of a fast tokenizer, '{type(tokenizer).__name__}' has none",
@@ -195,26 +207,13 @@ class SpanFeatures(Features):
     def _context(self, row: Row) -> str:
         return self.text("context", row, lambda: self.card.name)
 
-
-def read_options(options: dict[str, Any], where: str) -> SpanOptions:
-    """The card's options, checked.
-
-    Raises:
-        UserError: an unknown one, or a value that cannot work.
-    """
-    known = [field.name for field in fields(SpanOptions)]
-    own = {name: value for name, value in options.items() if name not in SHARED}
-    for name, value in own.items():
-        if name not in known:
-            raise UserError(f"unknown option '{name}'", where=where, do=nearest(name, known))
-        if name in ("answerable", "find_answers"):
-            fits, do = isinstance(value, bool), "use true or false"
-        elif name == "null_threshold":
-            fits = value == VALIDATION or (isinstance(value, (int, float)) and not isinstance(value, bool))
-            do = f"use a number, or {VALIDATION}"
-        else:
-            least = 0 if name == "stride" else 1
-            fits, do = type(value) is int and value >= least, f"use a whole number, {least} or more"
-        if not fits:
-            raise UserError(f"{name} is '{value}'", where=where, do=do)
-    return SpanOptions(**own)
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        start, end = feature["labels"]
+        characters = feature["offsets"][start][0], feature["offsets"][end][1]
+        pieces = " ".join(self.pieces(feature["input_ids"])[start : end + 1])
+        lines = [self.tokens(feature["input_ids"])]
+        silent = {"spans": [(0, 0, 0.0)], "null": 1.0, "tuned": 0.0}
+        if characters[0] < 0:  # the first token is none of the context's
+            return [*lines, "label: the first token (no answer in this window)"], silent
+        lines.append(f"label: tokens {start} to {end} ({pieces}), characters {characters[0]} to {characters[1]}")
+        return lines, silent | {"spans": [(*characters, 1.0)], "null": 0.0}

@@ -93,7 +93,7 @@ class CollapseGuard(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         for task, data in module.tasks.items():
-            if trainer.sanity_checking or data.card.kind != "cls" or task not in module.outputs:
+            if trainer.sanity_checking or not data.features.one_name or task not in module.outputs:
                 continue
             named = set(module.predictions(task, "validation"))
             collapsed = len(named) == 1 and len(set(data.references("validation"))) > 1

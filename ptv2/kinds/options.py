@@ -1,0 +1,63 @@
+"""Options of a card: each kind declares which there are and what their values must be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ptv2.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Option:
+    """What an option's value must be, as a test of it and as the advice where it fails."""
+
+    holds: Callable[[Any], bool]
+    do: str
+
+
+def whole(least: int | None = None) -> Option:
+    """A whole number, no less than `least`."""
+    more = "" if least is None else f", {least} or more"
+    return Option(lambda value: type(value) is int and (least is None or value >= least), f"use a whole number{more}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+FLAG = Option(lambda value: isinstance(value, bool), "use true or false")
+TEXT = Option(lambda value: isinstance(value, str), "write a text in quotes")
+FILLED = Option(_is_text, "write a text that is not blank, in quotes")
+LABEL = Option(
+    lambda value: isinstance(value, (bool, int, float)) or _is_text(value), "write one of the labels, in quotes"
+)
+FIELD = Option(_is_text, "name a field")
+FIELDS = Option(
+    lambda value: isinstance(value, list) and bool(value) and all(map(_is_text, value)),
+    "list one or more fields, e.g. [idx]",
+)
+SETTINGS = Option(lambda value: isinstance(value, Mapping), "write NAME: VALUE pairs in braces")
+TEXTS = Option(
+    lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),
+    'write what is replaced and by what, e.g. {"old": "new"}',
+)
+WORDS = Option(
+    lambda value: isinstance(value, Mapping) and all(isinstance(words, Mapping) for words in value.values()),
+    "write what to read for a field's values, e.g. {question: {cause: because, effect: so}}",
+)
+
+COMMON = {"words": WORDS, "group": FIELDS}
+"""Options of every kind, see `Features.text` and `Features.side`."""
+
+
+def check_options(given: Mapping[str, Any], valid: Mapping[str, Option], where: str) -> None:
+    """Refuse options that a kind does not have, and values that it cannot use; null is as if it were left out.
+
+    Raises:
+        UserError: at the first one.
+    """
+    for name, value in given.items():
+        if name not in valid:
+            raise UserError(f"unknown option '{name}'", where=where, do=nearest(name, valid))
+        if value is not None and not valid[name].holds(value):
+            raise UserError(f"{name} is '{value}'", where=where, do=valid[name].do)

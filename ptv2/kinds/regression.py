@@ -1,0 +1,55 @@
+"""Regression: a number for a text or a pair of texts. Shapes: B batch."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ptv2.errors import UserError
+from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.texts import PooledHead, TextFeatures
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class RegressionFeatures(TextFeatures):
+    """inputs: `text` and, for pairs, `pair`; label: a number."""
+
+    @classmethod
+    def has_labels(cls) -> bool:
+        return False
+
+    def reference(self, row: Row) -> float:
+        return self._label(row, lambda: self.card.name)
+
+    def prediction(self, row: Row, outputs: list[Any]) -> float:
+        return outputs[0]["value"]
+
+    def baseline(self, training: list[float], references: list[float]) -> list[float]:
+        """The mean of the training rows."""
+        return [sum(training) / len(training)] * len(references)
+
+    def _label(self, row: Row, where: Callable[[], str]) -> float:
+        value = row.get(self.card.label)
+        if isinstance(value, str) and NUMBER.fullmatch(value.strip()):  # a cell of a CSV file is a text
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            do = "write a number, with a point before its decimals"
+            raise UserError(f"field '{self.card.label}' is '{value}', not a number", where=where(), do=do)
+        return float(value)
+
+    def explain(self, row: Row, feature: Feature) -> Explained:
+        return Features.explain(self, row, feature)[0], {"value": feature["labels"]}
+
+
+class RegressionHead(PooledHead):
+    """One number per text; mean squared error."""
+
+    def loss(self, logits_B1: Tensor, batch: dict[str, Any]) -> Tensor:
+        return F.mse_loss(logits_B1[:, 0], batch["labels"].float())
+
+    def decode(self, logits_B1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        return [{"value": value} for value in logits_B1[:, 0].tolist()]

@@ -1,0 +1,54 @@
+"""Names that a data set itself gives to the ids in a column, as those of the hub and their Parquet copies do."""
+
+import hashlib
+from dataclasses import replace
+
+from datasets import ClassLabel, Dataset
+
+from ptv2.errors import UserError
+from ptv2.rows.labels import Labels
+from ptv2.rows.rows import Rows
+
+SHOWN = 8  # names that a message lists
+
+
+def class_names(data: Dataset, field: str) -> list[str] | None:
+    """The names that a data set itself gives to the ids in a field; None where it has none."""
+    feature = data.features.get(field)
+    feature = getattr(feature, "feature", feature)  # of a list: what it holds
+    return list(feature.names) if isinstance(feature, ClassLabel) else None
+
+
+def named(rows: Rows, field: str, labels: Labels) -> Rows:
+    """The rows with the names of their own split in the place of its ids; splits may number their classes differently.
+
+    Where the data set calls its classes by other names throughout, a card with `label_ids` reads them as ids.
+
+    Raises:
+        UserError: none of the split's names is a label.
+    """
+    own = class_names(rows.data, field)
+    if own is None:
+        return rows
+    if not any(name in labels for name in own):
+        if labels.by_id and len(own) == len(labels):
+            return rows
+        what = f"the classes of '{field}' are {_listed(own)} here, and {_listed(labels.names)} for {labels.origin}"
+        do = "use the same names; or set label_ids: true in the card, if both stand in one order"
+        raise UserError(what, where=rows.where(0), do=do)
+
+    def name_of(value: object) -> object:
+        if isinstance(value, list):
+            return [name_of(item) for item in value]
+        return (
+            own[value] if isinstance(value, int) and 0 <= value < len(own) else value if value is None else str(value)
+        )
+
+    names = [name_of(value) for value in rows.data[field]]
+    data = rows.data.remove_columns(field).add_column(field, names).select_columns(rows.data.column_names)
+    renamed = hashlib.sha256(repr((rows.fingerprint, own)).encode()).hexdigest()
+    return replace(rows, data=data, fingerprint=rows.fingerprint if own == labels.names else renamed)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
