@@ -182,6 +182,9 @@ def on_all_ranks(
         "rows": {name: data.sources for name, data in parts.tasks.items()},
         "environment": environment(),
     }
+    if written := {name: head for name, head in parts.module.heads.items() if head.reads == "logits"}:
+        backbone = parts.module.backbone
+        results["generation"] = {name: backbone.generation(head.settings) for name, head in written.items()}
     if folder.retrieved_file.is_file():
         results["retrieved"] = json.loads(folder.retrieved_file.read_text(encoding="utf-8"))
     if is_zero():

@@ -10,6 +10,7 @@ from ptv2.errors import UserError
 from ptv2.runtime.scheduler import on_slurm, slurm_environment
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
+from ptv2.train.callbacks.own import own_callbacks
 from ptv2.train.callbacks.progress import make_progress
 from ptv2.train.callbacks.samples import Samples
 from ptv2.train.callbacks.signals import Signals
@@ -57,6 +58,7 @@ def make_trainer(
         JsonlLogger(folder.path / "metrics.jsonl", step),
         TensorBoardLogger(folder.path, name="", version="tensorboard", default_hp_metric=False, purge_step=step),
     ]
+    callbacks += own_callbacks(config)
     callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved
     settings = {
         "log_every_n_steps": run.log_every,

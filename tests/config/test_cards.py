@@ -125,7 +125,7 @@ def test_a_faulty_card_is_named(tmp_path, text, says):
         ({"max_length": 2}, "use 4 or more tokens"),
         ({"labels": ["a", "a"]}, "a label name stands twice"),
         ({"language": "Chinese"}, "language is 'Chinese'; use its ISO 639 code"),
-        ({"language": False}, "language is '[Ff]alse'; use its ISO 639 code in quotation marks"),  # YAML's bare no
+        ({"language": False}, "language is '[Ff]alse'; use its ISO 639 code"),  # YAML's bare no
     ],
 )
 def test_values_of_a_card_are_checked(changed, says):

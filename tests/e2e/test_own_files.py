@@ -44,16 +44,16 @@ def test_a_run_its_artifact_and_a_process_without_it(ptv2, spawn, own, cards, tm
     said = spawn("fit", "--config", own, "--import", "own_kind.py", "data.workers=1")
     assert said.code == 0, said.err
     about = json.loads((tmp_path / "runs" / "own" / "prompt" / "artifact.json").read_text())
-    assert about["config"]["imports"] == ["own_kind.py"]
+    assert about["config"]["import"] == ["own_kind.py"]
     rows = cards["topics"].parent / "topics" / "test.jsonl"
-    said = spawn("predict", "--artifact", "runs/own", "--input", rows)
+    said = spawn("predict", "--artifact", "runs/own", "--input", rows, "--import", "own_kind.py")
     assert said.code == 0 and all(json.loads(line)["loud"] for line in said.out.splitlines())
 
+    said = spawn("predict", "--artifact", "runs/own", "--input", rows)
+    assert said.code == 2 and "needs the Python file own_kind.py, and an artifact runs no code by itself" in said.err
+    assert said.err.endswith("give it with --import own_kind.py\n") and len(said.err.splitlines()) == 1
     (tmp_path / "elsewhere").mkdir()
     shutil.move("own_kind.py", "elsewhere/own_kind.py")
-    said = spawn("predict", "--artifact", "runs/own", "--input", rows)
-    assert said.code == 2 and "needs the Python file own_kind.py, which is not here" in said.err
-    assert said.err.endswith("give its place: --import FOLDER/own_kind.py\n") and len(said.err.splitlines()) == 1
     said = spawn("evaluate", "--artifact", "runs/own", "--task", "loud.yaml", "--import", "elsewhere/own_kind.py")
     assert said.code == 0, said.err
 

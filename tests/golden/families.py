@@ -25,6 +25,7 @@ from transformers import (
 from ptv2.backbone import Backbone, SitePrompt
 from ptv2.config.schema import Config, PromptConfig
 from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.model.build import named_artifacts
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SPECIAL_ROBERTA = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -192,7 +193,8 @@ def make_prompt(backbone: Backbone, seed: int = 1, std: float = 1.0, **config: A
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         settings = {"length": 5, "dropout": 0.0, "init_std": std} | config
-        return DeepPrompt(Config(prompt=PromptConfig(**settings)), backbone).eval()
+        whole = Config(prompt=PromptConfig(**settings))
+        return DeepPrompt(whole, backbone, named_artifacts(whole)).eval()
 
 
 def fill_rows(prompt: DeepPrompt, vectors_PF: list[Tensor]) -> DeepPrompt:
