@@ -18,6 +18,8 @@ from ptv2.errors import UserError
 from ptv2.kinds.features import Features
 from ptv2.rows.rows import Rows
 
+READER = 2  # version of the code that reads files: what it makes of the same bytes
+
 
 def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
     """Encode all rows: one or more features per row, in the rows' order.
@@ -27,6 +29,7 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
     card = features.card
     key = {
         "rows": rows.fingerprint,
+        "reader": READER,
         "tokenizer": tokenizer_fingerprint(features.tokenizer),
         "inputs": features.tokenizer.model_input_names,  # one backbone takes token types, another does not
         "card": {
@@ -44,12 +47,11 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
     folder = cache_folder()
     cached = folder / f"{fingerprint}.arrow"
     with nullcontext() if cached.is_file() else only_one(cached):
-        return rows.data.map(
+        return Dataset.from_dict({"index": range(len(rows.data))}).map(
             partial(_encode_rows, features=features, rows=rows, labelled=labelled, training=training),
-            with_indices=True,
             batched=True,
             batch_size=200,
-            remove_columns=rows.data.column_names,
+            remove_columns=["index"],
             cache_file_name=str(cached),
             new_fingerprint=fingerprint,
             desc=f"tokenising {card.name} {rows.split}",
@@ -74,11 +76,10 @@ def only_one(file: Path) -> Iterator[None]:
 
 
 def _encode_rows(
-    batch: dict[str, list], indices: list[int], features: Features, rows: Rows, labelled: bool, training: bool
+    batch: dict[str, list[int]], features: Features, rows: Rows, labelled: bool, training: bool
 ) -> dict[str, list]:
     encoded: dict[str, list] = {}
-    for offset, index in enumerate(indices):
-        row = {name: values[offset] for name, values in batch.items()}
+    for index, row in zip(batch["index"], rows.data.select(batch["index"]), strict=True):
         for feature in features.encode(row, partial(rows.where, index), labelled, training):
             feature["row"] = index
             feature.setdefault("length", len(feature["input_ids"]))

@@ -32,7 +32,8 @@ class ChoiceFeatures(Features):
     The choices are a list (`choices: candidate_answers`, dotted where it is nested: `choices.text`), or roles of their
     own (`choice1`, `choice2`, ...: fields or templates; a row may leave the last ones out). Each choice is read as the
     pair (stem, choice), as in the official code, or as one text where the stem's template says `{choice}`.
-    `options.label_in`: the field with the choices' letters, where the label is a letter.
+    `options.label_in`: the field with the choices' letters, where the label is a letter. `options.first` (0): the label
+    of the first choice (WinoGrande: 1), from which answers are counted, too.
 
     A row is one feature, whose `input_ids` are a list of encodings; `collate` lays them one after the other, so that a
     row's choices share a batch.
@@ -92,7 +93,7 @@ class ChoiceFeatures(Features):
             raise UserError(f"field '{field}' is missing", where=where())
         letters = self._letters(row)
         if letters is None:
-            names = [str(i) for i in range(len(choices))]
+            names = [str(self._first() + i) for i in range(len(choices))]
         elif len(letters) == len(choices):
             names = letters
         else:
@@ -104,6 +105,17 @@ class ChoiceFeatures(Features):
             what = f"no choice is right: field '{field}' is '{value}'{hint}, the choices are {', '.join(names)}"
             raise UserError(what, where=where(), do="correct the row or remove it")
         return names.index(value)
+
+    def _first(self) -> int:
+        """The label of the first choice.
+
+        Raises:
+            UserError: no whole number.
+        """
+        first = self.card.options.get("first", 0)
+        if isinstance(first, bool) or not isinstance(first, int):
+            raise UserError(f"'{first}'", where=f"{self.card.name}.options.first", do="use a whole number, e.g. 1")
+        return first
 
     def _letters(self, row: Row) -> list[str] | None:
         field = self.card.options.get("label_in")
@@ -120,11 +132,20 @@ class ChoiceFeatures(Features):
     def _answer(self, row: Row, choices: list[str], index: int) -> dict[str, Any]:
         """An answer that a reader understands: {"index": 1, "letter": "B", "text": ...}."""
         letters = self._letters(row)
-        return {"index": index} | ({"letter": letters[index]} if letters else {}) | {"text": choices[index]}
+        return (
+            {"index": self._first() + index}
+            | ({"letter": letters[index]} if letters else {})
+            | {"text": choices[index]}
+        )
+
+    def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """How likely each choice is, numbered as the label is."""
+        scores = outputs[0]["scores"].items()
+        return {"scores": {str(self._first() + int(i)): round(p, 6) for i, p in scores}}
 
     def guesses(self, rows: Dataset, training: list[dict[str, Any]], references: list[Any]) -> list[dict[str, Any]]:
         """Always the place where the right choice stands most often in the training rows, or else the first."""
-        place = Counter(answer["index"] for answer in training).most_common(1)[0][0]
+        place = Counter(answer["index"] for answer in training).most_common(1)[0][0] - self._first()
         listed = ((row, self._choices(row, lambda: self.card.name)) for row in rows)
         return [self._answer(row, choices, place if place < len(choices) else 0) for row, choices in listed]
 

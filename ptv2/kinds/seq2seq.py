@@ -20,6 +20,7 @@ from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, FIELD, SETTINGS, TEXT, whole
 from ptv2.kinds.templates import value_at
 from ptv2.rows.rows import Rows
+from ptv2.rows.table import Table
 
 RESERVED = {
     "max_length": "use max_new_tokens",
@@ -74,8 +75,8 @@ class Seq2SeqFeatures(Features):
             first.setdefault(group, index)
             references.setdefault(group, []).extend(target if isinstance(target, list) else [target])
         grouped = rows.select(list(first.values()))
-        columns = {name: grouped.data[name] for name in grouped.data.column_names}
-        return grouped.with_data(Dataset.from_dict(columns | {self.card.label: list(references.values())}))
+        together = zip(grouped.data, references.values(), strict=True)
+        return grouped.with_data(Table(row | {self.card.label: texts} for row, texts in together))
 
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
@@ -86,11 +87,13 @@ class Seq2SeqFeatures(Features):
 
     def _targets(self, row: Row, where: Callable[[], str]) -> list[str]:
         value = value_at(row, self.card.label)
-        targets = value if isinstance(value, list) else [value]
+        targets = [_text(target) for target in (value if isinstance(value, list) else [value])]
         bad = [i for i, text in enumerate(targets, start=1) if not isinstance(text, str) or not text.strip()]
         if bad or not targets:
             which = f" in text {bad[0]} of {len(targets)}" if len(targets) > 1 else ""
-            raise UserError(f"field '{self.card.label}' is empty{which}", where=where(), do="give it a target text")
+            is_empty = not targets or targets[bad[0] - 1] is None or isinstance(targets[bad[0] - 1], str)
+            what = f"field '{self.card.label}' is {'empty' if is_empty else 'no text'}{which}"
+            raise UserError(what, where=where(), do="give it a target text")
         return targets
 
     def _feature(self, source: str, target: str | None) -> Feature:
@@ -157,7 +160,7 @@ class Seq2SeqFeatures(Features):
     def reference(self, row: Row) -> list[str]:
         more = self.card.options.get("references")
         value = (value_at(row, more) if more else None) or value_at(row, self.card.label)
-        return value if isinstance(value, list) else [value]
+        return [_text(target) for target in (value if isinstance(value, list) else [value])]
 
     def prediction(self, row: Row, outputs: list[Any]) -> str:
         return outputs[0].get("text", "")
@@ -198,6 +201,11 @@ class Seq2SeqFeatures(Features):
         source = feature["input_ids"][: feature.get("source_length")]
         lines = [self.tokens(source, "source, tokens"), self.tokens(ids, "target, tokens")]
         return lines, {"text": self.tokenizer.decode(ids, skip_special_tokens=True).strip()}
+
+
+def _text(target: Any) -> Any:
+    """A number as its text; true and false are none."""
+    return str(target) if isinstance(target, (int, float)) and not isinstance(target, bool) else target
 
 
 class Seq2SeqHead(Head):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ptv2.errors import UserError, nearest
-from ptv2.rows.files import Columns, conll_sentences
+from ptv2.rows.conll import Columns, conll_sentences
 from ptv2.runtime.wheels import Wheel, check_files
 
 

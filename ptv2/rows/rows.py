@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 from datasets import Dataset
 
 from ptv2.errors import UserError
+from ptv2.rows.table import Table
 
 
 class Places(Protocol):
@@ -22,14 +23,14 @@ class Rows:
     """Rows of one split.
 
     Args:
-        data: the rows, in the order of their source.
+        data: the rows, in the order of their source; of text files a `Table`, else a `Dataset`.
         split: train, validation or test.
         fingerprint: of the content; equal in every process and run that reads the same rows.
         places: where the rows of the whole split stand.
         kept: index in the whole split of each row here; None: all of them are here.
     """
 
-    data: Dataset
+    data: Dataset | Table
     split: str
     fingerprint: str
     places: Places
@@ -43,7 +44,7 @@ class Rows:
         """Where row `i` stands: file and line, or the split and the row's number in it (from 0)."""
         return self.places.where(i if self.kept is None else self.kept[i])
 
-    def with_data(self, data: Dataset) -> "Rows":
+    def with_data(self, data: Dataset | Table) -> "Rows":
         """The same places with other content, row for row; its fingerprint is that of the content."""
         content = hashlib.sha256(repr((self.fingerprint, data.to_list())).encode()).hexdigest()
         return replace(self, data=data, fingerprint=content)

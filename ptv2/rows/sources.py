@@ -2,19 +2,26 @@
 
 import difflib
 import hashlib
+import string
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
-from datasets import Dataset, concatenate_datasets, load_dataset
-from datasets.exceptions import DatasetNotFoundError, DatasetsError
+import pyarrow as pa
+from datasets import Dataset
 
 from ptv2.config.cards import LOCAL_FORMATS, SPLITS, TaskCard
-from ptv2.errors import Unreachable, UserError, nearest
+from ptv2.errors import UserError, nearest
 from ptv2.rows import demo
-from ptv2.rows.files import SUFFIXES, Columns, RowFile, read_file
+from ptv2.rows.files import RowFile, form_of, format_of, matching, read_file
+from ptv2.rows.folders import files_in, saved_in
+from ptv2.rows.hub import load_split
+from ptv2.rows.parquet_rows import Faults, dataset_of
 from ptv2.rows.rows import Places, Rows
+from ptv2.rows.spans import with_tags
+from ptv2.rows.table import Table
+from ptv2.rows.text import sha256_of
 
 
 def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 0) -> Rows | None:
@@ -34,92 +41,40 @@ def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 
     source = _source(card, split)
     if source is None:
         return None
-    data, places, content = source
-    if spans := card.options.get("spans_column"):
-        data = _with_tags(card, data, spans, places)
-    if not len(data):
+    if not len(source.data):
         raise UserError("the split has no rows", where=f"{card.name} split '{split}'")
-    _check_columns(card, data, places)
-    fingerprint = hashlib.sha256(repr((content, card.options.get("spans_column"))).encode()).hexdigest()
-    return Rows(data, split, fingerprint, places).draw(limit, seed)
+    _check_faults(card, source)
+    data, spans = source.data, {key: card.options.get(f"{key}_column") for key in ("spans", "text")}
+    if spans["spans"]:
+        data = _with_tags(card, data, {key: name for key, name in spans.items() if name}, source.places)
+    _check_columns(card, data, source.places)
+    made_of = (source.content, spans["spans"], spans["text"]) if spans["text"] else (source.content, spans["spans"])
+    fingerprint = hashlib.sha256(repr(made_of).encode()).hexdigest()
+    return Rows(data, split, fingerprint, source.places).draw(limit, seed)
 
 
-Source = tuple[Dataset, Places, object]
-"""Rows, their places, and what identifies their content."""
+@dataclass(frozen=True)
+class Source:
+    """Rows, their places, what identifies their content, and the fields that could not be read."""
 
-
-def _source(card: TaskCard, split: str) -> Source | None:
-    dataset = card.dataset
-    if dataset.path in LOCAL_FORMATS:
-        if not dataset.data_files:
-            do = f"name them, e.g. task.dataset.data_files.train=FILE for path={dataset.path}"
-            raise UserError("no data files", where=f"{card.name}.dataset.data_files", do=do)
-        _known_splits(dataset.data_files, f"{card.name}.dataset.data_files")
-        named = dataset.data_files.get(split)
-        paths = [Path(p).expanduser() for p in ([named] if isinstance(named, str) else named or [])]
-        return _from_files(card, paths, dataset.path) if paths else None
-    folder = Path(dataset.path).expanduser()
-    if folder.is_dir():
-        found = _file_in(folder, split)
-        return _from_files(card, [found[0]], found[1]) if found else None
-    if dataset.path.startswith((".", "/", "~")):
-        raise UserError("no such folder", where=folder, do="give a folder of <split>.jsonl files, or a hub id")
-    _known_splits(dataset.splits, f"{card.name}.dataset.splits")
-    named = dataset.splits.get(split)
-    if named is None:
-        return None
-    return _from_demo(dataset.name, named) if dataset.path == "demo" else _from_hub(card, named)
-
-
-def _known_splits(mapping: dict[str, Any], where: str) -> None:
-    for name in mapping:
-        if name not in SPLITS:
-            raise UserError(f"no split '{name}'", where=where, do=nearest(name, SPLITS))
-
-
-def _file_in(folder: Path, split: str) -> tuple[Path, str] | None:
-    """The file of a split in a folder, and its format."""
-    present = {
-        name: (folder / f"{name}{suffix}", format)
-        for name in SPLITS
-        for format, suffixes in SUFFIXES.items()
-        for suffix in reversed(suffixes)  # the preferred one wins
-        if (folder / f"{name}{suffix}").is_file()
-    }
-    if not present:
-        raise UserError("a folder without train, validation or test", where=folder, do="name its files <split>.jsonl")
-    return present.get(split)
+    data: Dataset | Table
+    places: Places
+    content: object
+    faults: Faults
 
 
 @dataclass(frozen=True)
 class FilePlaces:
     """Rows of one or more files, one after the other."""
 
-    files: tuple[RowFile, ...]
+    files: tuple[tuple[Path, int, array | None], ...]  # path, number of rows, line of each
 
     def where(self, row: int) -> str:
-        for file in self.files:
-            if row < len(file.data):
-                return file.where(row)
-            row -= len(file.data)
+        for path, count, lines in self.files:
+            if row < count:
+                return f"{path}, row {row}" if lines is None else f"{path}:{lines[row]}"
+            row -= count
         raise IndexError(row)
-
-
-def _from_files(card: TaskCard, paths: list[Path], format: str) -> Source:
-    columns = Columns(
-        tokens=card.inputs.get("tokens", "tokens"),
-        tags=card.label,
-        token_column=int(card.options.get("token_column", 0)),
-        tag_column=int(card.options.get("tag_column", -1)),
-    )
-    files = [read_file(path, format, columns) for path in paths]
-    try:
-        data = concatenate_datasets([file.data for file in files])
-    except ValueError as error:
-        where = ", ".join(map(str, paths))
-        raise UserError(f"the files' columns differ in type ({error})", where=where, do="use one type") from error
-    content = (format, columns if format == "conll" else None, [file.sha256 for file in files])
-    return data, FilePlaces(tuple(files)), content
 
 
 @dataclass(frozen=True)
@@ -132,45 +87,124 @@ class NamedPlaces:
         return f"{self.name}, row {row}"
 
 
+def _source(card: TaskCard, split: str) -> Source | None:
+    dataset, where = card.dataset, f"{card.name}.dataset.data_files"
+    _known_splits(dataset.data_files, where)
+    named = dataset.data_files.get(split)
+    if dataset.path in LOCAL_FORMATS:
+        if not dataset.data_files:
+            do = f"name them, e.g. task.dataset.data_files.train=FILE for path={dataset.path}"
+            raise UserError("no data files", where=where, do=do)
+        return _from_files(card, matching(named, where), dataset.path) if named else None
+    folder = Path(dataset.path).expanduser()
+    if folder.is_dir():
+        return _from_folder(card, folder, split)
+    if dataset.path.startswith((".", "/", "~")):
+        raise UserError("no such folder", where=folder, do="give a folder of <split>.jsonl files, or a hub id")
+    _known_splits(dataset.splits, f"{card.name}.dataset.splits")
+    asked = split if dataset.data_files and named else dataset.splits.get(split)
+    if asked is None or (dataset.data_files and not named):
+        return None
+    if dataset.path == "demo":
+        return _from_demo(dataset.name, asked)
+    where = f"{'/'.join(filter(None, (dataset.path, dataset.name)))} split '{asked}'"
+    data = load_split(dataset, asked, where)
+    # For the hub, the library's own fingerprint comes from the commit and the split, not from a clock.
+    return Source(data, NamedPlaces(where), ("hub", data._fingerprint), {})
+
+
+def _known_splits(mapping: dict[str, Any], where: str) -> None:
+    for name in mapping:
+        if name not in SPLITS:
+            raise UserError(f"no split '{name}'", where=where, do=nearest(name, SPLITS))
+
+
+def _from_folder(card: TaskCard, folder: Path, split: str) -> Source | None:
+    """A split of a folder: the card's data_files where they lie there, else by the names that its files have."""
+    saved, is_saved = saved_in(folder, split)
+    if is_saved:
+        return _from_saved(saved) if saved else None
+    names = {name: [files] if isinstance(files, str) else files for name, files in card.dataset.data_files.items()}
+    if any(list(folder.glob(file)) for files in names.values() for file in files if not Path(file).is_absolute()):
+        if split not in names:
+            return None
+        where = f"{card.name}.dataset.data_files"
+        paths = matching(names[split], where, folder)
+        format = format_of(paths[0].name)
+        if format is None:
+            raise UserError("the ending says no format", where=paths[0], do="set task.dataset.path=json, csv, ...")
+        return _from_files(card, paths, format)
+    found = files_in(folder, card.dataset, split)
+    return _from_files(card, *found) if found else None
+
+
+def _from_saved(folder: Path) -> Source:
+    """What `save_to_disk` wrote."""
+    files = sorted(folder.glob("*.arrow"))
+    try:
+        table = Dataset.load_from_disk(str(folder)).data.table
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+        what = f"cannot be read as a data set that save_to_disk wrote ({error})"
+        raise UserError(what, where=folder, do="save it again") from error
+    data, faults = dataset_of([table])
+    return Source(
+        data, FilePlaces(((folder, len(data), None),)), ("saved", [sha256_of(file) for file in files]), faults
+    )
+
+
+def _from_files(card: TaskCard, paths: list[Path], format: str) -> Source:
+    form = form_of(card, format)
+    files: list[RowFile] = [read_file(path, form) for path in paths]
+    places = FilePlaces(tuple((file.path, len(file.data), file.lines) for file in files))
+    content = (*form.identity(), [file.sha256 for file in files])
+    if format == "parquet":
+        data, faults = dataset_of([file.data for file in files])
+        return Source(data, places, content, faults)
+    data = files[0].data
+    for file in files[1:]:
+        data.extend(file.data)
+    return Source(data, places, content, data.faults)
+
+
 def _from_demo(name: str | None, split: str) -> Source:
     if name is None:
         raise UserError("no demo set is named", where="task.dataset.name", do=nearest("", demo.SETS))
-    data = Dataset.from_list(demo.rows(name, split))
-    return data, NamedPlaces(f"demo/{name} split '{split}'"), ("demo", demo.SETS[name].sha256, split)
+    data = Table(demo.rows(name, split))
+    return Source(data, NamedPlaces(f"demo/{name} split '{split}'"), ("demo", demo.SETS[name].sha256, split), {})
 
 
-def _from_hub(card: TaskCard, split: str) -> Source:
-    dataset = card.dataset
-    name = "/".join(filter(None, (dataset.path, dataset.name)))
-    where = f"{name} split '{split}'"
-    local = (
-        "use local rows: task.dataset.path=FOLDER of <split>.jsonl files, "
-        "or task.dataset.path=json task.dataset.data_files.train=FILE"
-    )
-    try:
-        data = load_dataset(dataset.path, dataset.name, revision=dataset.revision, split=split)
-    except DatasetNotFoundError as error:
-        what = f"neither a local folder nor a data set on the hub that you may read ({_first_line(error)})"
-        raise UserError(what, where=where, do=f"correct task.dataset.path, or {local}") from error
-    except ConnectionError as error:
-        reason = "HF_HUB_OFFLINE is set" if datasets.config.HF_HUB_OFFLINE else _first_line(error)
-        fetch = "fetch it with python -m ptv2.prepare where there is a network, or "
-        do = fetch + local if datasets.config.HF_HUB_OFFLINE else local
-        raise Unreachable(f"the hub is not reachable ({reason})", where=where, do=do) from error
-    except (DatasetsError, ValueError, RuntimeError, OSError) as error:
-        do = "check task.dataset.name, splits and revision"
-        if "scripts are no longer supported" in str(error):
-            do = f"try task.dataset.revision=refs/convert/parquet, or {local}"
-        raise UserError(f"cannot be loaded ({_first_line(error)})", where=where, do=do) from error
-    # For the hub, the library's own fingerprint comes from the commit and the split, not from a clock.
-    return data, NamedPlaces(where), ("hub", data._fingerprint)
+def _check_faults(card: TaskCard, source: Source) -> None:
+    """Refuse a field that could not be read where the card reads it."""
+    read = _read_by(card)
+    for field, (row, what) in source.faults.items():
+        if field in read:
+            do = f"correct the field: the card '{card.name}' reads it"
+            raise UserError(f"field '{field}' {what}", where=source.places.where(row), do=do)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _read_by(card: TaskCard) -> set[str]:
+    """Every name in a card that may be a field."""
+    names, texts = {*card.dataset.columns, card.label}, [card.label, *card.inputs.values(), *_words(card.options)]
+    for text in texts:
+        names.add(text)
+        names.add(text.partition(".")[0])
+        try:
+            parts = [name for _, name, *_ in string.Formatter().parse(text) if name]
+        except ValueError:  # no template
+            continue
+        names |= {part.partition("[")[0].partition(".")[0] for part in parts}
+    return names
 
 
-def _check_columns(card: TaskCard, data: Dataset, places: Places) -> None:
+def _words(options: Any) -> list[str]:
+    if isinstance(options, dict):
+        return [word for key, value in options.items() for word in [str(key), *_words(value)]]
+    if isinstance(options, list):
+        return [word for value in options for word in _words(value)]
+    return [options] if isinstance(options, str) else []
+
+
+def _check_columns(card: TaskCard, data: Dataset | Table, places: Places) -> None:
     for column in card.dataset.columns:
         if column not in data.column_names:
             close = difflib.get_close_matches(column, data.column_names, n=1)
@@ -181,18 +215,15 @@ def _check_columns(card: TaskCard, data: Dataset, places: Places) -> None:
             )
 
 
-def _with_tags(card: TaskCard, data: Dataset, spans: str, places: Places) -> Dataset:
-    """`data` with BIO tags made of a column of spans {start, end (exclusive), type}, where it has no tags yet."""
-    if card.label in data.column_names or spans not in data.column_names:
+def _with_tags(card: TaskCard, data: Dataset | Table, names: dict[str, str], places: Places) -> Dataset | Table:
+    """`data` with BIO tags made of a column of spans, where it has no tags yet."""
+    tokens = card.inputs.get("tokens", "tokens")
+    present = tokens if "text" in names else card.label
+    if present in data.column_names or names["spans"] not in data.column_names:
         return data
-    all_tags = []
-    for i, (tokens, found) in enumerate(zip(data[card.inputs.get("tokens", "tokens")], data[spans], strict=True)):
-        tags = ["O"] * len(tokens)
-        for span in found:
-            start, end = span["start"], span["end"]
-            if not 0 <= start < end <= len(tokens):
-                what = f"'{spans}' has a span {start}..{end} in {len(tokens)} tokens"
-                raise UserError(what, where=places.where(i), do="correct the span; its end is exclusive")
-            tags[start:end] = [f"B-{span['type']}"] + [f"I-{span['type']}"] * (end - start - 1)
-        all_tags.append(tags)
-    return data.add_column(card.label, all_tags)
+    fields = {"tokens": tokens, "tags": card.label}
+    made = Table()
+    for i, row in enumerate(data):
+        new = with_tags(row, names | {"tokens": tokens}, places.where(i))
+        made.add(row | {fields[key]: value for key, value in new.items()})
+    return made

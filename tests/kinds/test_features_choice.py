@@ -159,3 +159,13 @@ def test_bad_roles(tokenizer, changed, message):
 )
 def test_bad_lists(tokenizer, changed, message):
     assert message in says(arc(tokenizer), ARC | changed)
+
+
+def test_the_first_choice_may_be_number_one(tokenizer):
+    kind = features(tokenizer, options={"first": 1, "words": {"question": {"cause": "because", "effect": "so"}}})
+    row = COPA | {"label": "1"}
+    (feature,) = kind.encode(row, where)
+    assert feature["labels"] == 0
+    assert kind.reference(row) == kind.prediction(row, [{"index": 0}]) == {"index": 1, "text": "the dog sees"}
+    assert kind.shown(row, [{"scores": {"0": 0.75, "1": 0.25}}]) == {"scores": {"1": 0.75, "2": 0.25}}
+    assert "field 'label' is '0', the choices are 1, 2" in says(kind, COPA | {"label": "0"})

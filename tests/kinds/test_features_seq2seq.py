@@ -128,13 +128,27 @@ def test_a_separator_without_room_for_a_source_is_refused():
 # Bad rows
 
 
-@pytest.mark.parametrize("target", [None, "", " \n", [], ["a cow", ""], ["a cow", None], 7])
+@pytest.mark.parametrize("target", [None, "", " \n", [], ["a cow", ""], ["a cow", None]])
 @pytest.mark.parametrize("family", ["t5", "gpt2"])
 def test_an_empty_target_is_refused_with_its_place(family, target):
     with pytest.raises(UserError, match=r"rows\.jsonl:3: field 'target' is empty") as error:
         encode(make_features(family), {"text": SOURCE, "target": target})
     assert ("in text 2 of 2" in str(error.value)) == (isinstance(target, list) and len(target) == 2)
     encode(make_features(family), {"text": SOURCE, "target": target}, labelled=False)  # nobody asks for it there
+
+
+@pytest.mark.parametrize("family", ["t5", "gpt2"])
+def test_a_number_is_its_text_as_a_target(family):
+    features = make_features(family)
+    number, text = ({"text": SOURCE, "target": target} for target in (7.5, "7.5"))
+    assert encode(features, number) == encode(features, text)
+    assert features.reference(number) == ["7.5"]
+
+
+@pytest.mark.parametrize("target", [True, {"text": "a cow"}])
+def test_what_is_no_text_is_not_called_empty(target):
+    with pytest.raises(UserError, match=r"rows\.jsonl:3: field 'target' is no text"):
+        encode(make_features("t5"), {"text": SOURCE, "target": target})
 
 
 @pytest.mark.parametrize("source", [None, "", "  "])

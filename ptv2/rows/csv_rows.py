@@ -1,0 +1,86 @@
+"""Rows out of CSV and TSV. Every cell is text: 00123 stays 00123, and a kind that needs a number reads it."""
+
+import csv
+import sys
+from array import array
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ptv2.errors import UserError, nearest
+from ptv2.rows.table import Table
+from ptv2.rows.text import opened
+
+QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
+OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
+"""Delimiters that a header is searched for where it has one cell alone, as they are written in a card."""
+
+
+def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = None) -> tuple[Table, array]:
+    """The rows of a file with a header, and the line each begins at. An empty cell is a missing one (None).
+
+    Args:
+        path: the file.
+        delimiter: one character, or `tab`; None: a tab in .tsv files, else a comma.
+        quoting: minimal: a cell in quotation marks may hold delimiters and line breaks. none: a quotation mark is a
+            character as any other. None: none in .tsv files, else minimal.
+
+    Raises:
+        UserError: a row of more or fewer cells than the header, a quotation mark that is not closed, no rows.
+    """
+    tabs = ".tsv" in path.suffixes
+    mark = _delimiter(delimiter) if delimiter is not None else "\t" if tabs else ","
+    if quoting is not None and quoting not in QUOTING:
+        raise UserError(f"quoting is '{quoting}'", where="task.dataset.quoting", do=nearest(quoting, QUOTING))
+    quoted = quoting == "minimal" or (quoting is None and not tabs)
+    form: dict[str, Any] = {"delimiter": mark, "strict": True, "quoting": QUOTING["minimal" if quoted else "none"]}
+    csv.field_size_limit(sys.maxsize)
+    table, lines, ended = Table(), array("Q"), 0
+    with opened(path, newline="") as file:
+        reader = csv.reader(file, **form)
+        try:
+            header = next((cells for cells in reader if any(cells)), [])
+            ended = reader.line_num
+            spaced = any(name.startswith(" ") for name in header[1:])  # written with a blank behind each delimiter
+            names = _names(header, mark, f"{path}:{ended}")
+            twice = [name for name, count in Counter(names).items() if count > 1 and name]
+            table.faults |= {name: (0, "stands twice in the header") for name in twice}
+            reader = csv.reader(file, skipinitialspace=spaced, **form)
+            before = ended
+            for cells in reader:
+                begin, ended = ended + 1, before + reader.line_num
+                if not cells or (len(cells) == 1 and not cells[0].strip()):
+                    continue
+                if len(cells) != len(names):
+                    what = f"{len(cells)} cell(s), the header has {len(names)}"
+                    raise UserError(what, where=f"{path}:{begin}", do=_advice(mark, quoted))
+                found = zip(names, cells, strict=True)
+                table.add({name: cell or None for name, cell in found if name and name not in twice})
+                lines.append(begin)
+        except csv.Error as error:
+            do = "close the quotation mark, double those inside of a cell, or set task.dataset.quoting=none"
+            raise UserError(f"cannot be read as CSV ({error})", where=f"{path}:{ended + 1}", do=do) from error
+    return table, lines
+
+
+def _delimiter(given: str) -> str:
+    mark = "\t" if given in ("tab", "\\t") else given
+    if len(mark) != 1 or mark in '"\r\n ':
+        raise UserError(f"'{given}' is no delimiter", where="task.dataset.delimiter", do="use one character, or tab")
+    return mark
+
+
+def _names(header: list[str], delimiter: str, where: str) -> list[str]:
+    """The columns' names without blanks around them."""
+    names = [name.strip() for name in header]
+    other = next((mark for mark in OTHERS if mark != delimiter and len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        do = f"set task.dataset.delimiter={OTHERS[other]} if its cells are separated by that"
+        raise UserError(f"one column, '{names[0]}'", where=where, do=do)
+    return names
+
+
+def _advice(delimiter: str, quoted: bool) -> str:
+    if quoted:
+        return f"put cells that hold '{delimiter}' into quotation marks, or set task.dataset.delimiter"
+    return "a cell cannot hold a tab or line break; set task.dataset.quoting=minimal if cells stand in quotation marks"

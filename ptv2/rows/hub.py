@@ -1,0 +1,57 @@
+"""Rows of one split of a data set on the hub."""
+
+import datasets
+from datasets import Dataset, load_dataset
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
+from ptv2.config.cards import DatasetCard
+from ptv2.errors import Unreachable, UserError
+
+LOCAL = (
+    "use local rows: task.dataset.path=FOLDER of <split>.jsonl files, "
+    "or task.dataset.path=json task.dataset.data_files.train=FILE"
+)
+BRANCH = "refs/convert/parquet"
+
+
+def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
+    """The rows of a split by the hub's name for it; with `data_files`, the files that the card names for it.
+
+    Raises:
+        UserError: the hub has no such set, configuration, split or revision, or the set is a script.
+        Unreachable: the hub did not answer.
+    """
+    keys = {"revision": dataset.revision, "split": split}
+    if dataset.data_files:
+        if dataset.name is not None:
+            do = "leave the name out: the files make the configuration"
+            raise UserError("name and data_files are both given", where=f"{where}, task.dataset", do=do)
+        keys["data_files"] = dict(dataset.data_files)
+    try:
+        return load_dataset(dataset.path, dataset.name, **keys)
+    except DatasetNotFoundError as error:
+        what = f"neither a local folder nor a data set on the hub that you may read ({first_line(error)})"
+        raise UserError(what, where=where, do=f"correct task.dataset.path, or {LOCAL}") from error
+    except ConnectionError as error:
+        reason = "HF_HUB_OFFLINE is set" if datasets.config.HF_HUB_OFFLINE else first_line(error)
+        fetch = "fetch it with python -m ptv2.prepare where there is a network, or "
+        do = fetch + LOCAL if datasets.config.HF_HUB_OFFLINE else LOCAL
+        raise Unreachable(f"the hub is not reachable ({reason})", where=where, do=do) from error
+    except (DatasetsError, ValueError, RuntimeError, OSError) as error:
+        do = "check task.dataset.name, splits, data_files and revision"
+        if "scripts are no longer supported" in str(error):
+            do = f"{branch_hint(dataset)}, or {LOCAL}"
+        raise UserError(f"cannot be loaded ({first_line(error)})", where=where, do=do) from error
+
+
+def branch_hint(dataset: DatasetCard) -> str:
+    """How the branch with Parquet files is asked for; without data_files it would merge all configurations."""
+    files = f"{dataset.name or 'default'}/SPLIT/*.parquet"
+    return (
+        f"try task.dataset.revision={BRANCH} task.dataset.name=null "
+        f"task.dataset.data_files.SPLIT={files} for each SPLIT (train, validation, ...)"
+    )
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

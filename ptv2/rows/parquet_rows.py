@@ -1,0 +1,124 @@
+"""Columns of Parquet and Arrow files as a `Dataset`: the types are the file's own, and none is guessed.
+
+Bytes become text where they are UTF-8; dates, times and decimals become their text; a dictionary (pandas' categories)
+becomes its values.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import ClassLabel, Dataset, DatasetInfo, Features, List
+from datasets.features.features import generate_from_arrow_type
+from datasets.table import InMemoryTable
+
+from ptv2.errors import UserError
+
+Faults = dict[str, tuple[int, str]]
+"""field -> (row, what) of columns that are left out, because they cannot be read as text."""
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file.
+
+    Raises:
+        UserError: it is none, or a broken one.
+    """
+    try:
+        table = pq.ParquetFile(path).read()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        what = f"cannot be read as Parquet ({reason})"
+        raise UserError(what, where=path, do="check the file; it may have to be fetched again") from error
+    return table
+
+
+def dataset_of(tables: list[pa.Table]) -> tuple[Dataset, Faults]:
+    """The rows of several files one after the other; columns whose types do not go together are left out."""
+    rows, faults, columns, features = sum(map(len, tables)), Faults(), {}, {}
+    for name in dict.fromkeys(name for table in tables for name in table.column_names):
+        first, parts = 0, []
+        try:
+            for table in tables:
+                parts.append(_column(table, name))
+                first += len(table)
+            columns[name], features[name] = _joined(parts, _class_label(tables, name))
+        except (pa.ArrowException, UserError, ValueError, TypeError, NotImplementedError) as error:
+            faults[name] = (min(first, rows - 1), str(error).splitlines()[0])
+    table = pa.table(columns)
+    if not columns and rows:  # a `Dataset` cannot hold rows without columns
+        return Dataset.from_dict({"": [None] * rows}), faults
+    return Dataset(InMemoryTable(table), info=DatasetInfo(features=Features(features))), faults
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of a file; nothing but nulls where the file lacks it."""
+    if name not in table.column_names:
+        return pa.chunked_array([pa.nulls(len(table))])
+    column = table.column(name)
+    wanted = _plain(column.type)
+    if wanted == column.type:
+        return column
+    try:
+        return column.cast(wanted)
+    except pa.ArrowException as error:
+        raise UserError(f"cannot be read as text (it is {column.type}: {error})") from error
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type that a column of this type is read as."""
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _plain(field.type)) for field in kind])
+    if isinstance(kind, pa.BaseExtensionType):
+        return _plain(kind.storage_type)
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    texts = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_fixed_size_binary,
+        pa.types.is_binary_view,
+        pa.types.is_string_view,
+        pa.types.is_large_string,
+        pa.types.is_temporal,
+        pa.types.is_decimal,
+    )
+    return pa.string() if any(test(kind) for test in texts) else kind
+
+
+def _joined(parts: list[pa.ChunkedArray], declared: Any) -> tuple[pa.ChunkedArray, Any]:
+    """The column over all files, and what `datasets` is told of its type."""
+    schemas = [pa.schema([("column", part.type)]) for part in parts]
+    kind = pa.unify_schemas(schemas, promote_options="permissive").field("column").type
+    if isinstance(declared, ClassLabel):
+        kind = pa.int64()
+    elif declared is not None:
+        kind = pa.list_(pa.int64())
+    feature = generate_from_arrow_type(kind) if declared is None else declared
+    return pa.chunked_array([chunk for part in parts for chunk in part.cast(kind).chunks], type=kind), feature
+
+
+def _class_label(tables: list[pa.Table], name: str) -> ClassLabel | List | None:
+    """The names that the files declare for the ids in a column (or in its lists).
+
+    Raises:
+        UserError: two files declare different ones.
+    """
+    found = []
+    for table in tables:
+        try:
+            feature = Features.from_arrow_schema(table.schema).get(name)
+        except (ValueError, TypeError, NotImplementedError, KeyError):  # a type that `datasets` does not know
+            continue
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, ClassLabel) and feature not in found:
+            found.append(feature)
+    if len(found) > 1:
+        raise UserError("the files declare different names for its ids")
+    return found[0] if found else None
