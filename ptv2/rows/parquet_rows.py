@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, List
 from datasets.features.features import generate_from_arrow_type
@@ -62,7 +63,9 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     if wanted == column.type:
         return column
     try:
-        return column.cast(wanted)
+        made = column.cast(wanted)
+        # The unit of a time is the file's, not the value's: 10:00:00.000000 is 10:00:00.
+        return pc.replace_substring_regex(made, r"\.0+(Z?)$", r"\1") if pa.types.is_temporal(column.type) else made
     except pa.ArrowException as error:
         raise UserError(f"cannot be read as text (it is {column.type}: {error})") from error
 

@@ -54,10 +54,11 @@ def opened(path: Path, newline: str | None) -> Iterator[TextIO]:
         UserError: what is read inside of the `with` is not UTF-8, or cannot be unpacked.
     """
     try:
-        with _binary(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline) as text:
-            yield text
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path) from error
+        try:
+            with _binary(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline) as text:
+                yield text
+        except UnicodeDecodeError as error:
+            raise _not_utf8(path) from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         what = f"cannot be read ({str(error) or type(error).__name__})"
         raise UserError(what, where=path, do="check that the file is whole; it may have to be fetched again") from error
