@@ -53,7 +53,7 @@ def fill(template: str, row: Row, where: Callable[[], str]) -> str:
     """A field's text, or a template such as "{premise} because {choice}" filled from the row.
 
     Raises:
-        UserError: a field is missing, or empty.
+        UserError: a field is missing or empty, or holds an object.
     """
     for name in names_of(template):
         value = value_at(row, name.partition("[")[0])
@@ -61,6 +61,9 @@ def fill(template: str, row: Row, where: Callable[[], str]) -> str:
             raise UserError(f"field '{name}' is missing", where=where())
         if value == [] or (isinstance(value, str) and not value.strip()):
             raise UserError(f"field '{name}' is empty", where=where(), do="remove the row or give it a text")
+        if isinstance(value, dict) and "[" not in name:
+            do = f"name what to read of it, e.g. {name}.{next(iter(value), 'text')}"
+            raise UserError(f"field '{name}' holds an object", where=where(), do=do)
     filler = Filler()
     if "{" not in template:
         return filler.format_field(value_at(row, template), "")

@@ -173,6 +173,16 @@ def test_spans_become_tags_where_there_are_none(tmp_path):
     assert load_rows(spanned, "train").data["ner_tags"][:] == [["B-Peop", "O", "B-Loc", "I-Loc"]]
 
 
+def test_spans_of_characters_become_words_and_tags(tmp_path):
+    file = write(tmp_path / "a.jsonl", jsonl([{"text": "Ann, in Rome.", "label": [[0, 3, "PER"], [8, 12, "LOC"]]}]))
+    options = {"spans_column": "label", "text_column": "text"}
+    row = load_rows(tagging_card("json", data_files={"train": file}, options=options), "train").data[0]
+    assert row["tokens"] == ["Ann", ",", "in", "Rome", "."] and row["ner_tags"] == ["B-PER", "O", "O", "B-LOC", "O"]
+    write(tmp_path / "a.jsonl", jsonl([{"text": "Ann", "label": [[0, 2, "PER"]]}]))
+    error = message(load_rows, tagging_card("json", data_files={"train": file}, options=options), "train")
+    assert error.startswith(f"{file}:1: 'label' has a span 0..2 ('An') that does not begin and end with a word")
+
+
 def test_tags_that_are_there_stay(tmp_path):
     file = write(tmp_path / "a.jsonl", jsonl([{"tokens": ["Ann"], "ner_tags": ["O"]}]))
     spanned = tagging_card("json", data_files={"train": file}, options={"spans_column": "entities"})
