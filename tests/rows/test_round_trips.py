@@ -24,7 +24,7 @@ QUICK = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-LONG = settings(QUICK, max_examples=3000, derandomize=False)
+LONG = settings(QUICK, max_examples=400, derandomize=False)
 
 text = st.text(max_size=8)
 name = text.filter(lambda value: value.strip() == value and value.isprintable() and value != "")
@@ -195,7 +195,7 @@ def test_any_bytes_are_rows_or_refused(tmp_path, format):
 @pytest.mark.slow
 @pytest.mark.parametrize("format", SEEDS)
 def test_any_bytes_are_rows_or_refused_many_times(tmp_path, format):
-    @settings(LONG, max_examples=10_000)
+    @settings(LONG, max_examples=1500)
     @given(damaged(format))
     def check(content):
         read_or_refused(tmp_path, format, content)
