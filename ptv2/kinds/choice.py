@@ -18,7 +18,7 @@ from ptv2.backbone import Backbone
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
-from ptv2.kinds.options import COMMON, FIELD
+from ptv2.kinds.options import COMMON, FIELD, whole
 from ptv2.kinds.templates import fields_of, value_at
 from ptv2.kinds.texts import PooledHead
 from ptv2.rows.labels import text_of
@@ -40,7 +40,7 @@ class ChoiceFeatures(Features):
     """
 
     optional_roles = ("choices", "choice[0-9]*")
-    valid_options = COMMON | {"label_in": FIELD}
+    valid_options = COMMON | {"label_in": FIELD, "first": whole()}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -107,15 +107,8 @@ class ChoiceFeatures(Features):
         return names.index(value)
 
     def _first(self) -> int:
-        """The label of the first choice.
-
-        Raises:
-            UserError: no whole number.
-        """
-        first = self.card.options.get("first", 0)
-        if isinstance(first, bool) or not isinstance(first, int):
-            raise UserError(f"'{first}'", where=f"{self.card.name}.options.first", do="use a whole number, e.g. 1")
-        return first
+        """The label of the first choice."""
+        return self.card.options.get("first", 0)
 
     def _letters(self, row: Row) -> list[str] | None:
         field = self.card.options.get("label_in")

@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from ptv2.config.cards import make_card
 from ptv2.errors import UserError
 from ptv2.rows import folders
-from ptv2.rows.labels import class_names
+from ptv2.rows.class_names import class_names
 from ptv2.rows.sources import load_rows
 
 ROWS = [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]

@@ -8,7 +8,7 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 
 from ptv2.config.cards import make_card
 from ptv2.errors import UserError
-from ptv2.rows.labels import class_names
+from ptv2.rows.class_names import class_names
 from ptv2.rows.parquet_rows import dataset_of, read_parquet
 from ptv2.rows.sources import load_rows
 
