@@ -40,6 +40,7 @@ lint: $(INSTALLED)  ## ruff: rules and format; pyright: types
 
 docs: $(INSTALLED)  ## write the parts of docs/ that follow from the sources
 	$(PY) docs/floors.py
+	$(PY) -m ptv2.config.reference > docs/config.md
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache lightning_logs

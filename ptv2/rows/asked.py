@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ptv2.errors import UserError
-from ptv2.rows.files import SUFFIXES, Columns, read_file
+from ptv2.rows.files import Form, format_of
+from ptv2.rows.sources import read_files
+from ptv2.rows.text import COMPRESSED
 
-PACKED = (".gz", ".zst", ".bz2", ".xz")
 """Endings of compressed files, which stand behind that of the format."""
 
 
@@ -90,16 +91,15 @@ def whole(value: Any) -> Any:
 
 def _format(source: str) -> str | None:
     """The format whose reader takes the file; None: JSON lines that are read here, to answer line by line."""
-    packed = source.endswith(PACKED)
-    name = source.rpartition(".")[0] if packed else source
-    found = [format for format, endings in SUFFIXES.items() if name.endswith(endings) and format != "conll"]
-    return found[0] if found and (packed or found[0] != "json") else None
+    found = format_of(source)
+    packed = source.endswith(tuple(f".{ending}" for ending in COMPRESSED))
+    return found if found in ("csv", "parquet") or (packed and found == "json") else None
 
 
 def _file_rows(path: Path, format: str) -> Asked:
-    file = read_file(path, format, Columns())
-    rows = [whole(row) for row in file.data.to_list()]
-    return Asked(str(path), rows, [file.where(number) for number in range(len(rows))])
+    source = read_files([path], Form(format))
+    rows = [whole(row) for row in source.data]
+    return Asked(str(path), rows, [source.places.where(number) for number in range(len(rows))])
 
 
 def _json_rows(source: str) -> Asked:

@@ -14,7 +14,7 @@ from datasets import Dataset
 from ptv2.config.cards import LOCAL_FORMATS, SPLITS, TaskCard
 from ptv2.errors import UserError, nearest
 from ptv2.rows import demo
-from ptv2.rows.files import RowFile, form_of, format_of, matching, read_file
+from ptv2.rows.files import Form, RowFile, form_of, format_of, matching, read_file
 from ptv2.rows.folders import files_in, saved_in
 from ptv2.rows.hub import load_split
 from ptv2.rows.parquet_rows import Faults, dataset_of
@@ -153,11 +153,19 @@ def _from_saved(folder: Path) -> Source:
 
 
 def _from_files(card: TaskCard, paths: list[Path], format: str) -> Source:
-    form = form_of(card, format)
+    return read_files(paths, form_of(card, format))
+
+
+def read_files(paths: list[Path], form: Form) -> Source:
+    """Read the rows of one or more local files of one form, one file after the other.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
     files: list[RowFile] = [read_file(path, form) for path in paths]
     places = FilePlaces(tuple((file.path, len(file.data), file.lines) for file in files))
     content = (*form.identity(), [file.sha256 for file in files])
-    if format == "parquet":
+    if form.format == "parquet":
         data, faults = dataset_of([file.data for file in files])
         return Source(data, places, content, faults)
     data = files[0].data

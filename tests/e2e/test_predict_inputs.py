@@ -32,13 +32,16 @@ def test_other_formats_are_answered_as_json_lines_are(ptv2, finished, tmp_path, 
         for name in ("jsonl", ending)
     }
     assert said["jsonl"].code == said[ending].code == 0
-    assert said[ending].out == said["jsonl"].out and len(said[ending].out.splitlines()) == 3
+    lines = [json.loads(line) for line in said["jsonl"].out.splitlines()]
+    if ending == "csv":  # a cell is text: 007 stays 007
+        lines = [line | {"id": str(line["id"])} for line in lines]
+    assert [json.loads(line) for line in said[ending].out.splitlines()] == lines and len(lines) == 3
 
 
 def test_tsv_is_answered(ptv2, finished, tmp_path):
     rows = [row for row in ROWS if '"' not in row["text"]]
     said = ptv2("predict", "--artifact", finished("topics"), "--input", write(tmp_path / "rows.tsv", rows))
-    assert said.code == 0 and [json.loads(line)["id"] for line in said.out.splitlines()] == [1, 3]
+    assert said.code == 0 and [json.loads(line)["id"] for line in said.out.splitlines()] == ["1", "3"]
 
 
 def test_a_bad_row_of_a_csv_file_is_named_by_its_line(ptv2, finished, tmp_path):
