@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake in what the user gave us.
+    """A mistake in the input of the user: config, data, folder or command line.
 
     Args:
         what: what is wrong, as a short clause.
@@ -27,21 +27,21 @@ class UserError(Exception):
 
 
 class Lost(UserError):
-    """Another process of the run has gone: the run cannot go on, and nothing need be wrong with what the user gave."""
+    """Another process of the run has ended, so this one cannot continue; the input need not be at fault."""
 
     code = 1
 
 
 class Joint(UserError):
-    """What all ranks of a run raise together: said once, and none has to be ended by the others."""
+    """An error that all ranks of a run raise together: it is printed once, and no rank has to kill the others."""
 
 
 class Unreachable(UserError):
-    """The hub did not answer: nothing need be wrong with what the user gave."""
+    """The hub did not answer; the input need not be at fault."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """What to use instead of `name`: the closest valid name, or all of them where none is close."""
+    """Suggest what to use instead of `name`: the closest valid name, or all of them where none is close."""
     valid = sorted(str(v) for v in valid)
     close = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.6)
     return f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(valid)}"

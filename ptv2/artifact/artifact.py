@@ -44,7 +44,7 @@ class Artifact:
 
     @property
     def sharing(self) -> str:
-        return self.config["prompt"].get("sharing", "shared")  # older ones have one prompt and do not say so
+        return self.config["prompt"].get("sharing", "shared")  # older ones have one prompt and no such key
 
     def prompt_config(self) -> PromptConfig:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
@@ -65,7 +65,7 @@ class Artifact:
         if task is None or self.sharing == "shared":
             if self.sharing == "task":
                 do = f"name one, e.g. artifact:{self.path}+task:{next(iter(self.tasks))}"
-                raise UserError("its tasks have prompts of their own", where=self.path, do=do)
+                raise UserError("each of its tasks has its own prompt", where=self.path, do=do)
             return shared
         if self.sharing == "task":
             return _ordered(self.state(f"{own}rows."))
@@ -109,7 +109,7 @@ class Artifact:
         what = f"was made for backbone '{made['name']}', whose %s differ from those of '{backbone.name}'"
         if made["weights"] != backbone.fingerprint and not (allow_other_precision and self._same_cast(backbone)):
             if allow_other_precision and not _casts(made):
-                what += ", and it is too old to say what they are in another precision"
+                what += ", and it is too old to hold their fingerprints in other precisions"
             elif not allow_other_precision and (have := backbone.stored.get("dtype")) != made.get("dtype", have):
                 do += f", or, if its {made['dtype']} was saved as {have}, give --allow-other-precision"
             raise UserError(what % "weights", where=self.path, do=do)
@@ -117,13 +117,13 @@ class Artifact:
             raise UserError(what % "tokenizer", where=self.path, do=do)
 
     def _same_cast(self, backbone: Backbone) -> bool:
-        """Whether weights that were fingerprinted in half precisions too are the same in one of them."""
+        """Tell whether weights that were fingerprinted in half precisions too are the same in one of them."""
         made, have = _casts(self.about["backbone"]), _casts(backbone.stored)
         return any(made[name] == have[name] for name in made.keys() & have.keys())
 
 
 def _casts(about: dict[str, str]) -> dict[str, str]:
-    """Fingerprints of a backbone's weights in the half precisions, by name; none in older artifacts."""
+    """Return the fingerprints of a backbone's weights in the half precisions, by name; none in older artifacts."""
     return {name: digest for name, digest in about.items() if name.startswith("weights_")}
 
 

@@ -97,12 +97,12 @@ class Backbone(nn.Module):
 
     @property
     def is_causal(self) -> bool:
-        """Whether the states that heads read come from causal attention: a decoder without an encoder."""
+        """Tell whether the states that heads read come from causal attention: a decoder without an encoder."""
         return all(site.place == "decoder" for site in self.sites)
 
     @property
     def can_generate(self) -> bool:
-        """Whether it is a language model with causal attention."""
+        """Tell whether it is a language model with causal attention."""
         return self.model.can_generate() and any(site.place == "decoder" for site in self.sites)
 
     @property

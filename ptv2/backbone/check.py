@@ -65,7 +65,7 @@ def set_padding_token(tokenizer: PreTrainedTokenizerBase, size: int | None) -> N
 
 
 def reads_token_types(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> bool:
-    """Say whether the backbone has a row for every token type that the tokenizer gives to a pair of texts.
+    """Tell whether the backbone has a row for every token type that the tokenizer gives to a pair of texts.
 
     A RoBERTa with BERT's tokenizer has one type and gets two; GPT-2 would read them as words.
     """

@@ -97,7 +97,7 @@ def load_tokenizer(config: BackboneConfig, hf_config: PretrainedConfig | None = 
 
 
 def is_encoder_decoder(config: BackboneConfig) -> bool:
-    """Say whether the backbone has an encoder and a decoder, from its config alone.
+    """Tell whether the backbone has an encoder and a decoder, from its config alone.
 
     Raises:
         UserError: not found or not reachable.

@@ -155,5 +155,5 @@ def without_cache(model: PreTrainedModel) -> dict[str, bool]:
 
 
 def takes(module: nn.Module, argument: str) -> bool:
-    """Say whether the module's forward has an argument of that name."""
+    """Tell whether the module's forward has an argument of that name."""
     return argument in inspect.signature(module.forward).parameters

@@ -55,7 +55,7 @@ class TaskCard:
     metrics: list[str] = field(default_factory=list)  # the first one chooses the checkpoint
     language: str | None = None  # of texts that are scored, as an ISO 639 code (zh, de); null: their script decides
     max_length: int = number(128, Range("4 or more tokens", lambda x: x >= 4))  # tokens, special ones included
-    on_bad_row: Literal["error", "skip"] = "error"  # skip: leave out rows that cannot be used, and say how many
+    on_bad_row: Literal["error", "skip"] = "error"  # skip: skip rows that cannot be used, and report how many
     bad_row_limit: int = number(100, NONNEGATIVE)  # with skip: more bad rows than this in a split are an error
     options: dict[str, Any] = field(default_factory=dict)  # settings of the kind
 
@@ -108,7 +108,7 @@ def make_card(mapping: dict[str, Any], where: str = "task") -> TaskCard:
 
 
 def check_values(card: TaskCard, where: str) -> None:
-    """Refuse values of a card that have the right type and still cannot work.
+    """Refuse values of a card that have the right type but cannot work.
 
     Raises:
         UserError: at the first one.
@@ -123,7 +123,7 @@ def check_values(card: TaskCard, where: str) -> None:
         raise UserError(f"language is '{card.language}'", where=f"{where}.language", do=do)
     if card.labels is not None and len(set(card.labels)) != len(card.labels):
         twice = next(label for label in card.labels if card.labels.count(label) > 1)
-        raise UserError(f"a label name stands twice: '{twice}'", where=f"{where}.labels", do="remove one of the two")
+        raise UserError(f"a label name appears twice: '{twice}'", where=f"{where}.labels", do="remove one of the two")
     if card.labels is not None and len(card.labels) < 2:
         do = "name 2 or more, or none to read them from the training rows"
         raise UserError(f"{len(card.labels)} label(s)", where=f"{where}.labels", do=do)

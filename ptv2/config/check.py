@@ -1,4 +1,4 @@
-"""Values of a config that have the right type and still cannot work."""
+"""Values of a config that have the right type but cannot work."""
 
 import re
 

@@ -33,27 +33,27 @@ def keys_of(schema: type) -> dict[str, Field]:
 
 
 def options(kind: Any) -> tuple[Any, ...]:
-    """The types that a union joins; a type alone stands for itself."""
+    """List the types that a union joins; any other type is a union of one."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
 def of_origin(kind: Any, origin: Any) -> Any:
-    """The type of this origin (dict, list, Literal) that `kind` is, or joins with others; None if there is none."""
+    """Find the type of this origin (dict, list, Literal) that `kind` is, or joins with others; None if it has none."""
     return next((one for one in options(kind) if get_origin(one) is origin), None)
 
 
 def takes_text(kind: Any) -> bool:
-    """Whether a key of this type holds text, so that 007 is no number there."""
+    """Tell whether a key of this type holds text, so that 007 is not a number there."""
     return str in options(kind) or of_origin(kind, Literal) is not None
 
 
 def is_mapping(kind: Any) -> bool:
-    """Whether a key of this type has keys below it whose names are text."""
+    """Tell whether a key of this type has keys below it whose names are text."""
     return isinstance(kind, Mapping) or is_dataclass(kind) or of_origin(kind, dict) is not None
 
 
 def inner(kind: Any, name: str) -> Any:
-    """Type of the key `name` below a key of type `kind`; Any where the schema leaves it open or does not know it."""
+    """Return the type of the key `name` below a key of type `kind`; Any where the schema does not say."""
     if isinstance(kind, Mapping):  # types by name
         return kind.get(name, Any)
     if is_dataclass(kind):
@@ -64,7 +64,7 @@ def inner(kind: Any, name: str) -> Any:
 
 
 def type_at(schema: type, names: Sequence[str]) -> Any:
-    """Type of the key that these names lead to."""
+    """Return the type of the key that these names lead to."""
     kind: Any = schema
     for name in names:
         kind = inner(kind, name)
@@ -72,7 +72,7 @@ def type_at(schema: type, names: Sequence[str]) -> Any:
 
 
 def outside(config: Any, prefix: str = "") -> tuple[str, Any, str] | None:
-    """The first number out of its range in a dataclass and those below it: key, value, what to use instead."""
+    """Find the first number out of its range in a dataclass and those below it: key, value, what to use instead."""
     for key, f in keys_of(type(config)).items():
         value, within = getattr(config, f.name), f.metadata.get("range")
         if is_dataclass(value) and (found := outside(value, f"{prefix}{key}.")):

@@ -15,7 +15,7 @@ class Layers:
     numbers: tuple[int, ...] = ()  # of a list
 
     def of(self, depth: int) -> list[int]:
-        """The layer numbers, in order, in a backbone of `depth` layers.
+        """List the layer numbers, in order, in a backbone of `depth` layers.
 
         Raises:
             UserError: the backbone does not have them.
@@ -28,7 +28,9 @@ class Layers:
             return list(range(depth - self.count, depth) if self.kind == "top" else range(self.count))
         spec = list(self.numbers) if self.kind == "list" else f"{self.kind}:{self.count}"
         do = f"use all, top:K or bottom:K with K in 1..{depth}, or a list of layers 0..{depth - 1}"
-        raise UserError(f"'{spec}' names no layers of a backbone with {depth}", where="prompt.layers", do=do)
+        raise UserError(
+            f"'{spec}' does not name layers of a backbone with {depth} layers", where="prompt.layers", do=do
+        )
 
 
 def parse_layers(spec: object) -> Layers:
@@ -46,4 +48,4 @@ def parse_layers(spec: object) -> Layers:
     if isinstance(spec, list) and spec and all(type(layer) is int and layer >= 0 for layer in spec):
         return Layers("list", numbers=tuple(sorted(set(spec))))
     do = "use all, top:K, bottom:K or a list of layer numbers, e.g. [0,3]"
-    raise UserError(f"'{spec}' names no layers", where="prompt.layers", do=do)
+    raise UserError(f"'{spec}' does not name layers", where="prompt.layers", do=do)

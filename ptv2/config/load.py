@@ -26,7 +26,7 @@ KEYS = {key: f.type for key, f in keys_of(Config).items()} | {"task": TaskCard}
 
 
 def comparable(config: Config) -> dict[str, Any]:
-    """The config as plain values, without what only says how to treat the folder."""
+    """Return the config as plain values, without the keys that only say how to treat the run folder."""
     plain = to_plain(config)
     del plain["run"]["overwrite"], plain["resume"]
     return plain

@@ -23,7 +23,7 @@ def read_mapping(path: Path, what: str, kind: Any = Any) -> dict[str, Any]:
         kind: its type in the schema, or the types of its keys: says which keys hold text, see `config.text`.
 
     Raises:
-        UserError: not UTF-8, not YAML, a key that stands twice, or no mapping.
+        UserError: not UTF-8, not YAML, a key that appears twice, or not a mapping.
     """
     try:
         values = load(path.read_text(encoding="utf-8-sig"), kind)
@@ -52,7 +52,7 @@ def merge(schema: DictConfig, values: dict[str, Any], where: str) -> DictConfig:
 
 
 def merge_part(schema: DictConfig, values: dict[str, Any], where: str) -> DictConfig:
-    """Merge like `merge`; required keys may still be without a value."""
+    """Merge as `merge` does; required keys may still have no value."""
     values = fitted(OmegaConf.get_type(schema), values, where)
     with explained(where):
         return OmegaConf.merge(schema, values)
@@ -95,7 +95,7 @@ def fitted(kind: Any, value: Any, where: str, key: str = "") -> Any:
         if mapping is not None:
             return {}
         if takes_text(kind):
-            raise UserError(f"'{key}' has no value", where=where, do="give it one; the word null stands in quotes")
+            raise UserError(f"'{key}' has no value", where=where, do="give it a value; write the word null in quotes")
     elif word is not None and value is not None and value not in get_args(word):
         raise UserError(f"'{key}' is '{_shown(value)}'", where=where, do=nearest(value, get_args(word)))
     if mapping is not None and value is not None:

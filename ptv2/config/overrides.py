@@ -13,7 +13,7 @@ from ptv2.config.text import value_of
 from ptv2.errors import UserError, nearest
 
 WHERE = "command line"
-QUOTE = "quote it, as in 'task.inputs={text: premise}': unquoted blanks, brackets and braces are the shell's"
+QUOTE = "quote it, as in 'task.inputs={text: premise}': the shell changes unquoted spaces, brackets and braces"
 
 
 def split(item: str) -> tuple[str, str]:
@@ -24,7 +24,7 @@ def split(item: str) -> tuple[str, str]:
     """
     key, equals, text = item.partition("=")
     if not equals or not key:
-        do = "write e.g. optim.lr=0.01, in quotes where the value has blanks, brackets or braces"
+        do = "write e.g. optim.lr=0.01, in quotes where the value has spaces, brackets or braces"
         raise UserError(f"'{item}' is not key=value", where=WHERE, do=do)
     return key, text
 
@@ -66,7 +66,7 @@ def override(config: DictConfig, item: str) -> None:
 def _full_names(names: list[str], item: str, tasks: list[str]) -> list[str]:
     """Write `task.KEY` out as `tasks.<the only task>.KEY`."""
     if names[0] == "task" and len(tasks) != 1:
-        raise UserError(f"'{item}' is unclear with {len(tasks)} tasks", where=WHERE, do="write tasks.NAME.KEY")
+        raise UserError(f"'{item}' is ambiguous with {len(tasks)} tasks", where=WHERE, do="write tasks.NAME.KEY")
     if names[0] == "task":
         return ["tasks", tasks[0], *names[1:]]
     if names[0] == "tasks" and len(names) > 1 and names[1] not in tasks:

@@ -28,7 +28,7 @@ YAML; `KEY=VALUE` on the command line overrides one: `optim.lr=0.01 prompt.layer
 prints an entry of this page.
 
 A key that takes text takes it as it stands, in a file and on the command line: `run.name=007`, `run.name=no`. `null`
-is no text unless it stands in quotes. `data.limit=null` and `data.limit={}` empty a mapping.
+is text only in quotes. `data.limit=null` and `data.limit={}` empty a mapping.
 """
 
 
@@ -107,7 +107,7 @@ def _line(entry: Entry) -> str:
 
 
 def _groups(schema: type, key: str) -> Iterator[Group]:
-    """The group of a dataclass and those below it."""
+    """Make the group of a dataclass and those below it."""
     comments, entries, below = _comments(schema), [], []
     for name, found in keys_of(schema).items():
         full = f"{key}.{name}".removeprefix(".")
@@ -125,7 +125,7 @@ def _groups(schema: type, key: str) -> Iterator[Group]:
 
 
 def _takes(found: Field) -> str:
-    """What a key takes, in words."""
+    """Describe in words what a key takes."""
     within = found.metadata.get("range")
     kinds = [_type(kind) for kind in options(found.type)]
     if within is not None:
@@ -147,7 +147,7 @@ def _type(kind: Any) -> str:
 
 
 def _default(found: Field) -> str:
-    """The default as YAML, or that there is none."""
+    """Write the default as YAML, or that there is none."""
     value = found.default if found.default_factory is NO_DEFAULT else found.default_factory()
     if value == MISSING:
         return "required"
@@ -157,7 +157,7 @@ def _default(found: Field) -> str:
 
 
 def _comments(schema: type) -> dict[str, str]:
-    """Field -> the comment behind it in the source, or that of the lines above it."""
+    """Map each field to the comment behind it in the source, or to that of the lines above it."""
     lines = inspect.getsource(schema).splitlines()
     (made,) = ast.parse("\n".join(lines)).body
     comments = {}

@@ -106,7 +106,7 @@ class DataConfig:
     eval_batch_size: int = number(64, POSITIVE)  # rows per device
     group_by_length: bool = True  # batches of rows of similar length: less padding
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
-    workers: int = number(0, NONNEGATIVE)  # processes that load data; 0: the run's own
+    workers: int = number(0, NONNEGATIVE)  # DataLoader workers; 0: the run loads its data itself
     limit: dict[str, int] = field(default_factory=dict)  # split -> largest number of rows
     seed: int = number(11, SEED)  # draws the rows that `limit` keeps for scoring; `seed` draws those for training
 
@@ -121,7 +121,7 @@ class MixtureConfig:
     batches: Literal["single", "mixed"] = "single"  # single: a batch is of one task (the paper) | mixed: rows of any
     # null: as many batches as the rows of all tasks make
     steps_per_epoch: int | None = number(None, Range("1 to 10,000,000", lambda x: 0 < x <= 10**7))
-    dry: Literal["cycle", "stop"] = "cycle"  # a task's rows are used up: begin them anew | end the epoch for all tasks
+    dry: Literal["cycle", "stop"] = "cycle"  # a task's rows are used up: repeat them | end the epoch for all tasks
     loss: Literal["constant", "classes"] = "constant"  # weight of a task's loss: 1 | 1 / log(number of labels)
     loss_weights: dict[str, float] = field(default_factory=dict)  # task -> factor on its loss
     # steps between two measurements of the cosine between tasks' gradients; 0: never
@@ -137,11 +137,11 @@ class MixtureConfig:
 class RunConfig:
     """The run folder, and what is written there."""
 
-    name: str = MISSING  # left out: the name of the config file
+    name: str = MISSING  # default: the name of the config file
     folder: str = "runs"  # the run writes into <folder>/<name>
     log_every: int = number(10, POSITIVE)  # steps between two lines of metrics.jsonl
     timeout: int = number(1800, POSITIVE)  # seconds that a rank waits for the others before the run ends with a message
-    save_every: int | None = number(None, POSITIVE)  # optimizer steps between two checkpoints; null: every epoch alone
+    save_every: int | None = number(None, POSITIVE)  # optimizer steps between two checkpoints; null: epoch ends alone
     keep_last: int = number(2, POSITIVE)  # number of newest checkpoints to keep, beside the best
     overwrite: bool = False  # replace the run that the folder holds
     # callbacks to add: name -> {path: package.module.Class, <argument>: <value>, ...}
@@ -152,14 +152,14 @@ class RunConfig:
 class GuardConfig:
     """What ends a run that goes wrong."""
 
-    on_nonfinite: str = "stop"  # for a non-finite loss or gradient: stop | skip:K: leave out K such updates first
+    on_nonfinite: str = "stop"  # for a non-finite loss or gradient: stop | skip:K: skip up to K such updates first
     step_timeout: float | None = number(None, POSITIVE)  # seconds after which a hanging step ends the run; null: never
     # validations without a better score after which training ends; null: all epochs
     patience: int | None = number(None, POSITIVE)
 
     @property
     def skips(self) -> int:
-        """`on_nonfinite`, parsed: how many updates may be left out."""
+        """`on_nonfinite`, parsed: how many updates may be skipped."""
         kind, colon, count = self.on_nonfinite.partition(":")
         if kind == "skip" and count.isascii() and count.isdigit() and int(count) > 0:
             return int(count)
@@ -182,7 +182,7 @@ class Config:
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     run: RunConfig = field(default_factory=RunConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
-    resume: str = "auto"  # auto: from the newest good checkpoint | never: from scratch | PATH of a checkpoint or run
+    resume: str = "auto"  # auto: from the newest valid checkpoint | never: from scratch | PATH of a checkpoint or run
     seed: int = number(11, SEED)  # of every random draw
     trainer: dict[str, Any] = field(default_factory=dict)  # arguments of lightning.Trainer
     # Python files with your own methods, kinds, metrics and callbacks

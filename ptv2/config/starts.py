@@ -28,7 +28,7 @@ class Start:
 
     @property
     def earlier(self) -> bool:
-        """Whether the values are those of earlier runs."""
+        """Tell whether the values are those of earlier runs."""
         return self.kind in ("artifact", "retrieve")
 
 

@@ -2,7 +2,7 @@
 
 YAML gives every unquoted word a type of its own choice. Here the schema chooses: where it wants text, an unquoted word
 is that text; only null stays null. Everywhere else words are read as YAML 1.2 reads them (no octal 010, no base-60
-12:30), but for true and false, which may be yes, no, on and off as well.
+12:30), except true and false, which may be yes, no, on and off as well.
 """
 
 import re
@@ -56,7 +56,7 @@ def load(text: str, kind: Any = Any, flags: bool = False) -> Any:
         flags: in lists of text, take yes, no, on, off, true and false as text, instead of leaving them true and false.
 
     Raises:
-        ValueError: not YAML, a key that stands twice, or an alias of what holds it; the message says the line.
+        ValueError: not YAML, a key that appears twice, or an alias of a node around it; names the line.
     """
     loader = _Loader(text)
     try:
@@ -97,9 +97,9 @@ def value_of(text: str, kind: Any) -> Any:
 
 
 def _keep_text(node: yaml.Node, kind: Any, flags: bool, above: tuple[yaml.Node, ...]) -> None:
-    """Tag as text what the schema wants as text, from `node` down; refuse what YAML would pass over."""
+    """Tag as text what the schema wants as text, from `node` down; refuse what YAML would ignore."""
     if any(node is one for one in above):
-        raise yaml.MarkedYAMLError(problem="an alias names what it stands in", problem_mark=node.start_mark)
+        raise yaml.MarkedYAMLError(problem="an alias refers to a node that contains it", problem_mark=node.start_mark)
     above = (*above, node)
     if isinstance(node, yaml.ScalarNode) and takes_text(kind) and node.style is None and node.tag != NULL:
         node.tag = TEXT

@@ -77,7 +77,7 @@ def signature() -> dict[str, tuple[type, ...] | None]:
 
 
 def _plain_types(annotation: ast.expr) -> tuple[type, ...] | None:
-    """The plain types that an annotation joins; None where it names an alias of words."""
+    """List the plain types that an annotation joins; None where it names an alias of words."""
     match annotation:
         case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in TYPES:
             return (TYPES[name],)

@@ -1,7 +1,7 @@
 """Scores over groups of rows that belong together: the answers of a question, the two rows of a minimal pair.
 
-A row's group is what stands in the fields that the card's `options.group` lists; see `Features.side`. A share of
-groups, as a fraction.
+A row's group is what stands in the fields that the card's `options.group` lists; see `Features.side`. Scores are
+fractions of the groups.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from ptv2.metrics.split import Split
 
 
 def em_question(split: Split) -> float:
-    """Share of groups whose rows are all right (MultiRC: every answer of a question)."""
+    """Compute the share of groups whose rows are all right (MultiRC: every answer of a question)."""
     right: dict[tuple[Any, ...], bool] = defaultdict(lambda: True)
     for (prediction, reference), group in zip(split.rows(), _groups(split, "em_question"), strict=True):
         right[group] &= prediction == reference
@@ -20,10 +20,10 @@ def em_question(split: Split) -> float:
 
 
 def gender_parity(split: Split) -> float:
-    """Share of pairs with one prediction for both rows (AX-g); 0 where no pair is complete.
+    """Compute the share of pairs with one prediction for both rows (AX-g); 0 where no pair is complete.
 
     The rows of AX-g with the indices 2i and 2i + 1 differ in the gender of a pronoun alone. `options.group` is the
-    index, and rows whose partner is missing, as under `data.limit`, are left out.
+    index, and rows whose partner is missing, as under `data.limit`, are skipped.
     """
     pairs: dict[int, list[Any]] = defaultdict(list)
     for prediction, (index, *_) in zip(split.predictions, _groups(split, "gender_parity"), strict=True):

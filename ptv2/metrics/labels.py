@@ -14,7 +14,7 @@ from ptv2.metrics.split import Split
 
 
 def accuracy(split: Split) -> float:
-    """Share of right answers: of right words in tagging, of rows whose whole set is right in multi-label tasks."""
+    """Compute the share of right answers: words in tagging, rows whose whole set is right in multi-label tasks."""
     answers = list(split.rows())
     if split.by_word:
         answers = [pair for tags in answers for pair in zip(*tags, strict=True)]
@@ -22,7 +22,7 @@ def accuracy(split: Split) -> float:
 
 
 def f1(split: Split) -> float:
-    """F1 of the last label, the positive class (GLUE: MRPC, QQP)."""
+    """Compute the F1 of the last label, the positive class (GLUE: MRPC, QQP)."""
     positive = f1_settings(split)["positive"]
     predicted, gold = (
         torch.tensor([answer == positive for answer in answers]).int()
@@ -37,32 +37,32 @@ def f1_settings(split: Split) -> dict[str, str]:
 
 
 def macro_f1(split: Split) -> float:
-    """F1 averaged over the labels, each counted alike."""
+    """Compute F1 averaged over the labels, each counted alike."""
     return multiclass_f1_score(*_ids(split), num_classes=len(split.names), average="macro").item()
 
 
 def matthews(split: Split) -> float:
-    """Matthews correlation (GLUE: CoLA); 0 where the predictions are all one label."""
+    """Compute the Matthews correlation (GLUE: CoLA); 0 where the predictions are all one label."""
     return matthews_corrcoef(*_ids(split), task="multiclass", num_classes=len(split.names)).item()
 
 
 def pearson(split: Split) -> float:
-    """Pearson correlation; 0 where the predictions do not vary."""
+    """Compute the Pearson correlation; 0 where the predictions do not vary."""
     return _correlation(pearson_corrcoef, split)
 
 
 def spearman(split: Split) -> float:
-    """Spearman rank correlation; 0 where the predictions do not vary."""
+    """Compute the Spearman rank correlation; 0 where the predictions do not vary."""
     return _correlation(spearman_corrcoef, split)
 
 
 def micro_f1(split: Split) -> float:
-    """F1 over all pairs of row and label (multi-label)."""
+    """Compute F1 over all pairs of row and label (multi-label)."""
     return _multilabel_f1(split, "micro")
 
 
 def macro_f1_multilabel(split: Split) -> float:
-    """F1 of each label over the rows, averaged over the labels; 0 for one that is neither predicted nor gold."""
+    """Compute each label's F1 over the rows, averaged over labels; 0 for one that is neither predicted nor gold."""
     return _multilabel_f1(split, "macro")
 
 
@@ -75,7 +75,7 @@ def _multilabel_f1(split: Split, average: str) -> float:
 
 
 def _ids(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    """Label ids of the predictions and of the references."""
+    """Return the label ids of the predictions and of the references."""
     ids = {name: i for i, name in enumerate(split.names)}
     predicted, gold = (
         torch.tensor([ids[name] for name in answers]) for answers in (split.predictions, split.references)

@@ -14,43 +14,43 @@ from ptv2.metrics.split import Split
 
 
 def squad_em(split: Split) -> float:
-    """Share of rows whose answer equals a gold one after normalisation."""
+    """Compute the share of rows whose answer equals a gold one after normalisation."""
     return _mean([_best(_exact, p, gold) for p, gold in split.rows()])
 
 
 def squad_f1(split: Split) -> float:
-    """F1 over the words that the answer shares with its closest gold answer, averaged over rows."""
+    """Compute F1 over the words that the answer shares with its closest gold answer, averaged over rows."""
     return _mean([row_f1(p, gold) for p, gold in split.rows()])
 
 
 def has_answer_f1(split: Split) -> float:
-    """`squad_f1` of the rows that have an answer; 0 where there are none."""
+    """Compute `squad_f1` of the rows that have an answer; 0 where there are none."""
     return _mean([row_f1(p, gold) for p, gold in split.rows() if gold])
 
 
 def no_answer_f1(split: Split) -> float:
-    """`squad_f1` of the rows without an answer: the share for which none was given; 0 where there are no such rows."""
+    """Compute `squad_f1` of the rows without an answer: the share predicted to have none; 0 without such rows."""
     return _mean([row_f1(p, gold) for p, gold in split.rows() if not gold])
 
 
 def cmrc_em(split: Split) -> float:
-    """Share of rows whose answer equals a gold one without case and punctuation."""
+    """Compute the share of rows whose answer equals a gold one without case and punctuation."""
     same = (any(_bare(p) == _bare(g) for g in gold) for p, gold in split.rows())
     return _mean([float(equal) for equal in same])
 
 
 def cmrc_f1(split: Split) -> float:
-    """F1 over the longest run of Chinese characters and Latin words shared with the closest gold answer."""
+    """Compute F1 over the longest run of Chinese characters and Latin words shared with the closest gold answer."""
     return _mean([max((_run_f1(_segments(p), _segments(g)) for g in gold), default=0.0) for p, gold in split.rows()])
 
 
 def row_f1(prediction: str, gold: Sequence[str]) -> float:
-    """`squad_f1` of one row."""
+    """Compute `squad_f1` of one row."""
     return _best(_word_f1, prediction, gold)
 
 
 def normalise(text: str) -> str:
-    """Lower case, no punctuation, no articles, single blanks: how SQuAD compares answers."""
+    """Normalise as SQuAD does: lower case, no punctuation, no articles, single spaces."""
     text = "".join(c for c in text.lower() if c not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
@@ -81,7 +81,7 @@ def _bare(text: str) -> str:
 
 
 def _segments(text: str) -> list[str]:
-    """Chinese characters one by one, and between them words.
+    """Split into Chinese characters one by one, and the words between them.
 
     The script finds words with NLTK's `word_tokenize`. This is its word tokeniser without the sentence splitter in
     front, which needs a download and matters only to an answer that holds several Latin sentences.

@@ -4,7 +4,7 @@ A tag is `O`, or a prefix, a hyphen and a type, as `B-PER`; where there is one t
 (keyphrases, word segmentation). The scheme says which prefixes there are:
 
     iob1   I begins a span, too; B only where one begins right behind another of its type (CoNLL-2003 as published)
-    bio    B begins a span, I goes on (IOB2)
+    bio    B begins a span, I continues it (IOB2)
     iobes  as bio, E ends a span of several words and S is a span of one word (BIOES)
     bilou  as iobes, with L for E and U for S (BILUO)
     bmes   as iobes, with M for I (BMEWO has W for S)
@@ -49,7 +49,7 @@ def scheme_of(names: Iterable[str]) -> str:
             return scheme
     if alone:
         return "type"
-    what = f"the tags have the prefixes {', '.join(sorted(prefixes))}, which are those of no scheme"
+    what = f"the tags have the prefixes {', '.join(sorted(prefixes))}, which belong to no scheme"
     raise UserError(what, where="task.labels", do="use BIO, IOBES, BILOU or BMES tags, or types without a prefix")
 
 
@@ -72,12 +72,12 @@ def spans(tags: Sequence[str], scheme: str) -> list[Span]:
 
 
 def span_f1(split: Split) -> float:
-    """Micro F1 over whole spans (type and both ends), as conlleval and seqeval count them; 0 where there are none."""
+    """Compute micro F1 over whole spans (type and both ends), as conlleval and seqeval count; 0 without spans."""
     return _f1(split)
 
 
 def span_f1_no_v(split: Split) -> float:
-    """`span_f1` without the predicate's own spans, which are given away by the input (semantic roles)."""
+    """Compute `span_f1` without the predicate's own spans, which are given away by the input (semantic roles)."""
     return _f1(split, without="V")
 
 

@@ -26,5 +26,5 @@ class Split:
     language: str | None = None
 
     def rows(self) -> "zip[tuple[Any, Any]]":
-        """(prediction, reference) of each row."""
+        """Return (prediction, reference) of each row."""
         return zip(self.predictions, self.references, strict=True)

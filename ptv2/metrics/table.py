@@ -45,7 +45,7 @@ class Metric:
     settings: Callable[[Split], dict[str, str]] | None = None
 
     def also(self, kind: str) -> "Metric":
-        """The same metric for one more kind."""
+        """Return the same metric for one more kind."""
         return replace(self, kinds=(*self.kinds, kind))
 
 
@@ -79,15 +79,15 @@ METRICS: dict[str, Metric] = {
 
 
 def metrics_of(kind: str) -> list[str]:
-    """Names of the metrics that score a kind of task."""
+    """List the names of the metrics that score a kind of task."""
     return [name for name, metric in METRICS.items() if kind in metric.kinds]
 
 
 def metric(name: str, where: str = "task.metrics") -> Metric:
-    """The metric of this name.
+    """Return the metric of this name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none of this name.
     """
     if name not in METRICS:
         raise UserError(f"unknown metric '{name}'", where=where, do=nearest(name, METRICS))
@@ -111,5 +111,5 @@ def settings(metrics: Sequence[str], split: Split) -> dict[str, dict[str, str]]:
 
 
 def goodness(name: str, value: float) -> float:
-    """The value turned so that higher is better: what chooses a checkpoint."""
+    """Turn the value so that higher is better: what chooses a checkpoint."""
     return value if METRICS[name].higher_is_better else -value

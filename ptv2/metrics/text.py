@@ -16,7 +16,7 @@ from ptv2.metrics.split import Split
 
 
 def bleu(split: Split) -> float:
-    """Corpus BLEU-4; rows may differ in their number of references."""
+    """Compute corpus BLEU-4; rows may differ in their number of references."""
     from sacrebleu.metrics import BLEU
 
     name = bleu_settings(split)["tokenizer"]
@@ -30,45 +30,45 @@ def bleu(split: Split) -> float:
 
 
 def chrf(split: Split) -> float:
-    """Corpus chrF2 (characters, no words)."""
+    """Compute corpus chrF2 (characters, no words)."""
     import sacrebleu
 
     return sacrebleu.corpus_chrf(list(split.predictions), _streams(split.references)).score / 100
 
 
 def rouge1(split: Split) -> float:
-    """ROUGE-1 F1, the best reference of each row, averaged."""
+    """Compute ROUGE-1 F1, the best reference of each row, averaged."""
     return _rouge("rouge1", split)
 
 
 def rouge2(split: Split) -> float:
-    """ROUGE-2 F1, the best reference of each row, averaged."""
+    """Compute ROUGE-2 F1, the best reference of each row, averaged."""
     return _rouge("rouge2", split)
 
 
 def rouge_l(split: Split) -> float:
-    """ROUGE-L F1 (longest common subsequence), the best reference of each row, averaged."""
+    """Compute ROUGE-L F1 (longest common subsequence), the best reference of each row, averaged."""
     return _rouge("rougeL", split)
 
 
 def perplexity(split: Split) -> float:
-    """Exp of the mean negative log-likelihood per target token, end of text included."""
+    """Compute exp of the mean negative log-likelihood per target token, end of text included."""
     count = sum(side.get("tokens", 0) for side in split.sides)
     if not count:
         return math.nan
     try:
         return math.exp(sum(side["nll"] for side in split.sides) / count)
-    except OverflowError:  # a model that gives the targets no chance, e.g. after a wrong lr
+    except OverflowError:  # a model that gives the targets a probability near zero, e.g. after a wrong lr
         return math.inf
 
 
 def bleu_settings(split: Split) -> dict[str, str]:
-    """What BLEU chose for a split: sacrebleu's tokenizer."""
+    """Name what BLEU chose for a split: sacrebleu's tokenizer."""
     return {"tokenizer": tokens.bleu_tokenizer(split.language, _texts(split))}
 
 
 def rouge_settings(split: Split) -> dict[str, str]:
-    """What ROUGE chose for a split: how texts are taken apart."""
+    """Name what ROUGE chose for a split: how texts are tokenised."""
     return {"tokenizer": tokens.rouge_tokenizer(split.language, _texts(split))}
 
 
@@ -77,7 +77,7 @@ def _texts(split: Split) -> Iterator[str]:
 
 
 def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
-    """One list per reference number, as sacrebleu takes them; None where a row has fewer."""
+    """Make one list per reference number, as sacrebleu takes them; None where a row has fewer."""
     return [list(stream) for stream in zip_longest(*references)]
 
 
@@ -99,7 +99,7 @@ def _scorer(name: str, language: str | None, words: bool) -> Any:
 
 
 def _rouge(name: str, split: Split) -> float:
-    """Mean over rows. A reference without a word, such as one of emoji, is compared by its symbols."""
+    """Compute the mean over rows. A reference without a word, such as one of emoji, is compared by its symbols."""
     language = split.language
 
     def f1(prediction: str, reference: str) -> float:

@@ -2,7 +2,7 @@
 
 Google's rouge-score knows a to z and 0 to 9 and drops all else, so texts in most scripts score 0. Here its tokens of
 Latin text are kept as they are, stemmed as English, and letters of other scripts are tokens, too: one by one where a
-script puts no blanks between words (Chinese, Japanese, Thai, ...), whole words elsewhere. Where a card names another
+script writes no spaces between words (Chinese, Japanese, Thai, ...), whole words elsewhere. Where a card names another
 language than English, Latin words are kept whole with their accents and nothing is stemmed.
 """
 
@@ -17,7 +17,7 @@ UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Line_Break=SA}ーｰ"
 LETTER = rf"[[\p{{L}}\p{{Nd}}]--[{UNSPACED}]]"
 NEUTRAL = r"[\p{L}&&\p{Common}]"  # letters of no one script, which rouge-score drops: µ, a modifier apostrophe
 OTHER = rf"[{LETTER}--[\p{{Latin}}0-9]--{NEUTRAL}]"
-MARKS = r"\p{M}\p{Lm}\u200c\u200d"  # what goes on with a word: vowel signs, a tatweel, the joiners of Persian and Hindi
+MARKS = r"\p{M}\p{Lm}\u200c\u200d"  # what continues a word: vowel signs, a tatweel, the joiners of Persian and Hindi
 
 WORD = regex.compile(rf"[{UNSPACED}]\p{{M}}*|{LETTER}[{LETTER}{MARKS}]*", regex.V1)
 ENGLISH_WORD = regex.compile(rf"[a-z0-9]+|[{UNSPACED}]\p{{M}}*|{OTHER}[{OTHER}{MARKS}]*", regex.V1)
@@ -44,7 +44,7 @@ def code_of(language: str | None) -> str | None:
 
 
 def rouge_tokenizer(language: str | None, references: Iterable[str]) -> str:
-    """Name how ROUGE takes texts apart: `unicode`, or `rouge-score`, with `+unicode` where a text needs it."""
+    """Name how ROUGE tokenises texts: `unicode`, or `rouge-score`, with `+unicode` where a text needs it."""
     if code_of(language) not in (None, "en"):
         return "unicode"
     others = any(not token.isascii() for text in references for token in ENGLISH_WORD.findall(text.lower()))
@@ -53,7 +53,7 @@ def rouge_tokenizer(language: str | None, references: Iterable[str]) -> str:
 
 @lru_cache(maxsize=2**16)  # a reference is read for each metric, and again for each prediction
 def rouge_tokens(text: str, language: str | None) -> tuple[str, ...]:
-    """Split a text into words, or characters of a script without blanks; punctuation and symbols are left out."""
+    """Split a text into words, or characters of a script without spaces; punctuation and symbols are dropped."""
     text = text.translate(FULL_WIDTH).lower()
     if code_of(language) not in (None, "en"):
         return tuple(WORD.findall(unicodedata.normalize("NFC", text)))
@@ -64,7 +64,7 @@ def rouge_tokens(text: str, language: str | None) -> tuple[str, ...]:
 
 
 def symbols(text: str) -> list[str]:
-    """List the characters that are neither blank nor punctuation: what a text without words has, such as emoji."""
+    """List the characters that are neither space nor punctuation: what a text without words has, such as emoji."""
     return SYMBOL.findall(text)
 
 
@@ -79,7 +79,7 @@ def bleu_tokenizer(language: str | None, references: Iterable[str]) -> str:
     """Name sacrebleu's tokenizer for a language or, where it needs none of its own, for the script of the texts.
 
     `char` stands in for the dictionaries of Japanese and Korean where they are not installed. Texts are taken by
-    character if most of their tokens are characters of a script without blanks: `zh` if those are Chinese, else `char`.
+    character if most of their tokens are characters of a script without spaces: `zh` if those are Chinese, else `char`.
     """
     code = code_of(language)
     if code == "zh":

@@ -43,6 +43,6 @@ def routed_by_task(asked: Asked, data: dict[str, TaskData], task: str | None, wh
 
 
 def _marked(asked: Asked, data: dict[str, TaskData]) -> bool:
-    """Whether rows say which task they are of, in a field that no task reads as an input."""
+    """Tell whether rows say which task they are of, in a field that no task reads as an input."""
     read = set().union(*(own.features.fields() for own in data.values()))
     return TASK not in read and any(row.get(TASK) is not None for row in asked.rows)

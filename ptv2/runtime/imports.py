@@ -14,7 +14,7 @@ loaded: set[Path] = set()
 
 
 def load_files(files: Iterable[str | Path]) -> None:
-    """Run each file once in this process; a second time nothing happens.
+    """Run each file once in this process; a second call does nothing.
 
     Raises:
         UserError: no such file, or it cannot be imported: names the line.
@@ -28,7 +28,7 @@ def load_files(files: Iterable[str | Path]) -> None:
 
 def _load(path: Path, file: str | Path) -> None:
     if not path.is_file():
-        raise UserError("no such file to import", where=file, do="give its place with --import")
+        raise UserError("no such file to import", where=file, do="give its path with --import")
     name = _module_name(path)
     if name in sys.modules:
         return  # imported by its name before
@@ -46,7 +46,7 @@ def _load(path: Path, file: str | Path) -> None:
 
 
 def _module_name(path: Path) -> str:
-    """The file's name, so that others can name what it holds, or one of its own where another module has that."""
+    """Choose the name of the module: the file's, so that others can import it, or a unique one where that is taken."""
     held = sys.modules.get(path.stem)
     if held is not None:
         ours = getattr(held, "__file__", None) == str(path)
@@ -60,7 +60,7 @@ def _module_name(path: Path) -> str:
 
 
 def _line(error: BaseException, path: Path) -> int | str:
-    """The last line of the file that was reached."""
+    """Return the last line of the file that was reached."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno or 1
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

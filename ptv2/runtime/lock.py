@@ -14,7 +14,7 @@ NAME = ".lock"
 
 
 class FolderLock:
-    """Held by the process that writes into a folder, and gone with it, however it ends.
+    """A lock that the process which writes into a folder holds; it is released when the process ends, however it does.
 
     A POSIX record lock belongs to the process alone: a worker that outlives a killed run for a moment does not hold it.
     """
@@ -24,7 +24,7 @@ class FolderLock:
         self.file: TextIO | None = None
 
     def take(self) -> None:
-        """Take the lock of a folder that exists, unless this process has it; of several ranks, rank zero takes it.
+        """Take the lock of a folder that exists, unless this process has it; among several ranks, rank zero takes it.
 
         Raises:
             UserError: another process has the lock.

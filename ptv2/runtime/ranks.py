@@ -1,7 +1,7 @@
 """Several processes, one run. A rank is a process with one device; rank zero is the one that writes and prints.
 
-All of this holds for a single process too: it is rank zero of one. What ranks tell one another goes through torch's
-process group, which `together` opens before anything is written.
+All of this holds for a single process too: it is rank zero, with a world size of one. What ranks tell one another goes
+through torch's process group, which `together` opens before anything is written.
 """
 
 import os
@@ -78,7 +78,7 @@ def silence_others() -> None:
 def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
     """Bring all ranks together: start their processes where nothing else has, and wait for all of them.
 
-    What every rank looks up for itself (is the run finished? where does it go on?) is looked up before this, what
+    What every rank looks up for itself (is the run finished? where does it resume?) is looked up before this, what
     rank zero writes is written inside, so no rank sees a folder that another has begun to change.
 
     Raises:
@@ -89,7 +89,7 @@ def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
         return
     setup, launcher = trainer.strategy.setup_environment, trainer.strategy.launcher
     try:
-        trainer.strategy.connect(module)  # some strategies set up their environment for a module alone
+        trainer.strategy.connect(module)  # some strategies set up their environment only when they have a module
         launcher.launch(setup, trainer=trainer) if launcher is not None else setup()
         yield
     except BaseException as error:
@@ -100,7 +100,7 @@ def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
         raise Lost(
             f"another rank has ended or did not answer ({str(error).splitlines()[0]})",
             where=f"rank {trainer.global_rank}",
-            do="what it said stands above, or in its own log",
+            do="see its messages above, or its own log",
         ) from error
 
 

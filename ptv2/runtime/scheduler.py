@@ -31,7 +31,7 @@ def slurm_environment() -> SLURMEnvironment:
 
 
 def check_allocation(trainer: dict[str, Any]) -> None:
-    """Compare `trainer.devices` and `trainer.num_nodes` with the SLURM job; a run waits for ever for ranks it lacks.
+    """Compare `trainer.devices` and `trainer.num_nodes` with the SLURM job; a run would wait forever for missing ranks.
 
     Raises:
         UserError: they do not match.
@@ -48,9 +48,13 @@ def check_allocation(trainer: dict[str, Any]) -> None:
         what = f"is {devices} on {nodes} node(s), the SLURM job has {tasks} task(s)"
         raise UserError(what, where="trainer.devices", do=do)
     if tasks > 1 and "SLURM_STEP_ID" not in os.environ:
-        raise UserError(f"one process for {tasks} SLURM tasks", where="command line", do="start it with srun")
+        raise UserError(
+            f"one process was started for {tasks} SLURM tasks", where="command line", do="start it with srun"
+        )
     if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
-        raise UserError("--ntasks alone", where="SLURM job", do=f"use --ntasks-per-node={tasks // nodes}")
+        raise UserError(
+            "--ntasks without --ntasks-per-node", where="SLURM job", do=f"use --ntasks-per-node={tasks // nodes}"
+        )
 
 
 def job_id() -> str | None:

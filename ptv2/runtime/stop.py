@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-GO_ON = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
+RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command resumes
 
-
-CODES = {signal.SIGTERM: GO_ON, signal.SIGUSR1: GO_ON, signal.SIGINT: 130}
+CODES = {signal.SIGTERM: RESUMABLE, signal.SIGUSR1: RESUMABLE, signal.SIGINT: 130}
 
 
 class Stopped(BaseException):
@@ -33,12 +32,12 @@ class Stopped(BaseException):
         self.signal, self.saved = signal.Signals(number), saved
         self.code = CODES[self.signal]
         what = "interrupted" if self.signal == signal.SIGINT else f"stopped by {self.signal.name}"
-        then = f"step {saved} is saved, the same command goes on from it" if saved is not None else "start it again"
+        then = f"step {saved} is saved, the same command resumes from it" if saved is not None else "start it again"
         super().__init__(f"{what}; {then}")
 
 
 class Asked:
-    """Whether this process was asked to stop, and what happens then.
+    """The request to stop that this process got, and what happens then.
 
     While `holding`, a signal is only noted, for the training loop to read between two steps; at other times nothing
     would be lost, and the run ends where it stands.
@@ -54,14 +53,14 @@ class Asked:
         self.process = os.getpid()
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != self.process:  # a worker just forked, which has not yet let go of our handlers
+        if os.getpid() != self.process:  # a worker that was just forked and still has our handlers
             return
         if self.saving:
             return
         if not self.holding:
             raise Stopped(number)
         if number == self.number == signal.SIGINT:
-            raise KeyboardInterrupt  # a second Ctrl-C: somebody does not want to wait
+            raise KeyboardInterrupt  # a second Ctrl-C: the user does not want to wait
         self.number = self.number or number
 
 
@@ -108,10 +107,10 @@ def held() -> Iterator[None]:
 
 
 def leave_signals(_worker: int = 0) -> None:
-    """Ignore signals in a process that loads data: they are for its parent, which ends it when it is time.
+    """Ignore signals in a DataLoader worker: they are for its parent, which ends the worker when it is time.
 
-    A group of processes gets its signals together, and a worker that dies of one would fail the step to be finished.
-    What goes wrong in loading reaches the parent as an error; a thread of a worker whose parent has gone says nothing.
+    A group of processes gets its signals together, and a killed worker would fail the step to be finished. Errors in
+    loading reach the parent; a thread of a worker whose parent has ended prints nothing.
     """
     sys.excepthook = lambda *_: None
     for number in CODES:

@@ -66,7 +66,7 @@ class RunFolder:
 
     @property
     def afresh(self) -> bool:
-        """Whether what the folder holds of this run is to go."""
+        """Tell whether what the folder holds of this run is to go."""
         return self.config.run.overwrite or self.config.resume == "never"
 
     def check(self) -> None:

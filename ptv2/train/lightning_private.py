@@ -25,7 +25,7 @@ def set_logged_batches(trainer: L.Trainer, count: int) -> None:
 
 
 def accumulates(trainer: L.Trainer) -> bool:
-    """Whether the optimizer step of the present batch is still to come (gradient accumulation)."""
+    """Tell whether the optimizer step of the present batch is still to come (gradient accumulation)."""
     return trainer.fit_loop._should_accumulate()
 
 

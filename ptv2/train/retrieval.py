@@ -80,7 +80,7 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
 
 
 def _has_prompt(path: Path) -> bool:
-    """Whether an artifact has a prompt, without reading the weights, which may be a whole model."""
+    """Tell whether an artifact has a prompt, without reading the weights, which may be a whole model."""
     with suppress(OSError, ValueError):
         about = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
         return METHODS.get(about.get("method"), Method).has_prompts

@@ -123,7 +123,7 @@ def test_a_faulty_card_is_named(tmp_path, text, says):
     [
         ({"metrics": []}, "at least one metric"),
         ({"max_length": 2}, "use 4 or more tokens"),
-        ({"labels": ["a", "a"]}, "a label name stands twice"),
+        ({"labels": ["a", "a"]}, "a label name appears twice"),
         ({"language": "Chinese"}, "language is 'Chinese'; use its ISO 639 code"),
         ({"language": False}, "language is '[Ff]alse'; use its ISO 639 code"),  # YAML's bare no
     ],

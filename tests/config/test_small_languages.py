@@ -52,7 +52,9 @@ def test_layers_that_a_backbone_does_not_have(spec):
     assert isinstance(parse_layers(spec), Layers)
     with pytest.raises(UserError) as error:
         parse_layers(spec).of(4)
-    assert str(error.value).startswith(f"prompt.layers: '{spec}' names no layers of a backbone with 4; use all, top:K")
+    assert str(error.value).startswith(
+        f"prompt.layers: '{spec}' does not name layers of a backbone with 4 layers; use all, top:K"
+    )
     assert "1..4" in str(error.value) and "0..3" in str(error.value)
 
 
@@ -91,7 +93,7 @@ def test_updates_that_may_be_left_out(on_nonfinite, skips):
         ("prompt.init=retrieve:", "prompt.init: names no folder; write retrieve:<folder of runs>"),
         ("head.init=runs/a", "head.init: unknown init 'runs/a'; write artifact:<run folder>"),
         ("head.init=normal", "head.init: unknown init 'normal'; "),
-        ("prompt.layers=some", "prompt.layers: 'some' names no layers; use all, top:K, bottom:K or a list"),
+        ("prompt.layers=some", "prompt.layers: 'some' does not name layers; use all, top:K, bottom:K or a list"),
         ("prompt.layers=top:0", "prompt.layers: 'top:0'"),
         ("prompt.layers=top:²", "prompt.layers: 'top:²'"),
         ("prompt.layers=top", "prompt.layers: 'top'"),

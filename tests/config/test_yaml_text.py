@@ -92,7 +92,7 @@ def test_anchors_and_merges_are_followed():
     [
         ("a: 1\nb: 2\na: 3", r"found duplicate key a \(line 3, column 1\)"),
         ("a: [1,\n", r"\(line 2, column 1\)"),
-        ("a: &x [*x]", "an alias names what it stands in"),
+        ("a: &x [*x]", "an alias refers to a node that contains it"),
         ("a: !!python/object:os.system {}", "could not determine a constructor"),
         ("a: 1\n---\nb: 2", "document"),
     ],

@@ -134,7 +134,7 @@ def test_one_pass_scores_what_each_loader_scores(write_mixture):
         ("trainer.limit_train_batches=2", "'trainer.limit_train_batches' is not supported"),
         ("tasks.names.dataset.path=TRAIN", "tasks.names.dataset: has no validation rows"),
         ("prompt.init=retrieve:runs", "prompt.init: 3 tasks, method 'deep'"),
-        ("task.max_length=8", "command line: 'task.max_length=8' is unclear with 3 tasks"),
+        ("task.max_length=8", "command line: 'task.max_length=8' is ambiguous with 3 tasks"),
     ],
 )
 def test_what_a_mixture_cannot_be_is_one_line(ptv2, write_mixture, cards, tmp_path, override, said):

@@ -47,7 +47,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(ptv2, write_config, tmp_path, st
     stop(step)
     said = ptv2("fit", "--config", config, *three)
     assert said.code == 130
-    assert said.err == f"interrupted; step {step + 1} is saved, the same command goes on from it\n"
+    assert said.err == f"interrupted; step {step + 1} is saved, the same command resumes from it\n"
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == handlers
     folder = tmp_path / "runs" / "topics"
     assert not (folder / "results.json").exists()

@@ -147,7 +147,7 @@ def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["prompt.init=artifact:TASK"], "its tasks have prompts of their own; name one"),
+        (["prompt.init=artifact:TASK"], "each of its tasks has its own prompt; name one"),
         (["prompt.init=artifact:TASK+task:name"], "holds no task 'name'; did you mean 'names'?"),
         (["prompt.init=artifact:TASK+task:names", "prompt.length=3"], "with 3 layers of (3, 32)"),
         (["prompt.init=retrieve:TASK", "prompt.length=3"], "no artifact has a prompt of this shape"),

@@ -52,7 +52,7 @@ def test_a_signal(scene, undisturbed, outcome, tmp_path, number, to):
         os.killpg(process.pid, 0)
     what = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
     said = (tmp_path / "err").read_text()
-    assert said == f"{what}; step 4 is saved, the same command goes on from it\n"
+    assert said == f"{what}; step 4 is saved, the same command resumes from it\n"
     assert all(ended.whole for ended in scene.run_ranks("run.save_every=null"))
     same(scene.folder, undisturbed("run.save_every=null", ranks=2))
     outcome(f"{number.name} to {to} of two ranks", "saved, one line, its exit code, same end")

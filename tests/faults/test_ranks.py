@@ -36,7 +36,7 @@ def test_a_signal(scene, undisturbed, outcome, number, to, more):
         processes[rank].signal(number, group=True)
     first, second = (process.wait() for process in processes)
     assert first.code == second.code == 75
-    assert first.line == f"stopped by {number.name}; step 4 is saved, the same command goes on from it"
+    assert first.line == f"stopped by {number.name}; step 4 is saved, the same command resumes from it"
     assert second.err == second.out == ""
     first, second = scene.run_ranks(*more)
     assert first.whole and second.whole and "step 5/" in first.out and "step 4/" not in first.out

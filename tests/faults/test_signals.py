@@ -43,7 +43,7 @@ def test_a_signal_to_the_process_and_its_workers(scene, undisturbed, outcome, nu
     what = "interrupted" if number == signal.SIGINT else f"stopped by {number.name}"
     code = 130 if number == signal.SIGINT else 75
     assert ended.code == code
-    assert ended.err.splitlines()[-1] == f"{what}; step 4 is saved, the same command goes on from it"
+    assert ended.err.splitlines()[-1] == f"{what}; step 4 is saved, the same command resumes from it"
     assert "Traceback" not in ended.err and scene.steps()[-1] == 4
     assert not alive(process.pid)
     ended = scene.run(*more, "run.save_every=null")
@@ -73,7 +73,7 @@ def test_a_second_signal_during_the_save(scene, undisturbed, outcome):
         process.signal(number)
         time.sleep(0.05)
     ended = process.wait()
-    assert ended.code == 75 and ended.line == "stopped by SIGTERM; step 4 is saved, the same command goes on from it"
+    assert ended.code == 75 and ended.line == "stopped by SIGTERM; step 4 is saved, the same command resumes from it"
     assert ended.out.count("saving") == ended.out.count("saved") == 1
     assert scene.run("run.save_every=null").code == 0
     same(scene.folder, undisturbed("run.save_every=null"))

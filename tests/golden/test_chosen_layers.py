@@ -96,7 +96,7 @@ def test_nothing_is_kept_for_a_backward_pass_below(family):
 
 @pytest.mark.parametrize("layers", ["top:0", "top:x", "middle:1", [-1], [], ["0"], 2])
 def test_what_names_no_layers_of_any_backbone_is_refused(layers):
-    with pytest.raises(UserError, match=r"prompt\.layers: .* names no layers; use all, top:K"):
+    with pytest.raises(UserError, match=r"prompt\.layers: .* does not name layers; use all, top:K"):
         make_prompt(make_backbone("bert"), layers=layers)
 
 

@@ -116,7 +116,7 @@ def test_label_names_tell_the_scheme(names, scheme):
 
 @pytest.mark.parametrize("names", ["O B-PER X-PER", "O U-PER S-PER", "O L-PER M-PER"])
 def test_prefixes_of_no_scheme_are_refused(names):
-    with pytest.raises(UserError, match=r"task\.labels: the tags have the prefixes ., ., which are those of no scheme"):
+    with pytest.raises(UserError, match=r"task\.labels: the tags have the prefixes ., ., which belong to no scheme"):
         scheme_of(names.split())
 
 

@@ -46,13 +46,13 @@ def test_one_that_does_not(job, trainer, says):
 
 def test_a_batch_script_that_forgot_srun(job):
     job.delenv("SLURM_STEP_ID")
-    with pytest.raises(UserError, match="one process for 4 SLURM tasks; start it with srun"):
+    with pytest.raises(UserError, match="one process was started for 4 SLURM tasks; start it with srun"):
         check_allocation(FITS)
 
 
 def test_tasks_without_a_number_per_node(job):
     job.delenv("SLURM_NTASKS_PER_NODE")
-    with pytest.raises(UserError, match="--ntasks alone; use --ntasks-per-node=2"):
+    with pytest.raises(UserError, match="--ntasks without --ntasks-per-node; use --ntasks-per-node=2"):
         check_allocation(FITS)
 
 
