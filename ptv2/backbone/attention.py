@@ -1,7 +1,7 @@
 """Prompted attention: a layer's prompt keys and values join the keys and values that arrive.
 
 One function is registered with transformers' attention interface. It finds the prompt of the calling attention module,
-joins it in front of the keys and values, lets every query see it, and hands on to the kernel the backbone would have
+joins it in front of the keys and values, lets every query see it, and calls the kernel the backbone would have
 used. The sequence, the mask that the user sees, the cache and the positions stay as they are.
 
 Shapes: B batch, H query heads, G key/value heads, T queries, S keys, P prompt positions, D head width.

@@ -78,7 +78,7 @@ class Backbone(nn.Module):
 
     @property
     def position_shift(self) -> int:
-        """The position of the first real token where prompts are in force.
+        """Position of the first real token where prompts are in force.
 
         Raises:
             UserError: set for a family that takes no positions from outside.
@@ -87,7 +87,7 @@ class Backbone(nn.Module):
 
     @position_shift.setter
     def position_shift(self, shift: int) -> None:
-        if shift and not takes(self.reader, "position_ids"):  # it would swallow them without a word
+        if shift and not takes(self.reader, "position_ids"):  # it would silently ignore them
             raise UserError(
                 f"backbone family '{self.model.config.model_type}' numbers its positions itself",
                 where="prompt.position_offset",
@@ -136,7 +136,7 @@ class Backbone(nn.Module):
         return States(out.last_hidden_state, inputs["attention_mask"], getattr(out, "pooler_output", None))
 
     def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
-        """Make what the decoder reads to predict the labels: they themselves, moved on by one as the family does it."""
+        """Make what the decoder reads to predict the labels: the labels, shifted by one as the family does it."""
         shifted = getattr(self.model, "prepare_decoder_input_ids_from_labels", None)
         # A few families shift only on the way to a loss of their own, which costs as much as the head's.
         return {"decoder_input_ids": shifted(labels=labels_BT)} if shifted else {"labels": labels_BT}
@@ -148,11 +148,11 @@ class Backbone(nn.Module):
         A decoder-only model's sources are padded on the left.
 
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
-        sharded, all ranks go on until the longest text of any of them has ended: each gathers what the others need.
+        sharded, all ranks continue until the longest text of any of them has ended: each gathers what the others need.
         """
         table = position_table(self.model)
         if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
-            # RoBERTa's kin begin behind `padding_idx`; transformers would let them begin at 0.
+            # RoBERTa and its relatives begin behind `padding_idx`; transformers would let them begin at 0.
             inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], 0)}
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():

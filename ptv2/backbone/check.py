@@ -1,7 +1,7 @@
 """A tokenizer and the backbone that reads its token ids, made to agree when they are loaded.
 
-What changes no answer is set right here: the side of padding, the padding token, token types that the model has not.
-What would change one is refused: token ids that the embedding has no row for.
+What changes no answer is set right here: the side of padding, the padding token, token types unknown to the model.
+What would change one is refused: token ids that the embedding has no vector for.
 """
 
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -13,13 +13,13 @@ READ = ("bos_token", "eos_token", "unk_token", "sep_token", "cls_token")
 
 
 def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, name: str) -> PreTrainedTokenizerBase:
-    """Set the tokenizer up for the backbone with this config; returns it.
+    """Set the tokenizer up for the backbone with this config, and return it.
 
     Padding is on the right, where it moves no position and no causal attention sees it, and so is truncation, whatever
     the tokenizer was saved with. Generation pads on the left by itself, see `kinds/seq2seq.py`.
 
     Raises:
-        UserError: a token of a text would have no row in the embedding.
+        UserError: a token of a text would have no vector in the embedding.
     """
     size = getattr(config.get_text_config(), "vocab_size", None)
     if isinstance(size, int):
@@ -33,7 +33,7 @@ def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, 
 
 
 def check_ids(tokenizer: PreTrainedTokenizerBase, size: int, name: str) -> None:
-    """Refuse a tokenizer with tokens beyond the embedding's rows.
+    """Refuse a tokenizer with tokens beyond the embedding's vectors.
 
     Tokens that no text is made of may lie beyond them, as Gemma 3's placeholder for an image does.
 
@@ -44,7 +44,7 @@ def check_ids(tokenizer: PreTrainedTokenizerBase, size: int, name: str) -> None:
     beyond = {token: i for token, i in tokenizer.get_vocab().items() if i >= size and token not in unread}
     if beyond:
         first = min(beyond, key=beyond.__getitem__)
-        what = f"the embedding has {size} rows, and the tokenizer {len(beyond)} tokens beyond them"
+        what = f"the embedding has {size} vectors, and the tokenizer {len(beyond)} tokens beyond them"
         raise UserError(
             f"{what}, the first is '{first}' with id {beyond[first]}",
             where=f"backbone.name: {name}",
@@ -65,7 +65,7 @@ def set_padding_token(tokenizer: PreTrainedTokenizerBase, size: int | None) -> N
 
 
 def reads_token_types(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> bool:
-    """Tell whether the backbone has a row for every token type that the tokenizer gives to a pair of texts.
+    """Tell whether the backbone has a vector for every token type that the tokenizer gives to a pair of texts.
 
     A RoBERTa with BERT's tokenizer has one type and gets two; GPT-2 would read them as words.
     """

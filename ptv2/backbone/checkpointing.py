@@ -44,7 +44,7 @@ def checkpoint_layers(model: PreTrainedModel, state: PromptState, compiled: bool
 
 
 def _checkpoint(layer: nn.Module, settings: dict[str, Any]) -> None:
-    """Checkpoint one layer in train mode, as transformers' own layers do; ALBERT's are none of them."""
+    """Checkpoint one layer in train mode, as transformers' own layers do; ALBERT's are not among them."""
     plain = layer.forward
 
     def forward(*args: Any, **kwargs: Any) -> Tensor:

@@ -106,7 +106,7 @@ def is_encoder_decoder(config: BackboneConfig) -> bool:
 
 
 def quiet_transformers() -> None:
-    """Switch off load reports and progress bars of transformers: the commands say themselves what was loaded."""
+    """Switch off load reports and progress bars of transformers: the commands print themselves what was loaded."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 

@@ -45,7 +45,7 @@ class Site:
     width: int  # of the hidden states that the module makes keys and values of
 
     @property
-    def row_width(self) -> int:
+    def vector_width(self) -> int:
         """Numbers that one prompt position needs here: a key and a value for every head."""
         return self.kv_heads * (self.key_dim + self.value_dim)
 

@@ -26,7 +26,7 @@ def run(name: str, argv: Sequence[str] | None = None) -> None:
 
 
 def door(module: str) -> None:
-    """What `python -m ptv2.NAME` does: run the command of that name.
+    """Run the command of the module that `python -m ptv2.NAME` started.
 
     Raises:
         ImportError: the module is imported, which would hide the function of its name in `ptv2`.

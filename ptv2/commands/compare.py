@@ -26,10 +26,10 @@ def main(options: argparse.Namespace) -> None:
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """results.json of a run folder.
+    """Read results.json of a run folder.
 
     Raises:
-        UserError: the run is not finished, was not scored, or is none.
+        UserError: not a run folder, or the run is not finished or was not scored.
     """
     file = path / "results.json"
     if not file.is_file():
@@ -39,12 +39,12 @@ def read_results(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"cannot be read ({error})", where=file, do="run it again with run.overwrite=true") from error
     if not results["scores"]:
-        raise UserError("a run without scores", where=path, do="give its task validation or test rows")
+        raise UserError("has no scores", where=path, do="give its task validation or test rows")
     return results
 
 
 def headline(run: dict[str, Any], task: str) -> tuple[str, str, float]:
-    """Split, metric and value of a task's main score: on the test set where there is one."""
+    """Return split, metric and value of a task's main score: on the test set where there is one."""
     split = "test" if task in run["scores"].get("test", {}) else "validation"
     metric, value = next(iter(run["scores"][split][task].items()))
     return split, metric, value

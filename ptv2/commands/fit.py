@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
         if isinstance(end, Stopped):
             on_stop(end)
         if joint(end) and not is_zero():
-            raise SystemExit(end.code) from None  # rank zero says it
+            raise SystemExit(end.code) from None  # rank zero prints it
         raise
     if finished:
         print(f"{folder.path} is finished; run.overwrite=true runs it again")

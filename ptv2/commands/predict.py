@@ -34,9 +34,9 @@ def main(options: argparse.Namespace) -> None:
     for number in sorted(records):
         print(line(records[number]))
     for number in sorted(asked.bad):
-        print(f"left out: {asked.bad[number]}", file=sys.stderr)
+        print(f"skipped: {asked.bad[number]}", file=sys.stderr)
     if asked.bad:
-        print(f"{len(asked.bad)} of {len(asked.rows)} rows left out", file=sys.stderr)
+        print(f"{len(asked.bad)} of {len(asked.rows)} rows skipped", file=sys.stderr)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -52,7 +52,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--task", help="the task of all rows, instead of their field `task`")
     made.add_argument("--device", default="cpu", type=command.device, help="cpu, cuda, cuda:1, ...")
     made.add_argument(
-        "--on-bad-row", default="error", choices=("error", "skip"), help="skip: leave out rows that cannot be used"
+        "--on-bad-row", default="error", choices=("error", "skip"), help="skip: skip rows that cannot be used"
     )
     command.add_precision(made)
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the artifact's config")

@@ -25,7 +25,7 @@ def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 10
 
 
 def dry_run(parts: "Parts") -> None:
-    """Everything up to the first batch: rows, shapes, loss and parameters."""
+    """Print everything up to the first batch: rows, shapes, loss and parameters."""
     import torch
 
     for name, data in parts.tasks.items():
@@ -48,7 +48,7 @@ def dry_run(parts: "Parts") -> None:
 
 
 def print_results(results: dict[str, Any], folder: Path) -> None:
-    """Scores beside the baseline, sizes and where to look next."""
+    """Print the scores beside the baseline, the sizes, and where to look next."""
     rows = []
     for split, tasks in results["scores"].items():
         for task, scores in tasks.items():

@@ -12,7 +12,7 @@ from ptv2.runtime.stop import Stopped
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with the options in one line, as everything else a user gets wrong."""
+    """A parser that reports a wrong option in one line, as all other errors of a user are."""
 
     def error(self, message: str) -> NoReturn:
         print(f"error: command line: {message}; see {self.prog} --help", file=sys.stderr)
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(module: str, description: str, imports: bool = False) -> Parser:
-    """A parser with the options every command has, and `--import` for those that read a config or an artifact."""
+    """Make a parser with the options every command has, and `--import` for those that read a config or artifact."""
     made = Parser(prog=f"python -m {module}", description=description)
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
     if imports:
@@ -36,7 +36,7 @@ def parser(module: str, description: str, imports: bool = False) -> Parser:
 
 
 def add_precision(made: Parser) -> None:
-    """The option of commands that join an artifact to its backbone."""
+    """Add the option of commands that join an artifact to its backbone."""
     made.add_argument(
         "--allow-other-precision",
         action="store_true",
@@ -45,12 +45,12 @@ def add_precision(made: Parser) -> None:
 
 
 def import_words(files: Sequence[str]) -> list[str]:
-    """The options that import these files, for a command that is printed or written down."""
+    """Write the options that import these files, for a command that is printed or written down."""
     return [word for file in files for word in ("--import", file)]
 
 
 def device(name: str) -> str:
-    """The type of a `--device` option: a device that tensors can be put on."""
+    """Parse a `--device` option: a device that tensors can be put on."""
     import torch
 
     try:
@@ -79,14 +79,14 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
     except Stopped as stop:
         print(stop, file=sys.stderr)
         raise SystemExit(stop.code) from None
-    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+    except BrokenPipeError:  # the reader of our output has ended, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         warnings.formatwarning = shown
 
 
 def quiet() -> None:
-    """Libraries' advice that a user can do nothing about stays out of the output; a warning is one line."""
+    """Hide libraries' advice that a user can do nothing about, and print a warning in one line."""
     import logging
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

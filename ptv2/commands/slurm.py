@@ -28,7 +28,7 @@ export MASTER_ADDR={address}
 case "${{SLURM_ARRAY_TASK_ID:-0}}" in
 {cases}
 esac
-# SIGUSR1 is for the ranks, and one that is still starting up is not to die of it.
+# SIGUSR1 is for the ranks, and must not kill one that is still starting up.
 trap '' USR1
 srun --kill-on-bad-exit=1 bash -c 'trap "" USR1; exec "$@"' rank {python} -m ptv2.fit "${{run[@]}}"
 """
@@ -65,7 +65,9 @@ def main(options: argparse.Namespace) -> None:
         file.write_text(text, encoding="utf-8")
         done = subprocess.run(["sbatch", "--parsable", str(file)], capture_output=True, text=True)
     except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", where=folder, do="choose run.folder") from error
+        raise UserError(
+            f"cannot be written ({error.strerror})", where=folder, do="choose another run.folder"
+        ) from error
     if done.returncode:
         raise UserError(f"sbatch refuses it ({done.stderr.strip()})", where=file, do="see --sbatch")
     job = done.stdout.strip().partition(";")[0]  # with several clusters, the cluster's name follows
@@ -73,7 +75,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def make_runs(paths: list[Path], arrays: list[str], overrides: list[str], imports: Sequence[str] = ()) -> list[Run]:
-    """A run for each config and each value of the array keys, checked as `ptv2.fit` does.
+    """Make a run for each config and each value of the array keys, checked as `ptv2.fit` does.
 
     Raises:
         UserError: a config that cannot be used, runs of one name or on different devices.
@@ -100,7 +102,7 @@ def make_runs(paths: list[Path], arrays: list[str], overrides: list[str], import
             raise UserError("two runs would write here", where=folder, do="give each its own run.name")
         seen.add(folder)
         if run.config.run.overwrite:
-            what = "would throw away at every requeue what the job has done"
+            what = "would delete at every requeue what the job has done"
             raise UserError(what, where="run.overwrite", do="remove the old run yourself")
         if _shape(run.config) != _shape(runs[0].config):
             raise UserError("differs from the first run's devices", where=run.path, do="submit it on its own")
@@ -108,7 +110,7 @@ def make_runs(paths: list[Path], arrays: list[str], overrides: list[str], import
 
 
 def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str:
-    """The sbatch script.
+    """Write the sbatch script.
 
     Args:
         runs: the elements of the array, on devices alike.
@@ -142,7 +144,7 @@ def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str
 
 
 def _shape(config: Config) -> tuple[int, int, bool]:
-    """Nodes, devices on each, and whether these are GPUs."""
+    """Return the nodes, the devices on each, and whether these are GPUs."""
     trainer = config.trainer
     devices = trainer.get("devices", 1)
     devices = len(devices) if isinstance(devices, list) else devices
@@ -152,7 +154,7 @@ def _shape(config: Config) -> tuple[int, int, bool]:
 
 
 def _log(runs: list[Run], job: str | None = None) -> Path:
-    """Where the job's output goes; it stands beside the run folders, which exist only once a run has begun."""
+    """Choose where the job's output goes: beside the run folders, which exist only once a run has begun."""
     run = runs[0].config.run
     number = job or ("%A_%a" if len(runs) > 1 else "%j")
     if job and len(runs) > 1:
@@ -162,7 +164,7 @@ def _log(runs: list[Run], job: str | None = None) -> Path:
 
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.slurm", __doc__.splitlines()[0], imports=True)
-    made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; again for more")
+    made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; may be repeated")
     made.add_argument("--array", action="append", default=[], metavar="KEY=A,B", help="a run for each of the values")
     made.add_argument("--time", help="limit of the job, e.g. 12:00:00; it is requeued until the run is finished")
     made.add_argument("--warn", type=int, default=300, help="seconds before the limit at which the run saves (300)")

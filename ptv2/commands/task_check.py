@@ -41,7 +41,7 @@ class SplitCheck:
 
 
 def check_split(data: TaskData, split: str) -> SplitCheck:
-    """Encodes every row of a split, the bad ones included."""
+    """Encode every row of a split, the bad ones included."""
     rows, features = data.rows[split], data.features
     card = replace(data.card, max_length=UNLIMITED)
     unlimited = KINDS[card.kind].features(card, data.tokenizer, data.labels, features.decoder_only)
@@ -71,13 +71,13 @@ def check_split(data: TaskData, split: str) -> SplitCheck:
 
 
 def lengths_of(feature: Feature) -> list[int]:
-    """Tokens of a feature's encodings; multiple choice has one for each choice."""
+    """Count the tokens of a feature's encodings; multiple choice has one for each choice."""
     ids = feature["input_ids"]
     return [len(choice) for choice in ids] if isinstance(ids[0], list) else [len(ids)]
 
 
 def answers_of(references: list[Any], named: bool) -> str:
-    """The commonest answers, or what else can be said in a few words.
+    """Describe the answers in a few words: the commonest, or their range.
 
     Args:
         references: of all rows.
@@ -99,7 +99,7 @@ def answers_of(references: list[Any], named: bool) -> str:
 
 
 def _names(answer: Any) -> list[str]:
-    """The names that an answer counts for: a tag sequence for its spans, a choice for its letter or number."""
+    """List the names that an answer counts for: a tag sequence for its spans, a choice for its letter or number."""
     if isinstance(answer, dict):
         return [str(answer.get("letter", answer.get("index")))]
     if isinstance(answer, list):

@@ -17,13 +17,13 @@ LONGEST = 400  # characters of a field that are shown
 
 
 def card_lines(card: TaskCard) -> list[str]:
-    """The card with all its keys."""
+    """Write the card with all its keys."""
     text = yaml.safe_dump(asdict(card), sort_keys=False, allow_unicode=True, default_flow_style=None, width=WIDTH)
     return text.rstrip().split("\n")
 
 
 def example_lines(features: Features, rows: Rows, index: int) -> list[str]:
-    """A row as it is read, what the backbone and the loss get of it, and both ways to its answer.
+    """Describe a row as it is read, what the backbone and the loss get of it, and both ways to its answer.
 
     Raises:
         UserError: the row cannot be used.

@@ -44,7 +44,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def list_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
-    """A line per card; a card that cannot be read is reported after them."""
+    """Print a line per card; a card that cannot be read is reported after them."""
     from ptv2.kinds import KINDS
 
     lines, faults = [], []
@@ -67,7 +67,7 @@ def list_command(options: argparse.Namespace, names: list[str], overrides: list[
 
 
 def show_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
-    """The card, then one row of it: as it is read, as tokens, and decoded back."""
+    """Print the card, then one row of it: as it is read, as tokens, and decoded back."""
     from ptv2.commands.task_show import card_lines, example_lines
 
     if len(names) != 1:
@@ -88,7 +88,7 @@ def show_command(options: argparse.Namespace, names: list[str], overrides: list[
 
 
 def check_command(options: argparse.Namespace, names: list[str], overrides: list[str]) -> None:
-    """Counts of all splits; exit code 2 if a card cannot be loaded or has rows that it may not leave out."""
+    """Count the rows of all splits; exit code 2 if a card cannot be loaded or has bad rows that it may not skip."""
     from datasets import config as hub
 
     from ptv2.commands.task_check import answers_of, check_split
@@ -150,7 +150,7 @@ def _fail(faults: list[UserError]) -> None:
 
 
 def card_with(name: str, overrides: list[str], data: Path | None) -> TaskCard:
-    """The card `name` with `task.key=value` overrides, pointed to its folder under `data` where there is one.
+    """Read the card `name` with `task.key=value` overrides, and point it to its folder under `data`, if any.
 
     Raises:
         UserError: no such card, or a key or value that it cannot have.
@@ -167,19 +167,19 @@ def card_with(name: str, overrides: list[str], data: Path | None) -> TaskCard:
 
 
 def local_folder(card: TaskCard, data: Path | None) -> Path | None:
-    """The card's folder in a folder of data sets, if it is there."""
+    """Find the card's folder in a folder of data sets, if it is there."""
     folder = data / (card.dataset.local or Path(card.name).name) if data is not None else None
     return folder if folder is not None and folder.is_dir() else None
 
 
 def load_task(card: TaskCard, backbone: str, split: str | None = None) -> "TaskData":
-    """The rows of a card and the features of them that a backbone would read; bad rows are left in."""
+    """Load the rows of a card and the features that a backbone would read; bad rows stay in."""
     from ptv2.backbone import is_encoder_decoder, load_tokenizer
     from ptv2.data.taskdata import TaskData
 
     config = BackboneConfig(name=backbone)
     tokenizer = load_tokenizer(config)
-    # A tokenizer that has no end of text cannot write a target: its model reads the source like an encoder.
+    # A tokenizer without an end-of-text token cannot write a target: its model reads the source like an encoder.
     decoder_only = tokenizer.eos_token_id is not None and not is_encoder_decoder(config)
     # The labels may have to be read from the training rows.
     splits = SPLITS if split is None else tuple(dict.fromkeys(("train", split)))

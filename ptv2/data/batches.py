@@ -21,7 +21,7 @@ def epoch_batches(
 ) -> list[list[int]]:
     """Make the batches of one epoch, lists of row numbers; every row is in exactly one.
 
-    With `tokens`, a batch holds as many rows as fit into so many tokens, padding included, instead of `batch_size`.
+    With `tokens`, a batch holds as many rows as fit into this many tokens, padding included, instead of `batch_size`.
     """
     generator = torch.Generator().manual_seed((seed << 20) + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
@@ -51,7 +51,7 @@ def _filled(order: list[int], lengths: Sequence[int], tokens: int) -> list[list[
 
 
 class BatchStream:
-    """One task's batches, epoch after epoch without an end; `stream[k]` is the k-th.
+    """One task's batches, epoch after epoch, endless; `stream[k]` is the k-th.
 
     Args:
         lengths: tokens of each row.

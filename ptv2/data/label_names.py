@@ -11,7 +11,7 @@ from ptv2.rows.rows import Rows
 
 
 def find_labels(card: TaskCard, kind: type[Features], splits: dict[str, Rows], fixed: Labels | None = None) -> Labels:
-    """The labels of a task.
+    """Find the labels of a task.
 
     Args:
         card: the task.
@@ -29,7 +29,7 @@ def find_labels(card: TaskCard, kind: type[Features], splits: dict[str, Rows], f
         if card.labels is not None:  # the rows are refused by their lines
             return labels_for(card)
         have = ", ".join(rows.data.column_names)
-        do = f"correct the label of the card, {card.name}"
+        do = f"correct `label` in the card {card.name}"
         raise UserError(f"no column '{card.label}', only {have}", where=rows.where(0), do=do)
     names = class_names(rows.data, card.label)
     if card.labels is None and names is None:
@@ -45,7 +45,7 @@ def find_labels(card: TaskCard, kind: type[Features], splits: dict[str, Rows], f
 
 
 def label_values(kind: type[Features], rows: Rows, field: str) -> tuple[list[object], UserError | None]:
-    """The labels in the rows that hold some in the kind's form, and what is wrong with the first other row."""
+    """Collect the labels of rows that hold some in the kind's form, and what is wrong with the first other row."""
     values: list[object] = []
     fault = None
     for index, value in enumerate(rows.data[field]):

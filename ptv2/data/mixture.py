@@ -3,7 +3,7 @@
 The draw is a pure function of seed and position: the same on every rank, the same after a resume, and any position is
 reached without drawing those before it. An epoch is a number of steps, `mixture.steps_per_epoch`. How often each task
 comes in an epoch follows its share to within one batch (systematic sampling); only the order is random. A task's own
-batches go on from epoch to epoch, so all of its rows are used before one comes again.
+batches continue from epoch to epoch, so all of its rows are used before one comes again.
 
 A single task is a mixture of one: its epoch is one pass over its rows.
 """
@@ -32,7 +32,7 @@ class MixtureBatches(Sampler[Draw]):
         config: shares, mixing, epoch.
         seed: of all draws.
         epochs: of the run; `annealed` moves over them.
-        start: the first batch to yield, counted from the run's first: a resumed run goes on with what came next.
+        start: the first batch to yield, counted from the run's first: a resumed run continues with the next one.
 
     Raises:
         UserError: a mixture that cannot be drawn, see `shares` and `mixture.dry`.
@@ -92,7 +92,7 @@ class MixtureBatches(Sampler[Draw]):
 
     def _before(self, epoch: int) -> Tensor:
         """Count how often each task was drawn before an epoch."""
-        if self.config.dry == "stop":  # every epoch begins every task anew
+        if self.config.dry == "stop":  # every epoch begins every task from its first batch
             return torch.tensor([stream.begin(epoch) for stream in self.streams])
         while len(self._counted) <= epoch:
             last = self.tasks(len(self._counted) - 1)

@@ -4,7 +4,7 @@ Training batches are drawn as if one process had them, world-size times as large
 ranks get rows of like length, and see between them what one process would see. In evaluation they take turns at whole
 batches, so a row's outputs do not depend on the number of ranks.
 
-Ranks wait for each other in every step, so each always gets something: where there is no row left for one, it gets a
+Ranks wait for each other in every step, so each always gets a row: where none is left for one, it gets a
 dummy row, a copy of another's that computes along and counts for nothing.
 """
 

@@ -29,7 +29,7 @@ class TaskData:
     Args:
         card: the task.
         tokenizer: the backbone's.
-        limit: split -> at most so many rows.
+        limit: split -> largest number of rows.
         seed: draws the training rows that `limit` keeps.
         eval_seed: draws the other rows that it keeps: runs of several seeds are scored on the same ones.
         labels: fixed by an artifact; None: the card's, or those of the training rows.
@@ -66,7 +66,7 @@ class TaskData:
             check_names(card, self.labels.names)
             self.rows = {split: named(rows, card.label, self.labels) for split, rows in self.rows.items()}
         self.features: Features = kind(card, tokenizer, self.labels, decoder_only)
-        for split, rows in self.rows.items():  # rows are grouped before they are drawn: no reference gets lost
+        for split, rows in self.rows.items():  # rows are grouped before they are drawn: no reference is lost
             own = seed if split == "train" else eval_seed
             self.rows[split] = self.features.prepare(rows).draw((limit or {}).get(split), own)
         if card.on_bad_row == "skip":
@@ -100,9 +100,9 @@ class TaskData:
             raise UserError(
                 f"{len(bad)} of {len(rows.data)} {rows.split} rows cannot be used (the first: {first})",
                 where=self.card.name,
-                do=f"mend them, or raise bad_row_limit ({self.card.bad_row_limit})",
+                do=f"correct them, or raise bad_row_limit ({self.card.bad_row_limit})",
             )
-        warnings.warn(f"{self.card.name}: {len(bad)} bad {rows.split} rows left out (the first: {first})", stacklevel=2)
+        warnings.warn(f"{self.card.name}: {len(bad)} bad {rows.split} rows skipped (the first: {first})", stacklevel=2)
         return rows.select([i for i in range(len(rows.data)) if i not in bad])
 
     def references(self, split: str) -> list[Any]:
@@ -117,7 +117,7 @@ class TaskData:
         return score(metrics or self.card.metrics, self._split(predictions, self.references(split), sides))
 
     def scoring(self) -> dict[str, dict[str, dict[str, str]]]:
-        """What the metrics take from a split to score it by, by split and metric, such as BLEU's tokenizer."""
+        """Return what the metrics take from a split to score it by, by split and metric, such as BLEU's tokenizer."""
         splits = sorted(set(self.rows) - {"train"})
         return {split: settings(self.card.metrics, self._split([], self.references(split))) for split in splits}
 

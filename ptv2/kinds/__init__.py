@@ -40,5 +40,5 @@ KINDS: dict[str, Kind] = {
 
 
 def reads_of(kinds: Iterable[str]) -> str:
-    """What tasks of these kinds need of the backbone: `logits` if any of them generates, else `states`."""
+    """Say what tasks of these kinds need of the backbone: `logits` if any of them generates, else `states`."""
     return "logits" if any(KINDS[kind].head.reads == "logits" for kind in kinds) else "states"

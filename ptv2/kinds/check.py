@@ -12,10 +12,10 @@ from ptv2.rows.labels import check_by_id
 
 
 def check_card(card: TaskCard) -> None:
-    """Names in a card that only the code can check.
+    """Check the names in a card that only the code knows.
 
     Raises:
-        UserError: unknown kind or metric, a metric of another kind, inputs that are not the kind's or no templates, or
+        UserError: unknown kind or metric, a metric of another kind, inputs that are not the kind's or not templates, or
             options that the kind does not have or cannot use.
     """
     if card.kind not in KINDS:
@@ -42,7 +42,7 @@ def check_names(card: TaskCard, names: list[str]) -> None:
 
     Raises:
         UserError: names that are numbers where rows may hold ids, a metric of two labels where there are more, a
-            positive label that is none, or tags of no known scheme.
+            positive label that is not a label, or tags of no known scheme.
     """
     check_by_id(card, names)
     KINDS[card.kind].features.check_names(card, names)

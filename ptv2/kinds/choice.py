@@ -30,7 +30,7 @@ class ChoiceFeatures(Features):
     """inputs: `text`, the stem, and the choices; label: the index of the right one.
 
     The choices are a list (`choices: candidate_answers`, dotted where it is nested: `choices.text`), or roles of their
-    own (`choice1`, `choice2`, ...: fields or templates; a row may leave the last ones out). Each choice is read as the
+    own (`choice1`, `choice2`, ...: fields or templates; a row may lack the last ones). Each choice is read as the
     pair (stem, choice), as in the official code, or as one text where the stem's template says `{choice}`.
     `options.label_in`: the field with the choices' letters, where the label is a letter. `options.first` (0): the label
     of the first choice (WinoGrande: 1), from which answers are counted, too.
@@ -63,12 +63,14 @@ class ChoiceFeatures(Features):
         return self.tokenizer(*texts, truncation=True, max_length=self.card.max_length)
 
     def _choices(self, row: Row, where: Callable[[], str]) -> list[str]:
-        """The texts of a row's choices."""
+        """Return the texts of a row's choices."""
         if "choices" in self.card.inputs:
             field = self.card.inputs["choices"]
             choices = value_at(row, field)
             if not isinstance(choices, list):
-                raise UserError(f"field '{field}' holds no list of choices", where=where(), do="give a list of texts")
+                raise UserError(
+                    f"field '{field}' does not hold a list of choices", where=where(), do="give a list of texts"
+                )
         else:
             roles = self._roles()
             present = [all(row.get(name) is not None for name in fields_of(self.card.inputs[role])) for role in roles]
@@ -87,7 +89,7 @@ class ChoiceFeatures(Features):
         return sorted(roles, key=lambda role: int(role.removeprefix("choice")))
 
     def _right(self, row: Row, choices: list[str], where: Callable[[], str]) -> int:
-        """The index of the right choice."""
+        """Return the index of the right choice."""
         field, value = self.card.label, row.get(self.card.label)
         if value is None:
             raise UserError(f"field '{field}' is missing", where=where())
@@ -123,7 +125,7 @@ class ChoiceFeatures(Features):
         return self._answer(row, self._choices(row, lambda: self.card.name), outputs[0]["index"])
 
     def _answer(self, row: Row, choices: list[str], index: int) -> dict[str, Any]:
-        """An answer that a reader understands: {"index": 1, "letter": "B", "text": ...}."""
+        """Write an answer that a reader understands: {"index": 1, "letter": "B", "text": ...}."""
         letters = self._letters(row)
         return (
             {"index": self._first() + index}
@@ -132,12 +134,12 @@ class ChoiceFeatures(Features):
         )
 
     def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
-        """How likely each choice is, numbered as the label is."""
+        """Return how likely each choice is, numbered as the label is."""
         scores = outputs[0]["scores"].items()
         return {"scores": {str(self._first() + int(i)): round(p, 6) for i, p in scores}}
 
     def guesses(self, rows: Dataset, training: list[dict[str, Any]], references: list[Any]) -> list[dict[str, Any]]:
-        """Always the place where the right choice stands most often in the training rows, or else the first."""
+        """Choose for every row the index that is right most often in the training rows, or else the first."""
         place = Counter(answer["index"] for answer in training).most_common(1)[0][0] - self._first()
         listed = ((row, self._choices(row, lambda: self.card.name)) for row in rows)
         return [self._answer(row, choices, place if place < len(choices) else 0) for row, choices in listed]
@@ -147,7 +149,7 @@ class ChoiceFeatures(Features):
         return (super().fields() | (fields_of(letters) if letters else set())) - {"choice"}
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
-        """Inputs [S, T] of all choices, row by row; `choices_B`, how many each row has; row and labels [B]."""
+        """Collate inputs [S, T] of all choices, row by row; `choices_B`, their number per row; row and labels [B]."""
         keys = [key for key in self.tokenizer.model_input_names if key in features[0]]
         choices = [
             {key: feature[key][i] for key in keys} | {"row": feature["row"]}
@@ -182,5 +184,5 @@ class ChoiceHead(PooledHead):
 
 
 def by_row(logits_S1: Tensor, choices_B: Tensor) -> Tensor:
-    """The scores as [B, N]: a row with fewer than N choices is filled up with -inf, which no softmax sees."""
+    """Lay the scores out as [B, N]: a row with fewer than N choices is padded with -inf, which no softmax sees."""
     return pad_sequence(logits_S1[:, 0].split(choices_B.tolist()), batch_first=True, padding_value=-math.inf)

@@ -61,31 +61,33 @@ class ClozeFeatures(Features):
     def _texts(self, row: Row, field: str, where: Callable[[], str]) -> list[str]:
         texts = value_at(row, field)
         if not isinstance(texts, list) or not texts or any(not isinstance(t, str) or not t.strip() for t in texts):
-            raise UserError(f"field '{field}' holds no list of texts", where=where(), do="give it one or more texts")
+            raise UserError(
+                f"field '{field}' does not hold a list of texts", where=where(), do="give it one or more texts"
+            )
         return texts
 
     def reference(self, row: Row) -> list[str]:
         return self._texts(row, self.card.label, lambda: self.card.name)
 
     def prediction(self, row: Row, outputs: list[Any]) -> str:
-        """The likeliest entity, the first of them where several are."""
+        """Choose the likeliest entity, the first of several equal ones."""
         best = max(outputs, key=lambda output: (output["yes"], -output["entity"]))
         return value_at(row, self.card.inputs["entities"])[best["entity"]]
 
     def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
-        """How likely each entity is."""
+        """Return how likely each entity is."""
         entities = value_at(row, self.card.inputs["entities"])
         in_order = sorted(outputs, key=lambda output: output["entity"])
         return {"scores": {entities[output["entity"]]: round(output["yes"], 6) for output in in_order}}
 
     def guesses(self, rows: Dataset, training: list[list[str]], references: list[list[str]]) -> list[str]:
-        """The entity that the passage names most often."""
+        """Guess the entity that the passage names most often."""
         passages = [self.text("text", row, lambda: self.card.name) for row in rows]
         named = [value_at(row, self.card.inputs["entities"]) for row in rows]
         return [max(entities, key=text.count) for text, entities in zip(passages, named, strict=True)]
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
-        """As usual, and `entity_B`, the number of the entity in its row."""
+        """Collate as usual, with `entity_B`, the number of the entity in its row."""
         return super().collate(features, length) | {"entity_B": torch.tensor([f["entity"] for f in features])}
 
     def explain(self, row: Row, feature: Feature) -> Explained:

@@ -36,14 +36,14 @@ class ClsFeatures(TextFeatures):
             Labels(names, f"'{card.name}'").id(positive, f"{card.name}.options.positive")
 
     def positive(self) -> str | None:
-        """The card's choice, or else the last label."""
+        """Return the label that the card names, or else the last."""
         if self.labels is None or not TWO_CLASSES & set(self.card.metrics):
             return None
         chosen = self.card.options.get("positive")
         return self.labels.names[-1 if chosen is None else self.labels.id(chosen, self.card.name)]
 
     def scored_names(self) -> list[str]:
-        """The label names, the positive one last."""
+        """List the label names, the positive one last."""
         return sorted(self.labels.names, key=lambda name: name == self.positive())
 
     def explain(self, row: Row, feature: Feature) -> Explained:

@@ -46,7 +46,7 @@ class Features(ABC):
 
     @classmethod
     def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
-        """The labels in a row's answer; those of the training rows are the task's where the card names none.
+        """List the labels in a row's answer; those of the training rows are the task's where the card names none.
 
         Raises:
             UserError: the answer has another form; `where()` says which row it is.
@@ -60,22 +60,22 @@ class Features(ABC):
 
     @classmethod
     def has_labels(cls) -> bool:
-        """Whether the kind predicts one of a set of names."""
+        """Tell whether the kind predicts one of a set of names."""
         return True
 
     def prepare(self, rows: Rows) -> Rows:
-        """The rows that are encoded and scored, made of those that were read."""
+        """Make the rows that are encoded and scored of those that were read."""
         return rows
 
     def notices(self, encoded: Dataset) -> list[str]:
-        """What a user should know about a split's features, one line each."""
+        """List what a user should know about a split's features, one line each."""
         return []
 
     @abstractmethod
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
     ) -> list[Feature]:
-        """Features of one row, `input_ids` and, where `labelled`, `labels` among their keys.
+        """Make the features of one row, `input_ids` and, where `labelled`, `labels` among their keys.
 
         `training` is for kinds whose training rows differ from those that are scored, e.g. one per reference.
 
@@ -84,27 +84,27 @@ class Features(ABC):
         """
 
     def reference(self, row: Row) -> Any:
-        """The gold answer in the form that the metrics compare."""
+        """Return the gold answer in the form that the metrics compare."""
         return self.labels.names[self.labels.id(row[self.card.label], self.card.name)]
 
     def prediction(self, row: Row, outputs: list[Any]) -> Any:
-        """One prediction from what the head decoded for the row's features."""
+        """Make one prediction from what the head decoded for the row's features."""
         return outputs[0]["label"]
 
     def scored_names(self) -> list[str]:
-        """The label names in the order that metrics take them in."""
+        """List the label names in the order that metrics take them in."""
         return self.labels.names if self.labels is not None else []
 
     def positive(self) -> str | None:
-        """The label that a metric of two classes counts, where the card has such a metric."""
+        """Name the label that a metric of two classes counts, where the card has such a metric."""
         return None
 
     def longest(self) -> int:
-        """The most tokens that the backbone will have to read at once."""
+        """Return the largest number of tokens that the backbone has to read at once."""
         return self.card.max_length
 
     def text(self, role: str, row: Row, where: Callable[[], str]) -> str:
-        """An input's text: its template filled from the row.
+        """Return an input's text: its template filled from the row.
 
         `options.words` says what to write for a field's values: {question: {cause: because, effect: so}}.
 
@@ -122,11 +122,11 @@ class Features(ABC):
         return fill(self.card.inputs[role], row | replaced, where)
 
     def fields(self) -> set[str]:
-        """The fields of a row that the inputs are made of."""
+        """List the fields of a row that the inputs are made of."""
         return set().union(*(fields_of(template) for template in self.card.inputs.values()))
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
-        """A batch: token inputs padded to the longest feature, or to `length`; labels by `collate_labels`."""
+        """Collate a batch: token inputs padded to the longest feature, or to `length`; labels by `collate_labels`."""
         inputs = [{k: f[k] for k in self.tokenizer.model_input_names if k in f} for f in features]
         padding = "longest" if length is None else "max_length"
         batch = dict(self.tokenizer.pad(inputs, padding=padding, max_length=length, return_tensors="pt"))
@@ -136,11 +136,11 @@ class Features(ABC):
         return batch
 
     def collate_labels(self, labels: list[Any], length: int) -> torch.Tensor:
-        """Labels of a batch whose inputs are `length` tokens long."""
+        """Collate the labels of a batch whose inputs are `length` tokens long."""
         return torch.tensor(labels)
 
     def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
-        """What metrics need about a row beside prediction and reference, by name: a log-likelihood, a group, ...
+        """Return what metrics need beside prediction and reference, by name: a log-likelihood, a group, ...
 
         `group` is what stands in the fields that `options.group` lists, e.g. [idx.paragraph, idx.question].
         """
@@ -148,48 +148,48 @@ class Features(ABC):
         return {"group": tuple(value_at(row, field) for field in fields)} if fields else {}
 
     def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
-        """What a line of predictions says beside the prediction: scores, where the kind has them."""
+        """Return what a line of predictions holds beside the prediction: scores, where the kind has them."""
         scores = outputs[0].get("scores")
         return {"scores": {name: round(value, 6) for name, value in scores.items()}} if scores else {}
 
     def tune(self, rows: Dataset, outputs: dict[int, list[Any]], references: list[Any]) -> float | None:
-        """What the kind chooses on the validation rows instead of by gradient, e.g. a threshold; None: nothing.
+        """Choose on the validation rows what is not learned by gradient, e.g. a threshold; None: nothing.
 
         The head keeps it in its buffer `tuned`, and what it decodes carries it as `tuned`.
         """
         return None
 
     def guesses(self, rows: Dataset, training: list[Any], references: list[Any]) -> list[Any]:
-        """Predictions without a model, one per row; kinds that guess from the row itself replace this one."""
+        """Predict without a model, one answer per row; kinds that guess from the row itself replace this one."""
         return self.baseline(training, references)
 
     def baseline(self, training: list[Any], references: list[Any]) -> list[Any]:
-        """Predictions without a model, one per reference, from the training references: the majority label."""
+        """Predict without a model, one answer per reference, from the training references: the majority label."""
         return [Counter(training).most_common(1)[0][0]] * len(references)
 
     # -- shown to people ---------------------------------------------------------------------------------------------
 
     def explain(self, row: Row, feature: Feature) -> Explained:
-        """A feature as `ptv2.tasks show` prints it, and the output that makes it the row's answer again."""
+        """Describe a feature as `ptv2.tasks show` prints it, with the output that makes it the row's answer again."""
         return [self.tokens(feature["input_ids"]), f"label: {feature['labels']}"], {}
 
     def tokens(self, ids: list[int], title: str = "tokens") -> str:
-        """Token ids as a line of text."""
+        """Write token ids as a line of text."""
         return f"{title} ({len(ids)}): {' '.join(self.pieces(ids))}"
 
     def pieces(self, ids: list[int]) -> list[str]:
-        """The text of each token."""
+        """Return the text of each token."""
         return [self.tokenizer.decode([i]).strip().replace("\n", "\\n") for i in ids]
 
 
 def one_label(value: object, field: str, where: Callable[[], str]) -> object:
-    """A single label.
+    """Read a single label.
 
     Raises:
         UserError: there is none, or a list or an object.
     """
     if missing(value):
-        raise UserError(f"field '{field}' holds no label", where=where())
+        raise UserError(f"field '{field}' does not hold a label", where=where())
     if isinstance(value, (str, bool, int, float)):
         return value
     form = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__

@@ -29,16 +29,16 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, states: States) -> Tensor:
-        """Logits of a batch."""
+        """Compute the logits of a batch."""
 
     @abstractmethod
     def loss(self, logits: Tensor, batch: dict[str, Any]) -> Tensor:
-        """Mean loss of the batch, a scalar."""
+        """Compute the mean loss of the batch, a scalar."""
 
     def terms(self, batch: dict[str, Any]) -> int:
-        """How many terms `loss` is the mean of: what one rank's share of a batch weighs."""
+        """Count the terms that `loss` is the mean of: the weight of one rank's slice of a batch."""
         return len(batch["labels"])
 
     @abstractmethod
     def decode(self, logits: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-        """What each row of the batch says, in plain Python: names and probabilities."""
+        """Decode the answer to each row of the batch in plain Python: names and probabilities."""

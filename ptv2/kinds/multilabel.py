@@ -24,11 +24,11 @@ class MultilabelFeatures(TextFeatures):
         values = listed(value, field, where)
         if (twice := repeated_number(values)) is not None:
             do = "give each label once; where rows hold vectors of 0 and 1, name the labels in the card"
-            raise UserError(f"the label {text_of(twice)} stands twice in field '{field}'", where=where(), do=do)
+            raise UserError(f"the label {text_of(twice)} appears twice in field '{field}'", where=where(), do=do)
         return values
 
     def _label(self, row: Row, where: Callable[[], str]) -> list[int]:
-        """One 0 or 1 per label."""
+        """Return one 0 or 1 per label."""
         ids = self._ids(row, where)
         return [int(i in ids) for i in range(len(self.labels))]
 
@@ -38,13 +38,13 @@ class MultilabelFeatures(TextFeatures):
         if self._is_vector(values, where):
             return {i for i, value in enumerate(values) if float(value)}
         if (twice := repeated_number(values)) is not None:
-            what = f"the label {text_of(twice)} stands twice in field '{field}'"
+            what = f"the label {text_of(twice)} appears twice in field '{field}'"
             do = f"give each label once, or one 0 or 1 for each of the {len(self.labels)} labels"
             raise UserError(what, where=where(), do=do)
         return {self.labels.id(value, where()) for value in values}
 
     def _is_vector(self, values: list[object], where: Callable[[], str]) -> bool:
-        """Whether the values are a 0 or 1 for each label, in their order (multi-hot), and not names or ids."""
+        """Tell whether the values are a 0 or 1 for each label, in their order (multi-hot), and not names or ids."""
         if len(values) != len(self.labels) or any(isinstance(v, str) or v not in (0, 1) for v in values):
             return False
         if any(value in self.labels for value in values):
@@ -58,14 +58,14 @@ class MultilabelFeatures(TextFeatures):
         return torch.tensor(labels, dtype=torch.float32)
 
     def reference(self, row: Row) -> list[str]:
-        """Names in the order of their ids."""
+        """List names in the order of their ids."""
         return [self.labels.names[i] for i in sorted(self._ids(row, lambda: self.card.name))]
 
     def prediction(self, row: Row, outputs: list[Any]) -> list[str]:
         return outputs[0]["labels"]
 
     def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[list[str]]:
-        """The labels that most training rows have, or where none is so common, the commonest one."""
+        """Predict the labels that most training rows have, or where none is so common, the commonest one."""
         counts = Counter(name for names in training for name in names)
         usual = [name for name in self.labels.names if counts[name] * 2 > len(training)]
         return [usual or [name for name, _ in counts.most_common(1)]] * len(references)
@@ -76,19 +76,19 @@ class MultilabelFeatures(TextFeatures):
 
 
 def listed(value: object, field: str, where: Callable[[], str]) -> list[object]:
-    """The labels of a row.
+    """Read the labels of a row.
 
     Raises:
-        UserError: no list, or something in it that is no label.
+        UserError: not a list, or something in it that is not a label.
     """
     if not isinstance(value, list):
         do = "give a list, empty where no label applies"
-        raise UserError(f"field '{field}' holds no list of labels", where=where(), do=do)
+        raise UserError(f"field '{field}' does not hold a list of labels", where=where(), do=do)
     return [one_label(item, f"{field}[{i}]", where) for i, item in enumerate(value)]
 
 
 def repeated_number(values: list[object]) -> object | None:
-    """The first number that stands twice; a name may."""
+    """Find the first number that appears twice; a name may."""
     seen = set()
     for value in values:
         if isinstance(value, str):

@@ -16,7 +16,7 @@ class Option:
 
 
 def whole(least: int | None = None) -> Option:
-    """A whole number, no less than `least`."""
+    """Make the option of a whole number, `least` or more."""
     more = "" if least is None else f", {least} or more"
     return Option(lambda value: type(value) is int and (least is None or value >= least), f"use a whole number{more}")
 
@@ -27,7 +27,7 @@ def _is_text(value: Any) -> bool:
 
 FLAG = Option(lambda value: isinstance(value, bool), "use true or false")
 TEXT = Option(lambda value: isinstance(value, str), "write a text in quotes")
-FILLED = Option(_is_text, "write a text that is not blank, in quotes")
+FILLED = Option(_is_text, "write a text in quotes that is not only spaces")
 LABEL = Option(
     lambda value: isinstance(value, (bool, int, float)) or _is_text(value), "write one of the labels, in quotes"
 )
@@ -51,7 +51,7 @@ COMMON = {"words": WORDS, "group": FIELDS}
 
 
 def check_options(given: Mapping[str, Any], valid: Mapping[str, Option], where: str) -> None:
-    """Refuse options that a kind does not have, and values that it cannot use; null is as if it were left out.
+    """Refuse options that a kind does not have, and values that it cannot use; null counts as not given.
 
     Raises:
         UserError: at the first one.

@@ -8,7 +8,7 @@ from ptv2.errors import UserError
 
 
 class Pooling(nn.Module):
-    """One vector [B, D] per text.
+    """Pool the states into one vector [B, D] per text.
 
     cls: the first token's state. mean: the mean over real tokens. pooler: the backbone's own pooler, frozen (the
     official code). dense: a trained Linear and Tanh on the first token, a pooler learned with the head. last: the last

@@ -29,7 +29,7 @@ class RegressionFeatures(TextFeatures):
         return outputs[0]["value"]
 
     def baseline(self, training: list[float], references: list[float]) -> list[float]:
-        """The mean of the training rows."""
+        """Predict the mean of the training rows."""
         return [sum(training) / len(training)] * len(references)
 
     def _label(self, row: Row, where: Callable[[], str]) -> float:

@@ -24,8 +24,8 @@ from ptv2.rows.table import Table
 
 RESERVED = {
     "max_length": "use max_new_tokens",
-    "num_return_sequences": "leave it out, a row gets one text",
-    "return_dict_in_generate": "leave it out, texts alone are kept",
+    "num_return_sequences": "remove it: a row gets one text",
+    "return_dict_in_generate": "remove it: only texts are kept",
 }
 """Settings of `generate` that a card cannot give, and what to do instead."""
 
@@ -61,7 +61,7 @@ class Seq2SeqFeatures(Features):
         return False
 
     def prepare(self, rows: Rows) -> Rows:
-        """Rows to score: those of one group become one, with all references."""
+        """Make the rows to score: those of one group become one, with all references."""
         field = self.card.options.get("group_by")
         if field is None or rows.split == "train":
             return rows
@@ -111,7 +111,7 @@ class Seq2SeqFeatures(Features):
         room = self.card.max_length - len(separator)
         if room < 1:
             problem = f"the separator is {len(separator)} tokens long, max_length {self.card.max_length}"
-            raise UserError(problem, where=self.card.name, do="raise max_length: the source needs room")
+            raise UserError(problem, where=self.card.name, do="raise max_length: no tokens are left for the source")
         ids = self.tokenizer(source, truncation=True, max_length=room)["input_ids"]
         ids = (ids[:-1] if ids[-1:] == [self.tokenizer.eos_token_id] else ids) + separator
         feature = {"input_ids": ids, "attention_mask": [1] * len(ids), "source_length": len(ids)}
@@ -131,11 +131,11 @@ class Seq2SeqFeatures(Features):
         return self.card.max_length + target if self.decoder_only else max(self.card.max_length, target)
 
     def longest_target(self) -> int:
-        """The most tokens of a target, its end included."""
+        """Return the largest number of tokens of a target, its end included."""
         return self.card.options.get("max_target_length") or 64
 
     def generation(self) -> dict[str, Any]:
-        """Settings of transformers' `generate`: as long as the longest target, the rest from the card.
+        """Make the settings of transformers' `generate`: as long as the longest target, the rest from the card.
 
         Raises:
             UserError: a setting that `generate` does not know, or that a card cannot give.
@@ -166,16 +166,16 @@ class Seq2SeqFeatures(Features):
         return outputs[0].get("text", "")
 
     def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
-        """Log-likelihood of the first reference, for perplexity."""
+        """Return the log-likelihood of the first reference, for perplexity."""
         return {key: outputs[0][key] for key in ("nll", "tokens") if outputs and key in outputs[0]}
 
     def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[str]:
-        """The training reference that stands in the middle by length, for every row."""
+        """Predict the training reference of median length, for every row."""
         texts = sorted((refs[0] for refs in training), key=len)
         return [texts[len(texts) // 2]] * len(references)
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
-        """Training inputs padded on the right; for decoder-only also the sources alone, padded on the left."""
+        """Collate training inputs padded on the right; for decoder-only also the sources alone, padded on the left."""
         batch = {
             "input_ids": self._pad([f["input_ids"] for f in features], self.tokenizer.pad_token_id, length=length),
             "attention_mask": self._pad([f["attention_mask"] for f in features], 0, length=length),
@@ -219,7 +219,7 @@ class Seq2SeqHead(Head):
         self.settings: dict[str, Any] = {}  # of transformers' `generate`, from the card
 
     def forward(self, states: States) -> Tensor | None:
-        """The logits; None for an encoder-decoder's rows without a target."""
+        """Return the logits; None for an encoder-decoder's rows without a target."""
         return states.logits_BTV.float() if states.logits_BTV is not None else None
 
     def loss(self, logits_BTV: Tensor, batch: dict[str, Any]) -> Tensor:
@@ -231,7 +231,7 @@ class Seq2SeqHead(Head):
         return int((labels_BT != IGNORE).sum())
 
     def decode(self, logits_BTV: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-        """Negative log-likelihood of each row's target and its number of tokens."""
+        """Compute the negative log-likelihood of each row's target and its number of tokens."""
         if "labels" not in batch:
             return [{} for _ in batch["row"]]
         logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
@@ -240,14 +240,14 @@ class Seq2SeqHead(Head):
         return [{"nll": nll, "tokens": n} for nll, n in zip(nll_BT.sum(1).tolist(), counts, strict=True)]
 
     def generate(self, backbone: Backbone, prompts: Prompts, batch: dict[str, Any]) -> list[str]:
-        """The text the model writes for each row's source."""
+        """Generate a text for each row's source."""
         if self.decoder_only:
             inputs = {"input_ids": batch["source_ids"], "attention_mask": batch["source_mask"]}
         else:
             inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
         settings = self.settings | ({"tokenizer": backbone.tokenizer} if "stop_strings" in self.settings else {})
         device, sampling = inputs["input_ids"].device, bool(settings.get("do_sample"))
-        # The seed is the rows' own: what was written can be written again, and training goes on as if nothing had been.
+        # The seed is the rows' own: what was written can be written again, and training continues undisturbed.
         with torch.random.fork_rng([device] if device.type == "cuda" else [], enabled=sampling):
             if sampling:
                 torch.manual_seed(int(batch["row"][0]))
@@ -260,5 +260,5 @@ class Seq2SeqHead(Head):
         return [text.strip() for text in texts]
 
     def _aligned(self, logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """A decoder-only model's logits at t are about the token at t + 1."""
+        """Align logits and target: a decoder-only model's logits at t are about the token at t + 1."""
         return (logits_BTV[:, :-1], labels_BT[:, 1:]) if self.decoder_only else (logits_BTV, labels_BT)

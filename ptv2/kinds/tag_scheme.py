@@ -32,7 +32,7 @@ def check_tags(names: list[str], where: str) -> None:
         do = "name them in the card in their order, e.g. labels: [O, B-PER, I-PER], and set label_ids: true"
         raise UserError(f"the tags are the numbers {_listed(names)}, and none is O (outside)", where=where, do=do)
     if OUTSIDE not in names:
-        do = "call words outside of any span O, or score tags of another sort, e.g. parts of speech, with accuracy"
+        do = "tag words outside of any span O, or score other tags, e.g. parts of speech, with accuracy"
         raise UserError(f"no tag is O (outside), there are {_listed(names)}", where=where, do=do)
     prefixed = [tag for tag in tags if re.match(r"[A-Z]-.", tag)]
     if all(len(tag) == 1 for tag in tags):  # prefixes or types of one letter
@@ -65,7 +65,7 @@ def _check_types(types: list[str], prefixed: list[str], where: str) -> None:
 
 
 def _letter(tag: str) -> str:
-    """The letter at the end of a tag that would be its prefix."""
+    """Return the letter at the end of a tag that would be its prefix."""
     return (tag[0] if re.match(r"\w[\W_]", tag) else tag[-1]).upper()
 
 

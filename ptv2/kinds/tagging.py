@@ -45,14 +45,14 @@ class TaggingFeatures(Features):
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
-        # GPT-2, RoBERTa and their kin write the blank before a word into its piece. A list of words has no blanks, so
+        # GPT-2, RoBERTa and their kin write the space before a word into its piece. A list of words has no spaces, so
         # they are put back; the official code asks the tokenizer for them (add_prefix_space), which not all can do.
         self.blank = "" if tokenizer.tokenize("a a") == 2 * tokenizer.tokenize("a") else " "
 
     @classmethod
     def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
         if not isinstance(value, list):
-            raise UserError(f"field '{field}' holds no list of tags", where=where(), do="give one tag per word")
+            raise UserError(f"field '{field}' does not hold a list of tags", where=where(), do="give one tag per word")
         return [one_label(tag, f"{field}[{i}]", where) for i, tag in enumerate(value)]
 
     @classmethod
@@ -66,7 +66,7 @@ class TaggingFeatures(Features):
         field = self.card.inputs["tokens"]
         words = row.get(field)
         if not words or not isinstance(words, list):
-            raise UserError(f"field '{field}' holds no words", where=where(), do="remove the row or give it words")
+            raise UserError(f"field '{field}' does not hold words", where=where(), do="remove the row or give it words")
         if any(not isinstance(word, str) or not word.strip() for word in words):
             raise UserError(f"field '{field}' holds an empty word", where=where(), do="remove the word and its tag")
         encoded, word_of = self._encode_words(words, row, where)
@@ -90,7 +90,7 @@ class TaggingFeatures(Features):
     def _encode_words(
         self, words: list[str], row: Row, where: Callable[[], str]
     ) -> tuple[BatchEncoding, list[int | None]]:
-        """The words and, for semantic roles, the predicate after them; and the word that each token is a piece of."""
+        """Encode the words and, for semantic roles, the predicate after them; and tell each token's word."""
         spaced = [self.blank + word for word in words]
         predicate, room = None, self.card.max_length
         if "predicate" in self.card.inputs:
@@ -98,7 +98,7 @@ class TaggingFeatures(Features):
             special = self.tokenizer.num_special_tokens_to_add(pair=True)
             room -= len(self._pieces(predicate)[0]) + special
             if room < 1:
-                what = f"the predicate '{predicate[0].strip()}' leaves no room for the sentence"
+                what = f"the predicate '{predicate[0].strip()}' leaves no tokens for the sentence"
                 raise UserError(what, where=where(), do=f"raise max_length ({self.card.max_length})")
         settings = {"truncation": "only_first", "max_length": self.card.max_length}
         if not self.tokenizer.is_fast:
@@ -110,7 +110,7 @@ class TaggingFeatures(Features):
     def _encode_pieces(
         self, words: list[str], predicate: list[str] | None, settings: dict[str, Any]
     ) -> tuple[BatchEncoding, list[int | None]]:
-        """As `_encode_words`, by a tokenizer that does not say which word a token comes from."""
+        """Encode as `_encode_words`, with a tokenizer that does not say which word a token comes from."""
         ids, word_of = self._pieces(words)
         after = self._pieces(predicate)[0] if predicate else None
         encoded = self.tokenizer.prepare_for_model(ids, after, return_special_tokens_mask=True, **settings)
@@ -119,12 +119,12 @@ class TaggingFeatures(Features):
         return encoded, [None if mark else next(kept, None) for mark in special]
 
     def _pieces(self, words: list[str]) -> tuple[list[int], list[int]]:
-        """The token ids of the words, each cut on its own, and the number of the word of each."""
+        """Return the token ids of the words, each tokenised alone, and the number of the word of each."""
         cut = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
         return [i for ids in cut for i in ids], [n for n, ids in enumerate(cut) for _ in ids]
 
     def _predicate(self, words: list[str], row: Row, where: Callable[[], str]) -> str:
-        """The predicate's word."""
+        """Return the predicate's word."""
         field = self.card.inputs["predicate"]
         value = row.get(field)
         if isinstance(value, str) and value.strip():
@@ -133,14 +133,14 @@ class TaggingFeatures(Features):
             raise UserError(f"field '{field}' is '{value}', neither a word nor its index", where=where())
         if not 0 <= value < len(words):
             what = f"field '{field}' is {value}, outside the {len(words)} words"
-            raise UserError(what, where=where(), do=f"count from 0 to {len(words) - 1}")
+            raise UserError(what, where=where(), do=f"use 0 to {len(words) - 1}")
         return words[value]
 
     def reference(self, row: Row) -> list[str]:
         return [self.labels.names[self.labels.id(tag, self.card.name)] for tag in row[self.card.label]]
 
     def prediction(self, row: Row, outputs: list[Any]) -> list[str | None]:
-        """Tags of the words; those without a piece inside the input are O (a word can also have no piece at all), or
+        """Return the tags of the words; those without a piece in the input are O (a word can have no piece at all), or
         null where no tag is O.
         """
         tags = [OUTSIDE if OUTSIDE in self.labels.ids else None] * len(row[self.card.inputs["tokens"]])
@@ -169,14 +169,14 @@ class TaggingFeatures(Features):
         return rows
 
     def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[list[str]]:
-        """Everything O, or where no tag is, the commonest one."""
+        """Predict O everywhere, or where no tag is O, the commonest one."""
         usual = OUTSIDE
         if usual not in self.labels.ids:
             usual = Counter(tag for tags in training for tag in tags).most_common(1)[0][0]
         return [[usual] * len(tags) for tags in references]
 
     def explain(self, row: Row, feature: Feature) -> Explained:
-        """Pieces as `piece/tag`; those without a tag carry no loss."""
+        """Write pieces as `piece/tag`; those without a tag carry no loss."""
         tags = [None if label == IGNORE else self.labels.names[label] for label in feature["labels"]]
         pieces = [f"{p}/{t}" if t else p for p, t in zip(self.pieces(feature["input_ids"]), tags, strict=True)]
         words = zip(feature["words"], feature["first_pieces"], strict=True)

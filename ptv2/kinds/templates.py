@@ -25,7 +25,7 @@ class Filler(string.Formatter):
 
 
 def names_of(template: str) -> list[str]:
-    """The fields, dotted where nested, that a template reads; a template without braces is a field's name."""
+    """List the fields, dotted where nested, that a template reads; a template without braces is a field's name."""
     return [name for _, name, *_ in Filler().parse(template) if name] if "{" in template else [template]
 
 
@@ -39,18 +39,18 @@ def check_template(template: str, where: str) -> None:
     try:
         names = [name for _, name, *_ in Filler().parse(template) if name is not None]
     except ValueError as error:
-        raise UserError(f"'{template}' is no template ({error})", where=where, do=do) from error
+        raise UserError(f"'{template}' is not a template ({error})", where=where, do=do) from error
     if "{" in template and not (names and all(names)):
         raise UserError(f"'{template}' has braces without a field", where=where, do=do)
 
 
 def fields_of(template: str) -> set[str]:
-    """The columns that a template reads."""
+    """List the columns that a template reads."""
     return {name.partition("[")[0].partition(".")[0] for name in names_of(template)}
 
 
 def fill(template: str, row: Row, where: Callable[[], str]) -> str:
-    """A field's text, or a template such as "{premise} because {choice}" filled from the row.
+    """Return a field's text, or a template such as "{premise} because {choice}" filled from the row.
 
     Raises:
         UserError: a field is missing or empty, or holds an object.
@@ -74,7 +74,7 @@ def fill(template: str, row: Row, where: Callable[[], str]) -> str:
 
 
 def value_at(row: Row, path: str) -> Any:
-    """What stands at a dotted path of a row, e.g. `choices.text`; None where nothing does.
+    """Return what stands at a dotted path of a row, e.g. `choices.text`; None where nothing does.
 
     In a list of objects it is the list of what each object holds.
     """

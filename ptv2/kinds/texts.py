@@ -29,7 +29,7 @@ class TextFeatures(Features):
 
     @abstractmethod
     def _label(self, row: Row, where: Callable[[], str]) -> Any:
-        """The row's answer as the loss takes it."""
+        """Return the row's answer as the loss takes it."""
 
 
 class PooledHead(Head):

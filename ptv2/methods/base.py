@@ -26,7 +26,7 @@ class Method(nn.Module):
     """
 
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
-    trains_backbone = False  # the backbone of its artifacts is another one than the backbone they name
+    trains_backbone = False  # its artifacts need another backbone than the one they name
     shardable = True  # the frozen layers can be sharded over the ranks
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):

@@ -12,7 +12,7 @@ from ptv2.runtime.environment import environment
 
 
 def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Artifact:
-    """The module's kept tensors, any projection folded away, and all that is needed to use them.
+    """Collect the module's kept tensors, any projection folded away, and all that is needed to use them.
 
     Args:
         module: trained.

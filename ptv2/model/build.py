@@ -31,7 +31,7 @@ class Parts:
 
 
 def build(config: Config) -> Parts:
-    """Data and module as the config says; rows are read, checked and tokenised.
+    """Build data and module as the config says; rows are read, checked and tokenised.
 
     Raises:
         UserError: anything that the config or the data gets wrong.
@@ -39,7 +39,7 @@ def build(config: Config) -> Parts:
     L.seed_everything(config.seed, workers=True, verbose=False)
     for name, card in config.tasks.items():
         if hasattr(nn.ModuleDict(), name):  # it holds the tasks' heads as attributes
-            raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="call it otherwise")
+            raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="choose another name")
         check_card(card)
     method_of(config)  # refuses what it cannot run before anything is loaded
     artifacts = named_artifacts(config)
@@ -59,7 +59,7 @@ def build(config: Config) -> Parts:
         if "train" not in data.rows:
             raise UserError("has no training rows", where=f"tasks.{name}.dataset", do="name a train split or file")
         if len(tasks) > 1 and "validation" not in data.rows:
-            what = "has no validation rows: the mean score of the tasks, which chooses the checkpoint, would miss it"
+            what = "has no validation rows: the mean score of the tasks, which chooses the checkpoint, would lack it"
             raise UserError(what, where=f"tasks.{name}.dataset", do="name a validation split or file")
         for split in data.rows:
             data.encoded(split)

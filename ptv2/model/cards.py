@@ -11,7 +11,7 @@ from ptv2.errors import UserError, nearest
 
 
 def card_config(artifact: Artifact, card: str, overrides: Sequence[str] = (), imports: Sequence[str] = ()) -> Config:
-    """The artifact's config with a card instead of its tasks, whose rows are all taken unless `data.limit` is given.
+    """Make the artifact's config with a card instead of its tasks; all rows are taken unless `data.limit` is given.
 
     Args:
         artifact: as read.
@@ -30,10 +30,10 @@ def card_config(artifact: Artifact, card: str, overrides: Sequence[str] = (), im
 
 
 def choose_task(names: Sequence[str], wanted: str | None, where: str) -> str:
-    """The task to use among an artifact's.
+    """Choose the task to use among an artifact's.
 
     Raises:
-        UserError: unclear, or not there.
+        UserError: there are several and none is named, or it is not there.
     """
     if wanted is None and len(names) == 1:
         return names[0]
@@ -44,7 +44,7 @@ def choose_task(names: Sequence[str], wanted: str | None, where: str) -> str:
 
 
 def task_for(artifact: Artifact, card: TaskCard) -> str | None:
-    """The artifact's task that was trained on this card; None leaves the choice to the number of tasks."""
+    """Find the artifact's task that was trained on this card; None leaves the choice to the number of tasks."""
     same = [name for name, mapping in artifact.tasks.items() if mapping["name"] == card.name]
     if same:
         return same[0] if len(same) == 1 else None

@@ -22,7 +22,7 @@ from ptv2.runtime.imports import loaded
 
 
 def load_artifact_backbone(artifact: Artifact, config: Config, allow_other_precision: bool = False) -> Backbone:
-    """The backbone that an artifact was made with.
+    """Load the backbone that an artifact was made with.
 
     Args:
         artifact: as read.
@@ -39,13 +39,13 @@ def load_artifact_backbone(artifact: Artifact, config: Config, allow_other_preci
         moved = str(error).startswith("backbone.name") and config.backbone.name == artifact.config["backbone"]["name"]
         if not moved:
             raise
-        raise UserError(str(error), do="where it has another place now, give backbone.name=NEW") from error
+        raise UserError(str(error), do="if it has moved, give backbone.name=NEW") from error
     artifact.check_backbone(backbone, allow_other_precision)
     return backbone
 
 
 def artifact_tasks(artifact: Artifact, config: Config, backbone: Backbone) -> dict[str, TaskData]:
-    """The artifact's tasks with their label names and no rows: what its heads need to be built."""
+    """Make the artifact's tasks with their label names and no rows: what its heads need to be built."""
     return {
         name: TaskData(
             card,
@@ -60,7 +60,7 @@ def artifact_tasks(artifact: Artifact, config: Config, backbone: Backbone) -> di
 
 
 def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: dict[str, TaskData]) -> PromptModule:
-    """The artifact joined to its backbone, in eval mode, ready to predict.
+    """Join the artifact to its backbone, in eval mode, ready to predict.
 
     Args:
         artifact: as read.
@@ -77,7 +77,7 @@ def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: d
 
 
 def artifact_config(artifact: Artifact, overrides: list[str] | None = None, imports: Sequence[str] = ()) -> Config:
-    """The config that an artifact was trained with.
+    """Make the config that an artifact was trained with.
 
     Args:
         artifact: as read.
@@ -98,7 +98,7 @@ def artifact_config(artifact: Artifact, overrides: list[str] | None = None, impo
 
 
 def merged(artifacts: Sequence[Artifact]) -> Artifact:
-    """Several artifacts as one with the tasks of all, each with a prompt of its own, so that one batch serves them all.
+    """Join artifacts into one with the tasks of all, each with its own prompt, so that one batch serves them all.
 
     Raises:
         UserError: two tasks of one name, other backbones, methods or weights that were drawn, prompts of other shapes.
@@ -111,8 +111,8 @@ def merged(artifacts: Sequence[Artifact]) -> Artifact:
         _check_alike(first, other)
         for name, card in other.tasks.items():
             if name in config["tasks"]:
-                do = f"predict with {other.path} in a call of its own"
-                raise UserError(f"a task '{name}' is in another artifact too", where=other.path, do=do)
+                do = f"predict with {other.path} in a separate call"
+                raise UserError(f"task '{name}' is in another artifact too", where=other.path, do=do)
             config["tasks"][name] = card
         files = config.get("import", [])
         if more := [file for file in other.config.get("import", []) if file not in files]:
@@ -142,7 +142,7 @@ def check_one_backbone(first: Artifact, other: Artifact) -> None:
         if first.about["backbone"][what] != other.about["backbone"][what]:
             names = f"'{first.about['backbone']['name']}' and '{other.about['backbone']['name']}'"
             what = f"was made for another backbone than {first.path} ({names}: their {what} differ)"
-            raise UserError(what, where=other.path, do="use each in a call of its own")
+            raise UserError(what, where=other.path, do="use each in a separate call")
 
 
 ALIKE = (
@@ -166,8 +166,8 @@ def _check_alike(first: Artifact, other: Artifact) -> None:
     for key, ours, theirs in pairs:
         if ours != theirs:
             what = f"has {key} '{theirs}', {first.path} has '{ours}'"
-            raise UserError(what, where=other.path, do="predict with each in a call of its own")
+            raise UserError(what, where=other.path, do="predict with each in a separate call")
     drawn, theirs = first.state("backbone."), other.state("backbone.")
     if drawn.keys() != theirs.keys() or any(not torch.equal(drawn[name], theirs[name]) for name in drawn):
         what = f"has other backbone weights (trained, or drawn with another seed) than {first.path}"
-        raise UserError(what, where=other.path, do="predict with each in a call of its own")
+        raise UserError(what, where=other.path, do="predict with each in a separate call")

@@ -61,7 +61,7 @@ class PromptModule(L.LightningModule):
             if self.heads[name].reads == "logits":
                 self.heads[name].settings = data.features.generation()
         if config.mixture.batches == "mixed" and len({head.reads for head in self.heads.values()}) > 1:
-            what = "mixed batches cannot hold generating tasks and others: they read different things of the backbone"
+            what = "mixed batches cannot hold generating tasks and others: they read different outputs of the backbone"
             raise UserError(what, where="mixture.batches", do="use single")
         if config.head.init is not None:
             initial_heads(self.heads, config.head, tasks, backbone, artifacts or {})
@@ -101,7 +101,7 @@ class PromptModule(L.LightningModule):
     # -- training ----------------------------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        if world() > 1:  # all ranks have drawn the same parameters; from here each draws a dropout of its own
+        if world() > 1:  # all ranks have drawn the same parameters; from here each draws its own dropout
             torch.manual_seed(own_seed(self.config.seed, f"rank {self.global_rank}"))
 
     def on_train_start(self) -> None:

@@ -10,7 +10,7 @@ from ptv2.config.schema import OptimConfig
 
 
 def make_optimizer(config: OptimConfig, prompt: Iterable[nn.Parameter], rest: Iterable[nn.Parameter]) -> AdamW:
-    """AdamW with `lr` for what the method trains and `head_lr` for the heads."""
+    """Make AdamW with `lr` for what the method trains and `head_lr` for the heads."""
     groups = [
         {"params": [p for p in prompt if p.requires_grad], "lr": config.lr},
         {"params": [p for p in rest if p.requires_grad], "lr": config.head_lr or config.lr},
@@ -19,7 +19,7 @@ def make_optimizer(config: OptimConfig, prompt: Iterable[nn.Parameter], rest: It
 
 
 def make_schedule(optimizer: AdamW, config: OptimConfig, steps: int, steps_per_epoch: int) -> LambdaLR:
-    """The learning rate's factor by optimiser step.
+    """Return the learning rate's factor by optimiser step.
 
     linear: falls to 0 at the last step (GLUE, SuperGLUE in the official code). exponential: `gamma` per finished epoch
     (tagging, QA). constant: 1. Each rises linearly from 0 over the warm-up.

@@ -8,24 +8,24 @@ from typing import Any
 from ptv2.model.module import PromptModule
 from ptv2.runtime.files import write_text
 
-NAMES = ("id", "idx")  # fields of an input row that are handed through
+NAMES = ("id", "idx")  # fields of an input row that are copied to its record
 
 
 def handed_through(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says first: which row it is of."""
+    """Return what a record begins with: which row it is of."""
     return {key: row[key] for key in NAMES if row.get(key) is not None}
 
 
 def prediction_records(
     module: PromptModule, task: str, split: str, first: Sequence[dict[str, Any]] | None = None
 ) -> list[dict[str, Any]]:
-    """One record per row of the split that was last evaluated.
+    """Make one record per row of the split that was last evaluated.
 
     Args:
         module: holds the outputs.
         task: of the rows.
         split: that they are in.
-        first: what each record begins with; None: the fields of its row that are handed through.
+        first: what each record begins with; None: the fields that are copied from its row.
     """
     data = module.tasks[task]
     records = []
@@ -37,11 +37,11 @@ def prediction_records(
 
 
 def line(record: dict[str, Any]) -> str:
-    """A record as a line of JSON."""
+    """Write a record as a line of JSON."""
     return json.dumps(record, ensure_ascii=False)
 
 
 def write_predictions(path: Path, module: PromptModule, task: str, split: str) -> None:
-    """The split's predictions as a file, in the form this command prints."""
+    """Write the split's predictions to a file, in the form that `ptv2.predict` prints."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "".join(f"{line(record)}\n" for record in prediction_records(module, task, split)))

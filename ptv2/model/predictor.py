@@ -80,11 +80,11 @@ class Predictor:
 
     @property
     def labels(self) -> list[str] | None:
-        """Label names of the only task; None for a kind without."""
+        """Label names of the only task; None for a kind without labels."""
         return self.labels_of(self.task)
 
     def labels_of(self, task: str) -> list[str] | None:
-        """Label names of a task; None for a kind without."""
+        """Return the label names of a task; None for a kind without labels."""
         return self.artifact.about["labels"][self.artifact.check_task(task)]
 
     @cached_property
@@ -124,7 +124,7 @@ class Predictor:
         return [found.get(number) for number in range(len(asked.rows))]
 
     def answer(self, asked: Asked, task: str | None = None, skip: bool = False) -> dict[int, Record]:
-        """Records by the number of their row; with `skip`, rows that cannot be used are marked in `asked` instead.
+        """Return records by the number of their row; with `skip`, unusable rows are marked in `asked` instead.
 
         Raises:
             UserError: a row that cannot be used, or with `skip` none that can.
@@ -147,7 +147,7 @@ class Predictor:
         return self._answered(asked, {name: numbers for name, numbers in usable.items() if numbers}, task)
 
     def _answered(self, asked: Asked, routed: dict[str, list[int]], task: str | None) -> dict[int, Record]:
-        """Records of rows that are in the data of their tasks."""
+        """Make the records of rows that are in the data of their tasks."""
         module, data, found = self.module, TaskDataModule(self.data, self.config), {}
         for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read other things of a pass
             names = [name for name in routed if module.heads[name].reads == reads]
@@ -215,7 +215,9 @@ class Predictor:
         name = choose_task(self.tasks, task or task_for(self.artifact, chosen), str(self.artifact.path))
         check_same(self.artifact, name, chosen)
         if not any(item.startswith("task.max_length=") for item in overrides):
-            chosen.max_length = self.artifact.tasks[name]["max_length"]  # texts are cut where they were in training
+            chosen.max_length = self.artifact.tasks[name][
+                "max_length"
+            ]  # texts are cut at the length they had in training
         data = TaskData(
             chosen,
             self.backbone.tokenizer,
@@ -229,7 +231,7 @@ class Predictor:
         return self._scored(name, data, split)
 
     def _scored(self, name: str, data: TaskData, split: str) -> Scored:
-        """Scores of a task's head on other data of its kind."""
+        """Score a task's head on other data of its kind."""
         module, head = self.module, self.module.heads[name]
         length = module.method.positions()
         self.backbone.check_length(data.features.longest(), length, where=f"tasks.{name}.max_length")
@@ -257,7 +259,7 @@ def load(
     """Load artifacts and their backbone, ready to answer rows; see `Predictor`.
 
     Raises:
-        UserError: anything that keeps them from being used.
+        UserError: any reason why they cannot be used.
     """
     made = Predictor(
         *paths, overrides=overrides, device=device, imports=imports, allow_other_precision=allow_other_precision

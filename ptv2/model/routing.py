@@ -9,9 +9,9 @@ TASK = "task"  # the field that says which task a row is of
 
 
 def routed_by_task(asked: Asked, data: dict[str, TaskData], task: str | None, where: str) -> dict[str, list[int]]:
-    """Numbers of the rows of each task, by their field `task`, or all of them of the one that is named.
+    """Sort the numbers of the rows by task: by their field `task`, or all of them to the one that is named.
 
-    A row without that field, or of a task that there is not, is marked as bad.
+    A row without that field, or of a task that does not exist, is marked as bad.
 
     Args:
         asked: the rows.

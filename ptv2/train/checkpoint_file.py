@@ -26,7 +26,7 @@ PART = ".part"  # suffix of a file that is not whole yet
 
 
 def by_step(folder: Path) -> dict[int, Path]:
-    """The checkpoints in a folder, whether they can be read or not."""
+    """List the checkpoints in a folder, whether they can be read or not."""
     found = {path: re.fullmatch(r"step-(\d+)\.ckpt", path.name) for path in folder.glob("step-*.ckpt")}
     return {int(match[1]): path for path, match in found.items() if match}
 
@@ -36,10 +36,10 @@ def name(step: int) -> str:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A checkpoint whose content is what was written, on the CPU.
+    """Load a checkpoint whose content is what was written, on the CPU.
 
     Raises:
-        UserError: it cannot be read, differs from its checksum, holds code, or is not one of ours.
+        UserError: it cannot be read, differs from its checksum, holds code, or was not written by this package.
     """
     real = path.resolve()  # last.ckpt is a link, the checksum stands beside what it points to
     try:
@@ -53,14 +53,14 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot be read ({error.strerror})", where=path) from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch has to say about a file that it then refuses
+            warnings.simplefilter("ignore")  # torch warns about a file that it then refuses
             checkpoint = torch.load(real, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise UserError("holds more than tensors and plain values, so it was not loaded", where=path) from error
-    except Exception as error:  # torch raises errors of many types about a file that is none of its own
+    except Exception as error:  # torch raises errors of many types about a file that is not its own
         raise UserError(f"is damaged ({(str(error).splitlines() or [type(error).__name__])[0]})", where=path) from error
     if not isinstance(checkpoint, dict) or checkpoint.get("format") != FORMAT:
-        raise UserError(f"is no checkpoint of this format ({FORMAT})", where=path)
+        raise UserError(f"is not a checkpoint of this format ({FORMAT})", where=path)
     return checkpoint
 
 
@@ -80,16 +80,16 @@ def write(checkpoint: dict[str, Any], path: Path) -> None:
             with suppress(AttributeError, OSError):  # read back from the disk, not from memory, where that can be had
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         if _checksum(part) != writer.hash.hexdigest():
-            raise UserError("reads back otherwise than it was written", where=path, do="check the disk")
+            raise UserError("differs from what was written when read back", where=path, do="check the disk")
         torch.load(part, map_location="meta", weights_only=True)
-        # The checksum first: a checkpoint without one is never trusted, a checksum without a checkpoint is nothing.
+        # The checksum first: a checkpoint without one is never trusted, a checksum without a checkpoint is ignored.
         _write_small(_checksum_file(path), f"{writer.hash.hexdigest()}  {path.name}\n")
         os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        do = "make room or give it back its permissions; the same command goes on from the checkpoint before"
+        do = "free some space or restore its permissions; the same command resumes from the checkpoint before"
         raise UserError(f"cannot be saved ({error.strerror})", where=path, do=do) from error
 
 
@@ -108,7 +108,7 @@ def remove(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a kill left in the middle of a save or a removal: parts of files, checksums of none."""
+    """Remove what a kill left in the middle of a save or a removal: parts of files, checksums without a file."""
     for path in (*folder.glob(f"*{PART}"), *folder.glob("*.sha256")):
         if path.suffix == PART or not path.with_suffix("").exists():
             path.unlink()
@@ -130,7 +130,7 @@ def check_room(folder: Path, size: int) -> None:
                 os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
         what = f"{size / 2**20:.1f} MiB of checkpoints cannot be written ({error.strerror})"
-        raise UserError(what, where=folder, do="make room, or choose run.folder") from error
+        raise UserError(what, where=folder, do="free some space, or choose another run.folder") from error
     finally:
         with suppress(OSError):
             trial.unlink(missing_ok=True)
@@ -157,7 +157,7 @@ class _Hashed:
         self.error: OSError | None = None
 
     def save(self, content: Any) -> None:
-        """torch.save, which makes a RuntimeError of a disk that fills up: here it stays what it is."""
+        """Call torch.save, which makes a RuntimeError of a full disk: here the OSError stays one."""
         try:
             torch.save(content, self)
         except RuntimeError:
@@ -200,7 +200,7 @@ def _to_disk(file: Any) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new name is on disk when its folder is."""
+    """Flush the folder: a new name is on disk when its folder is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -42,7 +42,7 @@ def fit(config: Config) -> dict[str, Any]:
 
     Raises:
         UserError: anything the user got wrong; nothing is written then.
-        Stopped: a signal asked for it; the same config goes on.
+        Stopped: a signal asked for it; the same config resumes.
     """
     check_allocation(config.trainer)
     silence_others()
@@ -81,12 +81,12 @@ def check_rows(config: Config, sources: dict[str, dict[str, str]]) -> None:
 
 @contextmanager
 def broken_machine(folder: Path) -> Iterator[None]:
-    """Say in one line what is the machine's fault: a disk that fills up while it is written, a worker that is killed.
+    """Report in one line the faults of the machine: a disk that fills up, a DataLoader worker that is killed.
 
     Raises:
         UserError: one of those.
     """
-    do = "the same command goes on from the last checkpoint"
+    do = "the same command resumes from the last checkpoint"
     try:
         yield
     except OSError as error:
@@ -98,8 +98,8 @@ def broken_machine(folder: Path) -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        what = f"a process that loads data has died ({str(error).splitlines()[0]})"
-        raise UserError(what, where="data.workers", do=f"see that memory suffices; {do}") from error
+        what = f"a DataLoader worker was killed ({str(error).splitlines()[0]})"
+        raise UserError(what, where="data.workers", do=f"free some memory or set fewer data.workers; {do}") from error
 
 
 def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
 
 
 def without_init(config: Config) -> Config:
-    """The config of a run that goes on: what it started from is in its checkpoint, and may be gone by now."""
+    """Return the config of a resumed run: what it started from is in its checkpoint, and may not exist any more."""
     plain = {"init": "normal"} if config.prompt.start.earlier else {}
     return replace(config, prompt=replace(config.prompt, **plain), head=replace(config.head, init=None))
 
@@ -151,15 +151,15 @@ def check_trains(parts: Parts) -> None:
 def on_all_ranks(
     config: Config, folder: RunFolder, parts: Parts, trainer: L.Trainer, checkpoints: Checkpoints, start: Start | None
 ) -> dict[str, Any]:
-    """What the ranks do together: train and score. Rank zero writes."""
+    """Train and score on all ranks together. Rank zero writes."""
     parameters = parts.module.parameter_counts()  # of the whole backbone: later this rank may hold a part
     try:
         trainer.fit(parts.module, parts.data, ckpt_path=start.path if start else None, weights_only=True)
     except MisconfigurationException as error:
         raise Joint(str(error), where="trainer") from error
-    except SystemExit:  # what Lightning makes of a second Ctrl-C
+    except SystemExit:  # Lightning raises it for a second Ctrl-C
         if trainer.interrupted:
-            raise KeyboardInterrupt("the same command goes on from the last checkpoint") from None
+            raise KeyboardInterrupt("the same command resumes from the last checkpoint") from None
         raise
     seconds = checkpoints.seconds
     checkpoints.tidy(trainer)
@@ -194,7 +194,7 @@ def on_all_ranks(
 
 
 def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, float]]]:
-    """Scores of the best checkpoint by split, task and metric; predictions go to the run folder."""
+    """Return the scores of the best checkpoint by split, task and metric; predictions go to the run folder."""
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for name, data in parts.tasks.items():
         for split in ("validation", "test"):

@@ -4,7 +4,7 @@
                 metrics.jsonl     one line per logged step
                 retrieved.json    what a prompt.init of retrieve:<folder> found and started from
                 results.json      scores, best step, versions, sizes, speed
-                checkpoints/      the last ones and the best: what is trained, and all that going on takes
+                checkpoints/      the last ones and the best: what is trained, and all that resuming takes
                 predictions/      one file per scored split, as `ptv2.predict` writes them
                 prompt/           the artifact to share
                 tensorboard/      event files
@@ -73,7 +73,7 @@ class RunFolder:
         """Refuse a folder that this run must not write to; changes nothing.
 
         Raises:
-            UserError: it holds a run of another config, or something that is no run.
+            UserError: it holds a run of another config, or is not a run folder.
         """
         held = self.path / "config.yaml"
         if self.path.exists() and not self.path.is_dir():
@@ -90,7 +90,7 @@ class RunFolder:
                     do="give this run another run.name, or set run.overwrite=true to replace it",
                 )
         elif self.path.exists() and any(entry.name != lock.NAME for entry in self.path.iterdir()):
-            raise UserError("is not empty and holds no run", where=self.path, do="choose another run.name")
+            raise UserError("is not empty and is not a run folder", where=self.path, do="choose another run.name")
 
     def open(self) -> None:
         """Make the folder and write the config.
@@ -105,13 +105,17 @@ class RunFolder:
                 self._empty()
             write_text(self.path / "config.yaml", dump(comparable(self.config)))
         except OSError as error:
-            raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
+            raise UserError(
+                f"cannot be written ({error.strerror})", where=self.path, do="choose another run.folder"
+            ) from error
 
     def _take_lock(self) -> None:
         try:
             self.lock.take()
         except OSError as error:
-            raise UserError(f"cannot be written ({error.strerror})", where=self.path, do="choose run.folder") from error
+            raise UserError(
+                f"cannot be written ({error.strerror})", where=self.path, do="choose another run.folder"
+            ) from error
 
     def _empty(self) -> None:
         for entry in self.path.iterdir():
@@ -125,7 +129,7 @@ class RunFolder:
 
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
-    """Dotted keys at which two configs differ."""
+    """List the dotted keys at which two configs differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = list(dict.fromkeys([*old, *new]))
         return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{prefix}{key}.")]

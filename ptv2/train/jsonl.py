@@ -13,9 +13,9 @@ from ptv2.runtime.files import write_text
 
 
 class JsonlLogger(Logger):
-    """Appends {"step": ..., "epoch": ..., <name>: <value>} to a file.
+    """Append {"step": ..., "epoch": ..., <name>: <value>} to a file.
 
-    A run that goes on from a checkpoint does some steps again: their lines of the first time are dropped.
+    A resumed run repeats the steps after its checkpoint: their earlier lines are dropped.
 
     Args:
         path: the file.
@@ -46,7 +46,7 @@ class JsonlLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """The run folder's config.yaml holds them."""
+        """Do nothing: the run folder's config.yaml holds them."""
 
     def save(self) -> None:
         """Make sure that the disk has the lines of the steps that a checkpoint is about to call done."""

@@ -11,7 +11,7 @@ from ptv2.train.checkpoint_file import by_step, read
 
 @dataclass
 class Start:
-    """What a run goes on from."""
+    """What a run resumes from."""
 
     path: Path
     checkpoint: dict[str, Any]
@@ -32,11 +32,11 @@ class Start:
                     raise UserError(
                         f"the {split} rows are not those that {self.path.name} was trained with",
                         where=f"tasks.{task}.dataset",
-                        do="put the old rows back, or start afresh with run.overwrite=true or another run.name",
+                        do="restore the old rows, or start from scratch with run.overwrite=true or another run.name",
                     )
 
     def check_draw(self, draw: dict[str, Any]) -> None:
-        """Refuse batches that are drawn otherwise: the position counts them. See `TaskDataModule.drawn`.
+        """Refuse batches that are drawn in another way: the position counts them. See `TaskDataModule.drawn`.
 
         Raises:
             UserError: their size, on all devices together, or what else they follow from is different.
@@ -45,14 +45,14 @@ class Start:
             if draw.get(key) != old:
                 of = " on all devices together" if key in ("data.batch_size", "data.tokens_per_batch") else ""
                 what = f"is {draw.get(key)}{of}, and {self.path.name} counts batches drawn with {old}"
-                do = "make them equal (resume=PATH run.name=NEW), or begin anew from a prompt (prompt.init)"
+                do = "make them equal (resume=PATH run.name=NEW), or start a new run from its prompt (prompt.init)"
                 raise UserError(what, where=key, do=do)
 
 
 def find_start(resume: str, folder: Path) -> Start | None:
-    """The checkpoint that `resume: auto|never|PATH` means for a run whose checkpoints are in `folder`.
+    """Find the checkpoint that `resume: auto|never|PATH` means for a run whose checkpoints are in `folder`.
 
-    PATH, of another run, is where a run begins that has no checkpoint yet: started again, it goes on from its own.
+    PATH, of another run, is where a run begins that has no checkpoint yet: started again, it resumes from its own.
 
     Raises:
         UserError: there is no readable checkpoint at PATH.
@@ -77,7 +77,7 @@ def find_start(resume: str, folder: Path) -> Start | None:
 
 
 def newest(folder: Path) -> Start | None:
-    """The checkpoint of the highest step that verifies; a warning names each one that does not.
+    """Find the checkpoint of the highest step that verifies; a warning names each one that does not.
 
     Steps count, not the files' times: a clock may go backwards.
     """
@@ -85,5 +85,5 @@ def newest(folder: Path) -> Start | None:
         try:
             return Start(path, read(path))
         except UserError as error:
-            warnings.warn(f"passed over a checkpoint: {error}", stacklevel=2)
+            warnings.warn(f"skipped a checkpoint: {error}", stacklevel=2)
     return None

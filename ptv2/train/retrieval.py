@@ -4,7 +4,7 @@ SPoT (Vu et al. 2022, section 4): two tasks are alike where their prompts, avera
 a new task starts from the prompt of the most similar one, or from the mean of the top k weighted by similarity. Here
 the prompt has layers, so the cosine is taken in each and averaged.
 
-Shapes: P prompt positions, F row width, N prompts, L prompted layers.
+Shapes: P prompt positions, F vector width, N prompts, L prompted layers.
 """
 
 import json
@@ -51,7 +51,7 @@ class Retrieved:
 
 
 def sources(artifact: Artifact) -> list[Source]:
-    """The prompts in an artifact.
+    """List the prompts in an artifact.
 
     Raises:
         UserError: it has none.
@@ -65,7 +65,7 @@ def sources(artifact: Artifact) -> list[Source]:
 
 
 def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
-    """Every artifact with a prompt below a folder, but for those of the run folder `own`.
+    """Read every artifact with a prompt below a folder, except those of the run folder `own`.
 
     Raises:
         UserError: there is none.
@@ -88,14 +88,14 @@ def _has_prompt(path: Path) -> bool:
 
 
 def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Cosine similarity [L, N, N] between N prompts, each averaged over its positions, in every layer.
+    """Compute the cosine similarity [L, N, N] between N prompts, each averaged over its positions, in every layer.
 
     Raises:
-        UserError: prompts of other layers or widths.
+        UserError: prompts that differ in layers or widths.
     """
     shapes = [[row.shape[1] for row in rows] for rows in prompts]
     if any(shape != shapes[0] for shape in shapes):
-        raise UserError("the prompts have other layers or forms than each other", do="compare those of one shape")
+        raise UserError("the prompts differ in layers or form", do="compare those of one shape")
     cosines_LNN = []
     for rows in zip(*prompts, strict=True):
         mean_NF = F.normalize(torch.stack([vector_PF.float().mean(0) for vector_PF in rows]), dim=1)
@@ -104,7 +104,7 @@ def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
 
 
 def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
-    """A prompt and its module for the config's task after `prompt.retrieve.steps` steps from a random start."""
+    """Train a prompt and its module for the config's task: `prompt.retrieve.steps` steps from a random start."""
     config = deepcopy(config)
     config.prompt.init, config.head.init = "normal", None
     config.prompt.sharing, config.prompt.train, config.prompt.gate = "shared", "all", False
@@ -125,7 +125,7 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
     trainer.fit(parts.module, parts.data)
     rows = parts.module.method.folded()
     if not all(row.isfinite().all() for row in rows):
-        raise UserError("the warm-up ran into numbers that are not finite", where="prompt.init", do="lower optim.lr")
+        raise UserError("the warm-up produced non-finite values", where="prompt.init", do="lower optim.lr")
     return rows, parts.module
 
 
@@ -141,7 +141,7 @@ def check_alone(config: Config) -> None:
 
 
 def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], list[float]]:
-    """The artifacts' prompts that fit the config, and how similar each is to a warmed-up prompt of its task.
+    """Rank the artifacts' prompts that fit the config by their similarity to a warmed-up prompt of its task.
 
     Raises:
         UserError: several tasks or no prompt in the config, or nothing fits.
@@ -162,7 +162,7 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
 
 
 def retrieve(config: Config) -> Retrieved:
-    """The start that `prompt.init: retrieve:<folder>` asks for.
+    """Make the start that `prompt.init: retrieve:<folder>` asks for.
 
     Raises:
         UserError: see `rank` and `library`.

@@ -17,7 +17,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train a config to its end and return what stands in the run's `results.json`.
 
-    A run that was interrupted goes on, and a finished one is not run again: its results are read.
+    An interrupted run resumes, and a finished one is not run again: its results are read.
 
     Args:
         config: path of a YAML file, or the mapping that it would hold; a mapping has to give `run.name`.

@@ -37,16 +37,16 @@ class ShardedStrategy(DDPStrategy):
         module.to(self.root_device)
 
     def shard(self, layer: nn.Module, whole: set[nn.Parameter]) -> nn.Module:
-        """The layer with its parameters sharded, but for those that stay `whole`."""
+        """Shard the parameters of a layer, except those that stay `whole`."""
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
         # Each layer is a root to torch, which would leave it gathered after the forward pass unless told otherwise.
         return fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
 
     def configure_ddp(self) -> None:
-        """Nothing is wrapped: gradients are averaged in `backward`."""
+        """Wrap nothing: gradients are averaged in `backward`."""
 
     def backward(self, closure_loss: Tensor, optimizer: Optimizer | None, *args: Any, **kwargs: Any) -> Tensor:
-        """As Lightning's, with the gradients averaged over the ranks before a callback sees them.
+        """Run Lightning's backward, then average the gradients over the ranks before a callback sees them.
 
         Where several batches make a step, the sum of those before is the same on all ranks: its average is itself.
         """
@@ -56,7 +56,7 @@ class ShardedStrategy(DDPStrategy):
         return self.precision_plugin.post_backward(closure_loss, self.lightning_module)
 
     def teardown(self) -> None:
-        """As ModelParallelStrategy's: a sharded model stays where it is."""
+        """Tear down as ModelParallelStrategy does: a sharded model stays where it is."""
         self.cluster_environment.teardown()
         self.precision_plugin.teardown()
         self.accelerator.teardown()
@@ -66,7 +66,7 @@ class FSDP1Strategy(ShardedStrategy):
     """The same with FSDP1, whose wrapper makes one flat parameter of a layer."""
 
     def shard(self, layer: nn.Module, whole: set[nn.Parameter]) -> nn.Module:
-        """The layer in a wrapper."""
+        """Wrap the layer."""
         return FrozenLayer(layer, device_id=self.root_device, ignored_states=whole)
 
 
@@ -74,15 +74,15 @@ class FrozenLayer(FullyShardedDataParallel):
     """A layer of which no rank saves anything, and that is a root of its own."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """As the layer's. FSDP1 would keep a root gathered until its backward pass, and has no setting against it."""
-        from torch.distributed.fsdp._runtime_utils import _reshard  # not public, so nothing but FSDP1 is to miss it
+        """Run the layer. FSDP1 would keep a root gathered until its backward pass, and has no setting against it."""
+        from torch.distributed.fsdp._runtime_utils import _reshard  # not public, so only FSDP1 would miss it
 
         states = super().forward(*args, **kwargs)
         _reshard(self, self._handle, free_unsharded_flat_param=True)
         return states
 
     def state_dict(self, *args: Any, destination: Any = None, **kwargs: Any) -> Any:
-        """Nothing: rank zero alone may ask for it, and could not gather it."""
+        """Return nothing: rank zero alone may ask for it, and could not gather it."""
         return {} if destination is None else destination
 
 
@@ -103,7 +103,7 @@ def check_shardable(config: Config, strategy: str) -> None:
 
 
 def layers(backbone: Backbone) -> Iterator[tuple[nn.ModuleList, int]]:
-    """The blocks that hold the backbone's attention, each as its list and its place there.
+    """List the blocks that hold the backbone's attention, each as its list and its index there.
 
     One whose weights were drawn at random is kept whole.
     """

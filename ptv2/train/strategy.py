@@ -1,6 +1,6 @@
 """How several devices share the work: the values of `trainer.strategy`.
 
-ddp: every rank holds the whole model and a share of each batch; gradients are averaged. `auto` is this where there
+ddp: every rank holds the whole model and a slice of each batch; gradients are averaged. `auto` is this where there
 are several devices. fsdp2: the frozen layers are sharded, for a backbone that does not fit one device. fsdp: the same
 by torch's older FSDP, on GPUs alone.
 """
@@ -22,7 +22,7 @@ SHARDED = {"fsdp2": ShardedStrategy, "fsdp": FSDP1Strategy}
 
 
 def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
-    """The strategy for the Trainer's `settings`.
+    """Make the strategy for the Trainer's `settings`.
 
     Raises:
         UserError: one that this package does not know, or that does not suit the config or the machine.
@@ -39,7 +39,7 @@ def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
     if name == "auto" and (settings["devices"], settings.get("num_nodes", 1)) == (1, 1):
         return "auto"
     # A head without a batch in this step must not be waited for. DDP looks for such parameters in the graph, and
-    # leaves their gradients None where no rank used them, as a single process does: AdamW passes them over. A zero
+    # leaves their gradients None where no rank used them, as a single process does: AdamW skips them. A zero
     # gradient would save the search and still move them, by their momentum.
     # Buffers are constants, or the same on all ranks; sent around before each forward pass, they would have to be
     # waited for in scoring too.

@@ -26,13 +26,13 @@ from ptv2.train.strategy import make_strategy
 def make_trainer(
     config: Config, folder: RunFolder, data: TaskDataModule, start: Start | None
 ) -> tuple[L.Trainer, Checkpoints]:
-    """The Trainer with `trainer:` passed through, and the callback that knows the best checkpoint.
+    """Make the Trainer, with `trainer:` passed through, and the callback that knows the best checkpoint.
 
     Args:
         config: the run's.
         folder: where it writes.
         data: what it trains on.
-        start: the checkpoint it will go on from; what was logged later is dropped.
+        start: the checkpoint it will resume from; what was logged later is dropped.
 
     Raises:
         UserError: Lightning refuses the values, or they ask for what is not there.
@@ -76,16 +76,20 @@ def make_trainer(
         settings["inference_mode"] = False  # a layer first gathered in it could not be trained through
     plugins = [CheckpointFiles(), *([slurm_environment()] if on_slurm() else [])]
     if settings.get("max_epochs") in (None, -1) and settings.get("max_steps", -1) == -1:
-        raise UserError("the run has no end", where="trainer.max_epochs", do="set it, or trainer.max_steps")
+        raise UserError(
+            "no limit is set, so the run would never end", where="trainer.max_epochs", do="set it, or trainer.max_steps"
+        )
     try:
         trainer = L.Trainer(
             logger=loggers, callbacks=callbacks, plugins=plugins, default_root_dir=folder.path, **settings
         )
-    except Exception as error:  # what Lightning finds wrong comes in many types, and nothing of ours runs here
+    except Exception as error:  # Lightning raises many types, and none of our code runs here
         raise UserError(str(error), where="trainer", do="see lightning.Trainer") from error
     interval, batches = settings.get("val_check_interval"), len(data.mixture(trainer.world_size))
     if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
-        raise UserError(f"{interval} batches in epochs of {batches}", where="trainer.val_check_interval", do="lower it")
+        raise UserError(
+            f"is {interval} batches, but an epoch has {batches}", where="trainer.val_check_interval", do="lower it"
+        )
     return trainer, checkpoints
 
 
@@ -96,5 +100,7 @@ def early_stopping(patience: int, validated: bool) -> EarlyStopping:
         UserError: nothing is validated.
     """
     if not validated:
-        raise UserError("no task has validation rows", where="guard.patience", do="set it to null, or name such rows")
+        raise UserError(
+            "no task has validation rows", where="guard.patience", do="set it to null, or give a task validation rows"
+        )
     return EarlyStopping("validation/score", mode="max", patience=patience, check_finite=False)

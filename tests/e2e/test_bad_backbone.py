@@ -103,7 +103,7 @@ def prompts_of(finished):
 def test_an_earlier_prompt_of_another_shape(refused, prompts_of, finished, override, says):
     before = files(finished("topics"))
     said = refused(prompts_of, override, "run.name=later")
-    assert says in said and said.endswith("give prompt.form, prompt.length and prompt.layers the artifact's values")
+    assert says in said and said.endswith("set prompt.form, prompt.length and prompt.layers to the artifact's values")
     assert files(finished("topics")) == before
 
 

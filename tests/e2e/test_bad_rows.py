@@ -52,16 +52,16 @@ FAULTS = [
     ("topics", line(5, text=None), "train.jsonl:5: field 'text' is missing"),
     ("topics", line(5, text=" "), "train.jsonl:5: field 'text' is empty; remove the row or give it a text"),
     ("topics", line(5, text={"en": "a"}), "train.jsonl:5: field 'text' holds an object; name what to read"),
-    ("topics", line(5, label=None), "train.jsonl:5: field 'label' holds no label"),
-    ("topics", line(5, label=""), "train.jsonl:5: field 'label' holds no label"),
+    ("topics", line(5, label=None), "train.jsonl:5: field 'label' does not hold a label"),
+    ("topics", line(5, label=""), "train.jsonl:5: field 'label' does not hold a label"),
     ("topics", lambda text: text.replace("animal", "fruit"), "topics.label: the training rows hold 1 label(s)"),
     ("ratings", line(2, score=None), "train.jsonl:2: field 'score' is 'None', not a number"),
     ("ratings", line(2, score="high"), "train.jsonl:2: field 'score' is 'high', not a number"),
     ("ratings", replaced(2, '{"first": "a", "second": "b", "score": NaN}'), "train.jsonl:2: "),
     ("names", line(4, tags=["O"]), "train.jsonl:4: "),
     ("names", line(4, tags=None), "train.jsonl:4: "),
-    ("names", line(4, tokens=[]), "train.jsonl:4: field 'tokens' holds no words"),
-    ("names", line(4, tokens="Ann sees"), "train.jsonl:4: field 'tokens' holds no words"),
+    ("names", line(4, tokens=[]), "train.jsonl:4: field 'tokens' does not hold words"),
+    ("names", line(4, tokens="Ann sees"), "train.jsonl:4: field 'tokens' does not hold words"),
     ("names", line(4, tokens=["Ann", ""], tags=["B-PER", "O"]), "train.jsonl:4: field 'tokens' holds an empty word"),
     ("names", line(4, tokens=["Ann"], tags=["B-PRS"]), "train.jsonl:4: unknown label 'B-PRS' for card 'names'"),
 ]
@@ -106,7 +106,7 @@ def test_a_field_of_the_card_that_no_row_has(refused):
 
 def test_a_label_field_that_no_row_has(refused):
     said = refused("topics", lambda text: text, "train", "task.label=topic")
-    assert said.startswith("train.jsonl:1: no column 'topic', only id, text, label; correct the label of the card")
+    assert said.startswith("train.jsonl:1: no column 'topic', only id, text, label; correct `label` in the card")
 
 
 def test_a_file_that_is_missing(ptv2, write_config, cards, tmp_path):
@@ -123,4 +123,4 @@ def test_csv_labels_with_a_gap_are_numbers_with_a_point(ptv2, write_config, tmp_
     card = {"kind": "cls", "dataset": {"path": str(tmp_path)}, "inputs": {"text": "text"}, "metrics": ["accuracy"]}
     (tmp_path / "card.yaml").write_text(yaml.safe_dump(card))
     said = ptv2("fit", "--config", write_config(), f"task={tmp_path}/card.yaml")
-    assert said.code == 2 and said.err == f"error: {tmp_path}/train.csv:4: field 'label' holds no label\n"
+    assert said.code == 2 and said.err == f"error: {tmp_path}/train.csv:4: field 'label' does not hold a label\n"

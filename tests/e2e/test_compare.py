@@ -34,5 +34,5 @@ def test_what_is_no_finished_run(ptv2, finished, tmp_path):
     assert ptv2("compare", tmp_path).err.startswith(f"error: {tmp_path}/results.json: cannot be read")
     results = json.loads((finished("topics") / "results.json").read_text())
     (tmp_path / "results.json").write_text(json.dumps(results | {"scores": {}}))
-    assert ptv2("compare", tmp_path).err.startswith(f"error: {tmp_path}: a run without scores")
+    assert ptv2("compare", tmp_path).err.startswith(f"error: {tmp_path}: has no scores")
     assert ptv2("compare").code == 2

@@ -141,7 +141,10 @@ def test_a_folder_that_holds_no_run_is_not_touched(ptv2, write_config, tmp_path,
     folder.mkdir(parents=True)
     (folder / "thesis.txt").write_text("years of work")
     said = ptv2("fit", "--config", write_config(), *argv)
-    assert said.code == 2 and said.err == f"error: {folder}: is not empty and holds no run; choose another run.name\n"
+    assert (
+        said.code == 2
+        and said.err == f"error: {folder}: is not empty and is not a run folder; choose another run.name\n"
+    )
     assert list(files(folder)) == ["thesis.txt"]
 
 

@@ -32,7 +32,7 @@ def test_the_new_place_is_asked_for_and_taken(ptv2, finished, moved, cards):
     argv = ("--artifact", folder, "--input", cards["topics"].parent / "topics" / "test.jsonl")
     said = ptv2("predict", *argv)
     assert said.code == 2 and "/gone" in said.err
-    assert said.err.endswith("where it has another place now, give backbone.name=NEW\n")
+    assert said.err.endswith("if it has moved, give backbone.name=NEW\n")
     assert len(said.err.splitlines()) == 1
     said = ptv2("predict", *argv, f"backbone.name={here}")
     assert said.out == (finished("topics") / "predictions" / "topics.test.jsonl").read_text()
@@ -80,5 +80,5 @@ def test_an_older_artifact_does_not_say_enough(ptv2, moved, cards, tmp_path):
     half = saved(here, tmp_path / "half", torch.float16)
     argv = ("--artifact", older, "--task", cards["topics"], f"backbone.name={half}", "--allow-other-precision")
     said = ptv2("evaluate", *argv)
-    assert said.code == 2 and "it is too old to say what they are in another precision" in said.err
+    assert said.code == 2 and "it is too old to hold their fingerprints in other precisions" in said.err
     assert ptv2("evaluate", "--artifact", older, "--task", cards["topics"], f"backbone.name={here}").code == 0

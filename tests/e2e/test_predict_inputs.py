@@ -69,8 +69,8 @@ def test_bad_rows_are_left_out_and_counted(ptv2, finished, tmp_path):
     assert said.code == 0 and [json.loads(line)["id"] for line in said.out.splitlines()] == [1, 9]
     left_out = said.err.splitlines()
     for line, number in zip(left_out, (2, 4, 5, 6, 7, 8), strict=False):
-        assert line.startswith(f"left out: {path}:{number}: ")
-    assert left_out[6:] == ["6 of 8 rows left out"]
+        assert line.startswith(f"skipped: {path}:{number}: ")
+    assert left_out[6:] == ["6 of 8 rows skipped"]
     said = ptv2("predict", *argv)
     assert said.code == 2 and said.out == "" and said.err.startswith(f"error: {path}:2: not JSON")
 

@@ -88,7 +88,7 @@ DAMAGES = {
     bit_flipped: "is damaged (it differs from its checksum)",
     empty: "is damaged (it differs from its checksum)",
     empty_and_summed: "is damaged (",
-    foreign: "is no checkpoint of this format",
+    foreign: "is not a checkpoint of this format",
     no_checkpoint_at_all: "holds more than tensors and plain values, so it was not loaded",
     without_a_checksum: "cannot be verified (its checksum is missing)",
     malicious: "holds more than tensors and plain values, so it was not loaded",
@@ -149,7 +149,7 @@ def test_the_newest_is_passed_over(scene, undisturbed, outcome, damage):
     if damage is gone:
         assert ended.err == ""
     else:
-        assert ended.line.startswith(f"warning: passed over a checkpoint: {newest}: {DAMAGES[damage]}")
+        assert ended.line.startswith(f"warning: skipped a checkpoint: {newest}: {DAMAGES[damage]}")
     assert not (scene.checkpoints / "executed").exists()
     same(scene.folder, undisturbed("run.save_every=2"))
     outcome(f"newest checkpoint {damage.__name__.replace('_', ' ')}", "passed over by name, same end")
@@ -161,7 +161,7 @@ def test_all_are_broken(scene, undisturbed, outcome):
         truncated(path)
     ended = scene.run("run.save_every=2")
     assert ended.code == 0 and "step 1/" in ended.out
-    named = [line for line in ended.err.splitlines() if line.startswith("warning: passed over a checkpoint")]
+    named = [line for line in ended.err.splitlines() if line.startswith("warning: skipped a checkpoint")]
     assert len(named) == len(ended.err.splitlines()) == 2
     same(scene.folder, undisturbed("run.save_every=2"))
     outcome("all checkpoints truncated", "both named, afresh, same end")
@@ -174,7 +174,9 @@ def test_the_best_is_broken(scene, outcome):
     truncated(scene.checkpoints / "step-00000006.ckpt")
     ended = scene.run("run.save_every=2", "run.keep_last=1")
     assert ended.code == 0 and "step 9/" in ended.out and "step 8/" not in ended.out
-    assert ended.line.startswith("warning: without the best checkpoint, the best of later steps counts: ")
+    assert ended.line.startswith(
+        "warning: the best checkpoint cannot be used, so the best is chosen among later steps: "
+    )
     outcome("best checkpoint truncated", "named, the best of the rest is used")
 
 

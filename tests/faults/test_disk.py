@@ -70,7 +70,7 @@ def test_a_run_folder_that_cannot_be_made(scene, outcome, immutable, tmp_path):
     immutable(tmp_path / "runs")
     ended = scene.run()
     assert ended.code == 2 and ended.line == (
-        f"error: {scene.folder}: cannot be written (Operation not permitted); choose run.folder"
+        f"error: {scene.folder}: cannot be written (Operation not permitted); choose another run.folder"
     )
     outcome("read-only run.folder", "code 2 before training")
 

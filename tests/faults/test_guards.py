@@ -17,7 +17,7 @@ INFINITE = (
 def test_what_is_not_finite_stops_before_the_update(scene, undisturbed, outcome, fault, what, more):
     ended = scene.run(*more, before=at_step(7, fault))
     assert ended.code == 2
-    assert ended.line.startswith(f"error: step 7: the {what} is not finite, see the rows in nonfinite-7.json; ")
+    assert ended.line.startswith(f"error: step 7: the {what} is non-finite; the rows are in nonfinite-7.json; ")
     dumped = json.loads((scene.folder / "nonfinite-7.json").read_text())
     assert dumped["step"] == 7 and len(dumped["batches"]) == (2 if more else 1)
     for batch in dumped["batches"]:
@@ -46,7 +46,7 @@ def test_an_update_may_be_left_out(scene, outcome, fault):
         "guard.on_nonfinite=skip:2", "run.keep_last=20", before=at_step(7, fault).replace("== 7", "in (7, 9)")
     )
     assert ended.code == 0 and len(ended.err.splitlines()) == 2
-    assert ended.err.startswith("warning: step 7: the ") and "update 1 of 2 left out" in ended.err
+    assert ended.err.startswith("warning: step 7: the ") and "update skipped (1 of 2)" in ended.err
     at = {
         step: torch.load(scene.checkpoints / f"step-{step:08d}.ckpt", weights_only=True) for step in (7, 8, 9, 10, 11)
     }
@@ -58,7 +58,7 @@ def test_an_update_may_be_left_out(scene, outcome, fault):
         assert any(moved) != left_out, (before, after)
         moments = [at[step]["optimizer_states"][0]["state"][0]["exp_avg"] for step in (before, after)]
         assert torch.equal(*moments) == left_out
-    outcome("two updates not finite, skip:2", "left out, named, the others as ever")
+    outcome("two non-finite updates, skip:2", "skipped, named, the others as ever")
 
 
 @pytest.mark.faults
@@ -69,7 +69,7 @@ def test_more_than_may_be_left_out(scene, outcome):
     ended = scene.run("guard.on_nonfinite=skip:2", before=late + stop)
     assert ended.code == 75
     ended = scene.run("guard.on_nonfinite=skip:2", before=late)
-    assert ended.code == 2 and "(2 such updates were left out before)" in ended.err.splitlines()[-1]
+    assert ended.code == 2 and "(2 such updates were skipped before)" in ended.err.splitlines()[-1]
     assert "error: step 9: the loss is not finite" in ended.err
     outcome("three updates not finite, skip:2", "the third stops, code 2")
 
@@ -98,7 +98,7 @@ def test_a_step_that_hangs(scene, undisturbed, outcome):
 def test_a_worker_that_dies(scene, undisturbed, outcome):
     kill = "import multiprocessing; os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)"
     ended = scene.run("data.workers=2", before=at_step(8, kill))
-    assert ended.code == 2 and ended.line.startswith("error: data.workers: a process that loads data has died (")
+    assert ended.code == 2 and ended.line.startswith("error: data.workers: a DataLoader worker was killed (")
     assert scene.run("data.workers=2").code == 0
     same(scene.folder, undisturbed("data.workers=2"))
     outcome("a worker is killed", "code 2, same end")

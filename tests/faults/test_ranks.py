@@ -101,7 +101,7 @@ def test_a_loss_that_is_not_finite_on_one_rank(scene, undisturbed, outcome):
     """Averaged, it is in the gradients of both; the rows are those of the rank that had it."""
     ended = scene.run_ranks(before=("", at_step(7, "return whole(self, batch, index) * float('nan')")))
     assert [rank.code for rank in ended] == [2, 2] and ended[1].err == ""
-    start = "error: step 7: the loss of rank 1 is not finite, see the rows in nonfinite-7-rank1.json; the weights are "
+    start = "error: step 7: the loss of rank 1 is non-finite; the rows are in nonfinite-7-rank1.json; the weights are "
     assert ended[0].line.startswith(start)
     dumped = [json.loads((scene.folder / f"nonfinite-7-rank{rank}.json").read_text()) for rank in (0, 1)]
     assert [rank["what"] for rank in dumped] == ["gradient", "loss"]

@@ -88,7 +88,7 @@ def test_a_second_interrupt_outside_of_a_save_ends_at_once(scene, undisturbed, o
     time.sleep(0.3)
     process.signal(signal.SIGINT)
     ended = process.wait()
-    assert ended.code == 130 and ended.line == "interrupted; the same command goes on from the last checkpoint"
+    assert ended.code == 130 and ended.line == "interrupted; the same command resumes from the last checkpoint"
     assert scene.run().code == 0
     same(scene.folder, undisturbed())
     outcome("Ctrl-C twice in a step that hangs", "code 130 at once, same end")

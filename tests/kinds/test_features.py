@@ -68,8 +68,8 @@ def test_a_text_is_cut_at_the_end(tokenizer):
     [
         ({"label": "yes"}, "field 'text' is missing"),
         ({"text": "  ", "label": "yes"}, "field 'text' is empty; remove the row or give it a text"),
-        ({"text": "the cat"}, "field 'label' holds no label"),
-        ({"text": "the cat", "label": ""}, "field 'label' holds no label"),
+        ({"text": "the cat"}, "field 'label' does not hold a label"),
+        ({"text": "the cat", "label": ""}, "field 'label' does not hold a label"),
         ({"text": "the cat", "label": "maybe"}, "unknown label 'maybe'"),
     ],
 )
@@ -123,8 +123,8 @@ def test_a_word_without_a_piece_is_outside(tokenizer):
     [
         ({"tokens": WORDS, "label": ["O"]}, "4 words and 1 tags; give one tag per word"),
         ({"tokens": WORDS}, "4 words and no tags"),
-        ({"tokens": [], "label": []}, "field 'tokens' holds no words"),
-        ({"tokens": "Ann sees", "label": ["O"]}, "field 'tokens' holds no words"),
+        ({"tokens": [], "label": []}, "field 'tokens' does not hold words"),
+        ({"tokens": "Ann sees", "label": ["O"]}, "field 'tokens' does not hold words"),
         ({"tokens": ["Ann", " "], "label": ["O", "O"]}, "field 'tokens' holds an empty word"),
         ({"tokens": ["Ann"], "label": ["B-PRE"]}, "unknown label 'B-PRE'"),
     ],

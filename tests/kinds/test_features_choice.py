@@ -154,7 +154,7 @@ def test_bad_roles(tokenizer, changed, message):
         ({"choices": {"text": ["fig"], "label": ["A"]}}, "1 choice(s); give at least 2"),
         ({"choices": {"text": ["fig", ""], "label": ["A", "C"]}}, "choice 1 is empty"),
         ({"choices": {"text": ["fig", "pear"], "label": ["C"]}}, "2 choices and 1 of 'choices.label'"),
-        ({"choices": "fig or pear"}, "field 'choices.text' holds no list of choices"),
+        ({"choices": "fig or pear"}, "field 'choices.text' does not hold a list of choices"),
     ],
 )
 def test_bad_lists(tokenizer, changed, message):

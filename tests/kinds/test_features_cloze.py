@@ -75,9 +75,9 @@ def test_every_entity_is_shown_with_its_score(kind):
     ("changed", "message"),
     [
         ({"query": "Bob eats"}, "field 'query' has no '@placeholder'; mark the gap"),
-        ({"entities": []}, "field 'entities' holds no list of texts"),
-        ({"entities": ["Bob", ""]}, "field 'entities' holds no list of texts"),
-        ({"answers": []}, "field 'answers' holds no list of texts"),
+        ({"entities": []}, "field 'entities' does not hold a list of texts"),
+        ({"entities": ["Bob", ""]}, "field 'entities' does not hold a list of texts"),
+        ({"answers": []}, "field 'answers' does not hold a list of texts"),
         ({"answers": ["Oslo"]}, "no entity is an answer"),
         ({"passage": ""}, "field 'passage' is empty"),
     ],

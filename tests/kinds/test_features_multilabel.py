@@ -81,11 +81,11 @@ def test_numbers_are_names_first(card, tokenizer):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ([0, 1, 0], "the label 0 stands twice in field 'moods'; .* name the labels in the card"),
-        (["joy", None], r"field 'moods\[1\]' holds no label"),
+        ([0, 1, 0], "the label 0 appears twice in field 'moods'; .* name the labels in the card"),
+        (["joy", None], r"field 'moods\[1\]' does not hold a label"),
         ([["joy"]], r"field 'moods\[0\]' holds a list, not one label"),
         ([{"name": "joy"}], r"field 'moods\[0\]' holds an object, not one label"),
-        (1, "field 'moods' holds no list of labels"),
+        (1, "field 'moods' does not hold a list of labels"),
     ],
 )
 def test_labels_are_collected_from_lists_of_names_alone(value, says):
@@ -102,8 +102,8 @@ def test_the_baseline_is_what_most_rows_have(kind):
 @pytest.mark.parametrize(
     ("moods", "message"),
     [
-        ("joy", "field 'moods' holds no list of labels"),
-        (None, "field 'moods' holds no list of labels"),
+        ("joy", "field 'moods' does not hold a list of labels"),
+        (None, "field 'moods' does not hold a list of labels"),
         (["joi"], "unknown label 'joi' for card 'moods'; did you mean 'joy'?"),
         ([3], "unknown label '3'"),
     ],

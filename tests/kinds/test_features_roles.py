@@ -59,13 +59,13 @@ def test_only_the_sentence_is_cut(tokenizer):
 @pytest.mark.parametrize(
     ("predicate", "message"),
     [
-        (4, "field 'predicate' is 4, outside the 4 words; count from 0 to 3"),
+        (4, "field 'predicate' is 4, outside the 4 words; use 0 to 3"),
         (-1, "field 'predicate' is -1, outside the 4 words"),
         (None, "field 'predicate' is 'None', neither a word nor its index"),
         (" ", "neither a word nor its index"),
         (True, "neither a word nor its index"),
         (1.0, "neither a word nor its index"),
-        ("unspeakable" * 3, "leaves no room for the sentence; raise max_length (24)"),
+        ("unspeakable" * 3, "leaves no tokens for the sentence; raise max_length (24)"),
     ],
 )
 def test_bad_predicates(tokenizer, predicate, message):

@@ -162,6 +162,6 @@ def test_the_row_of_a_file_is_named(tmp_path):
     data = make_data(tmp_path, "t5", {"train": rows})
     with pytest.raises(UserError, match=r"train\.jsonl:2: field 'target' is empty"):
         data.encoded("train")
-    with pytest.warns(UserWarning, match="1 bad train rows left out"):
+    with pytest.warns(UserWarning, match="1 bad train rows skipped"):
         data = make_data(tmp_path, "t5", {"train": rows}, on_bad_row="skip")
     assert len(data.encoded("train")) == 1

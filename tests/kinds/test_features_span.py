@@ -185,7 +185,7 @@ def test_an_answer_elsewhere_is_an_error_or_looked_for(tokenizer):
     [
         ({"answers": None}, r"field 'answers' is not a list of answers"),
         ({"answers": {"text": ["Ann"], "answer_start": []}}, r"field 'answers' is not a list of answers"),
-        ({"answers": {"text": [" "], "answer_start": [3]}}, r"an answer is blank"),
+        ({"answers": {"text": [" "], "answer_start": [3]}}, r"an answer is empty"),
         ({"question": " "}, r"field 'question' is empty"),
         ({"context": None}, r"field 'context' is missing"),
         ({"context": "\u200b", "answers": {"text": [], "answer_start": []}}, r"the context has no token"),

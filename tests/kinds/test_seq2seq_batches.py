@@ -78,7 +78,7 @@ def test_settings_of_generate_come_from_the_card():
     ("given", "do"),
     [
         ({"num_beam": 3}, "did you mean 'num_beams'?"),
-        ({"num_return_sequences": 2}, "leave it out, a row gets one text"),
+        ({"num_return_sequences": 2}, "remove it: a row gets one text"),
         ({"max_length": 20}, "use max_new_tokens"),
     ],
 )

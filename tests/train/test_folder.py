@@ -76,7 +76,7 @@ def test_a_folder_with_somebody_elses_config_is_not_emptied(folder):
     folder().path.mkdir()
     (folder().path / "config.yaml").write_text("theme: dark\n")
     for made in (folder(), folder("run.overwrite=true")):
-        refuses(made, "is not empty and holds no run")
+        refuses(made, "is not empty and is not a run folder")
 
 
 def test_a_config_that_cannot_be_read_is_named(folder):

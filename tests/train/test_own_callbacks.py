@@ -54,7 +54,7 @@ def test_they_are_made_with_their_arguments_in_the_order_of_the_config():
             {"path": "nowhere.at.All"},
             "'nowhere.at' cannot be imported (ModuleNotFoundError: No module named 'nowhere')",
         ),
-        ({"path": "Counter"}, "'Counter' names no module"),
+        ({"path": "Counter"}, "'Counter' does not name a module"),
         ({"path": "counting.Conter"}, "'counting' has no 'Conter'; did you mean 'Counter'?"),
         ({"path": "counting.Plain"}, "'counting.Plain' is not a Callback"),
         ({"path": "counting.Counter"}, "cannot be made (missing a required argument: 'every')"),

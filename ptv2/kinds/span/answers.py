@@ -16,10 +16,10 @@ SENTENCE = re.compile(r"[.!?](?=\s)|[。！？]")
 
 
 def answers_of(row: Row, field: str, where: Callable[[], str]) -> tuple[list[str], list[int]]:
-    """Texts and offsets of a row's gold answers.
+    """Read the texts and offsets of a row's gold answers.
 
     Raises:
-        UserError: not in the form {text: [...], answer_start: [...]}, or a blank text, or an offset that is no number.
+        UserError: not in the form {text: [...], answer_start: [...]}, or an empty text, or a wrong offset.
     """
     value = row.get(field)
     texts, starts = (value.get("text"), value.get("answer_start")) if isinstance(value, dict) else (None, None)
@@ -27,7 +27,7 @@ def answers_of(row: Row, field: str, where: Callable[[], str]) -> tuple[list[str
         do = "write {text: [...], answer_start: [...]}, both empty where there is no answer"
         raise UserError(f"field '{field}' is not a list of answers and one of as many offsets", where=where(), do=do)
     if any(not isinstance(text, str) or not text.strip() for text in texts):
-        raise UserError("an answer is blank", where=where(), do="leave both lists empty where there is no answer")
+        raise UserError("an answer is empty", where=where(), do="leave both lists empty where there is no answer")
     for start in starts:
         if isinstance(start, bool) or not re.fullmatch(r"-?[0-9]+", text_of(start)):
             what = f"field '{field}' has the offset '{start}', not a whole number"
@@ -36,7 +36,7 @@ def answers_of(row: Row, field: str, where: Callable[[], str]) -> tuple[list[str
 
 
 def locate(text: str, start: int, context: str, search: bool) -> int | None:
-    """Where `text` stands in the context: at `start`, or with `search` at the place nearest to it."""
+    """Find where `text` stands in the context: at `start`, or with `search` at the place nearest to it."""
     if start >= 0 and context.startswith(text, start):
         return start
     places = [found.start() for found in re.finditer(re.escape(text), context)] if search else []
@@ -44,9 +44,9 @@ def locate(text: str, start: int, context: str, search: bool) -> int | None:
 
 
 def trim(context: str, start: int, end: int) -> list[int]:
-    """The span without blanks around it; outside the context if it has nothing else.
+    """Strip the span of spaces around it; it is outside the context if it has nothing else.
 
-    Byte-level tokenizers count the blank before a word to it, some always and some at the start of a window alone.
+    Byte-level tokenizers count the space before a word to it, some always and some at the start of a window alone.
     """
     text = context[start:end]
     bare = text.strip()
@@ -55,7 +55,7 @@ def trim(context: str, start: int, end: int) -> list[int]:
 
 
 def token_span(offsets: Sequence[Sequence[int]], answer: Sequence[int]) -> list[int]:
-    """First and last token that touch the characters start..end (exclusive); [0, 0] where the window cuts them."""
+    """Return first and last token touching the characters start..end (exclusive); [0, 0] where the window cuts them."""
     start, end = answer
     inside = [t for t, (first, _) in enumerate(offsets) if first != OUTSIDE]
     if not inside or offsets[inside[0]][0] > start or offsets[inside[-1]][1] < end:
@@ -65,7 +65,7 @@ def token_span(offsets: Sequence[Sequence[int]], answer: Sequence[int]) -> list[
 
 
 def merge(outputs: list[Any]) -> tuple[list[tuple[int, int, float]], float]:
-    """Spans (start, end, score) of all windows of a row, best first, and the lowest score of no answer.
+    """List the spans (start, end, score) of all windows of a row, best first, and the lowest score of no answer.
 
     Windows overlap, so a span can come from two of them: its better score counts.
     """
@@ -78,7 +78,7 @@ def merge(outputs: list[Any]) -> tuple[list[tuple[int, int, float]], float]:
 
 
 def best_threshold(leads: list[float], answered: list[float], silent: list[float]) -> float:
-    """The threshold with the best sum of scores.
+    """Choose the threshold with the best sum of scores.
 
     Row i scores `silent[i]` if its lead is above the threshold, else `answered[i]`. The threshold lies halfway between
     two leads, so that rounding cannot turn a row.
@@ -95,7 +95,7 @@ def best_threshold(leads: list[float], answered: list[float], silent: list[float
 
 
 def first_sentence(text: str) -> str:
-    """Up to the first full stop, or all of it."""
+    """Cut after the first full stop, if there is one."""
     text = text.strip()
     found = SENTENCE.search(text)
     return text[: found.end()] if found else text

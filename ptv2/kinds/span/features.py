@@ -121,7 +121,7 @@ class SpanFeatures(Features):
         return features
 
     def _answer(self, row: Row, context: str, where: Callable[[], str], training: bool) -> list[int] | None:
-        """Where the answer to train on begins and ends (exclusive), without blanks around it; None: no answer."""
+        """Find where the answer to train on begins and ends (exclusive), without spaces around it; None: no answer."""
         texts, starts = answers_of(row, self.card.label, where)
         if not texts and self.options.answerable:
             do = "remove the row, or set task.options.answerable=false"
@@ -143,7 +143,7 @@ class SpanFeatures(Features):
         return found[0] if found else None
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
-        """Also what decoding needs: two limits, `offsets` [B, T, 2], the characters of each token of the context (-1:
+        """Add what decoding needs: two limits, `offsets` [B, T, 2], the characters of each token of the context (-1:
         another token), and `first` [B], the column of the first token.
         """
         batch = super().collate([{k: v for k, v in f.items() if k != "labels"} for f in features], length)
@@ -171,7 +171,7 @@ class SpanFeatures(Features):
         return shown if self.options.answerable else shown | {"null_score_diff": round(answer.null_lead, 6)}
 
     def answer(self, row: Row, outputs: list[Any]) -> Answer:
-        """The best span over the row's windows, or no answer."""
+        """Choose the best span over the row's windows, or no answer."""
         spans, null = merge(outputs)
         start, end, score = spans[0]
         lead = null - score
@@ -186,7 +186,7 @@ class SpanFeatures(Features):
         return Answer(self._context(row)[start:end], start, probability, lead)
 
     def tune(self, rows: Any, outputs: dict[int, list[Any]], references: list[list[str]]) -> float | None:
-        """With `null_threshold: validation`, the one with the best F1, as the official script's `best_f1_thresh`."""
+        """With `null_threshold: validation`, choose the one of best F1, as the official `best_f1_thresh`."""
         if self.options.answerable or self.options.null_threshold != VALIDATION:
             return None
         leads, answered, silent = [], [], []
@@ -199,7 +199,7 @@ class SpanFeatures(Features):
         return best_threshold(leads, answered, silent)
 
     def guesses(self, rows: Any, training: list[Any], references: list[list[str]]) -> list[str]:
-        """The first sentence of each context, or no answer at all: whichever scores higher on these references."""
+        """Answer the first sentence of each context, or nothing: whichever scores higher on these references."""
         sentences = [first_sentence(self._context(row)) for row in rows]
         silence = [""] * len(references)
         return max(sentences, silence, key=lambda texts: sum(map(row_f1, texts, references)))
@@ -213,7 +213,7 @@ class SpanFeatures(Features):
         pieces = " ".join(self.pieces(feature["input_ids"])[start : end + 1])
         lines = [self.tokens(feature["input_ids"])]
         silent = {"spans": [(0, 0, 0.0)], "null": 1.0, "tuned": 0.0}
-        if characters[0] < 0:  # the first token is none of the context's
+        if characters[0] < 0:  # the first token is not one of the context's
             return [*lines, "label: the first token (no answer in this window)"], silent
         lines.append(f"label: tokens {start} to {end} ({pieces}), characters {characters[0]} to {characters[1]}")
         return lines, silent | {"spans": [(*characters, 1.0)], "null": 0.0}

@@ -35,7 +35,7 @@ class SpanHead(Head):
         return (F.cross_entropy(start_BT, start_B) + F.cross_entropy(end_BT, end_B)) / 2
 
     def decode(self, logits_BT2: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-        """Per window: its best `spans` as (first character, end character, score), the `null` score and `tuned`.
+        """Decode per window its best `spans` as (first character, end character, score), the `null` score and `tuned`.
 
         The official code pairs the 20 best starts with the 20 best ends. Here every pair of at most R tokens is
         scored, so the best ones are never missed.

@@ -61,7 +61,7 @@ def initial_factors(own: Mapping[str, LowRankVectors], config: PromptConfig, art
         if not held:
             continue
         if {k: v.shape for k, v in held.items()} != {k: v.shape for k, v in mine.state_dict().items()}:
-            do = "give prompt.rank the artifact's value"
+            do = "set prompt.rank to the artifact's value"
             raise UserError("has low-rank matrices of another size", where=path, do=do)
         mine.load_state_dict(held)
 
@@ -69,7 +69,7 @@ def initial_factors(own: Mapping[str, LowRankVectors], config: PromptConfig, art
 def initial_gates(
     config: PromptConfig, heads: Sequence[int], tasks: Sequence[str], artifacts: Artifacts
 ) -> list[Tensor]:
-    """A gate per prompted layer: [H] where tasks share it, else [tasks, H]; zeros, or an artifact's."""
+    """Make a gate per prompted layer: [H] where tasks share it, else [tasks, H]; zeros, or an artifact's."""
     path, named = config.start.path, config.start.task
     own = [len(tasks)] if config.sharing != "shared" else []
     if path is None:
@@ -81,7 +81,7 @@ def initial_gates(
 
 
 def _text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
-    """Token ids of the text, repeated or cut to `length`."""
+    """Return the token ids of the text, repeated or cut to `length`."""
     ids = backbone.tokenizer(text, add_special_tokens=False)["input_ids"]
     if not ids:
         raise UserError("the text has no tokens", where="prompt.init", do="write text:<some words>")
@@ -89,7 +89,7 @@ def _text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
 
 
 def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
-    """Token ids drawn from the frequent part of the vocabulary (ids rise as frequency falls), distinct if enough."""
+    """Draw token ids from the frequent part of the vocabulary (ids rise as frequency falls), distinct if enough."""
     special = set(backbone.tokenizer.all_special_ids)
     size = len(backbone.tokenizer)
     # WordPiece vocabularies open with reserved tokens and single characters: words start behind them.
@@ -99,9 +99,9 @@ def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
 
 
 def _vectors_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone: Backbone) -> list[Tensor]:
-    """Rows that the bare backbone computes for the tokens: keys and values, or the states it projects."""
+    """Compute with the bare backbone the vectors of the tokens: keys and values, or the states it projects."""
     seen = backbone.observe(ids_P)
-    rows = []
+    vectors = []
     for slot in slots:
         here = seen[slot.index]
         if form == "hidden":
@@ -109,8 +109,8 @@ def _vectors_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone
         else:
             key_PGD, value_PGD = here.call.key_BGSD[0].transpose(0, 1), here.call.value_BGSD[0].transpose(0, 1)
             vector_PF = torch.cat([key_PGD.flatten(1), value_PGD.flatten(1)], dim=1)
-        rows.append(vector_PF[: slot.length].float().cpu())
-    return rows
+        vectors.append(vector_PF[: slot.length].float().cpu())
+    return vectors
 
 
 def _vectors_of_artifact(
@@ -127,31 +127,33 @@ def _vectors_of_artifact(
     if named is not None:
         artifact.check_task(named)
     if config.sharing == "shared+task" and artifact.sharing == "shared+task":
-        named = None  # the shared rows; the task's matrix comes from `initial_factors`
-    rows = artifact.prompt_vectors(named or (task if task in artifact.tasks else None))
-    if (problem := misfit(artifact, rows, config, slots, widths, backbone)) is not None:
+        named = None  # the shared vectors; the task's matrix comes from `initial_factors`
+    vectors_PF = artifact.prompt_vectors(named or (task if task in artifact.tasks else None))
+    if (problem := misfit(artifact, vectors_PF, config, slots, widths, backbone)) is not None:
         what, do = problem
         raise UserError(what, where=path, do=do)
-    return rows
+    return vectors_PF
 
 
 def misfit(
     artifact: Artifact,
-    rows: Sequence[Tensor],
+    vectors_PF: Sequence[Tensor],
     config: PromptConfig,
     slots: Sequence[Slot],
     widths: Sequence[int],
     backbone: Backbone,
 ) -> tuple[str, str] | None:
-    """Why an artifact's rows cannot be the start of this prompt, and what to do; None where they can."""
+    """Say why an artifact's vectors cannot be the start of this prompt, and what to do; None where they can."""
     held = artifact.config["prompt"]
     shapes = [(slot.length, width) for slot, width in zip(slots, widths, strict=True)]
-    fits = held["form"] == config.form and [tuple(row.shape) for row in rows] == shapes
+    fits = held["form"] == config.form and [tuple(vector_PF.shape) for vector_PF in vectors_PF] == shapes
     if not fits or choose_slots(artifact.prompt_config(), backbone.sites) != list(slots):
-        has = f"form '{held['form']}' with {len(rows)} layers of {tuple(rows[0].shape)}" if rows else "no prompt"
+        has = "no prompt"
+        if vectors_PF:
+            has = f"form '{held['form']}' with {len(vectors_PF)} layers of {tuple(vectors_PF[0].shape)}"
         what = f"holds {has}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
-        what += ", other layers or places of the backbone" if fits else ""
-        return what, "give prompt.form, prompt.length and prompt.layers the artifact's values"
+        what += ", at other layers or places of the backbone" if fits else ""
+        return what, "set prompt.form, prompt.length and prompt.layers to the artifact's values"
     for key in ("gate", "position_offset"):
         if held[key] and not getattr(config, key):
             return f"was trained with prompt.{key}", f"set prompt.{key}=true"

@@ -51,8 +51,8 @@ class DeepPrompt(Method):
         self._seen: dict[tuple, list] = {}  # by length and device: how each site's module is called (hidden form)
         self._sites = backbone.sites
         self.lengths = [slot.length for slot in self.slots]
-        self.widths = [slot.site.width if config.form == "hidden" else slot.site.row_width for slot in self.slots]
-        self.own = nn.ModuleDict()  # what each task has for itself
+        self.widths = [slot.site.width if config.form == "hidden" else slot.site.vector_width for slot in self.slots]
+        self.own = nn.ModuleDict()  # what belongs to one task alone
         if config.sharing == "task":
             self.own.update({name: self._new_vectors(backbone, name) for name in self.tasks})
         else:

@@ -1,6 +1,6 @@
 """How tasks share a prompt: one for all, one each, or one for all times a matrix of low rank each.
 
-Shapes: P prompt positions, F row width, R rank.
+Shapes: P prompt positions, F vector width, R rank.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class LowRankVectors(nn.Module):
-    """A task's rows out of the shared ones: `shared_PF * sum over r of u_r v_r^T`, element by element.
+    """A task's vectors out of the shared ones: `shared_PF * sum over r of u_r v_r^T`, element by element.
 
     Multitask Prompt Tuning (Wang et al. 2023, section 3.1) has rank one. The first u and v are ones and every later v
     is zero, so each task starts from the shared prompt whatever the rank.
@@ -22,7 +22,7 @@ class LowRankVectors(nn.Module):
         self.v_FR = nn.ParameterList(_ones_first(torch.zeros(width, rank)) for width in widths)
 
     def forward(self, shared_PF: Sequence[Tensor]) -> list[Tensor]:
-        return [rows * (u @ v.T) for rows, u, v in zip(shared_PF, self.u_PR, self.v_FR, strict=True)]
+        return [vector_PF * (u @ v.T) for vector_PF, u, v in zip(shared_PF, self.u_PR, self.v_FR, strict=True)]
 
 
 def _ones_first(columns: Tensor) -> Tensor:

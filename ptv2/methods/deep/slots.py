@@ -17,7 +17,7 @@ class Slot:
 
 
 def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
-    """The prompted sites, from `prompt.layers` and `prompt.length`.
+    """Choose the prompted sites, from `prompt.layers` and `prompt.length`.
 
     Raises:
         UserError: a layer or place out of range, lengths that do not fit the layers.

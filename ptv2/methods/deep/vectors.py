@@ -1,7 +1,7 @@
-"""Rows: the numbers a prompt is made of, one row per position and site.
+"""Vectors: the numbers a prompt is made of, one vector per position and site.
 
-A row is what one prompt position holds at one site: a key and a value for every head (K/V form), or a hidden state
-(hidden form). Rows are parameters themselves, or come out of a projection. Shapes: P positions, F row width.
+A vector is what one prompt position holds at one site: a key and a value for every head (K/V form), or a hidden state
+(hidden form). Vectors are parameters themselves, or come out of a projection. Shapes: P positions, F vector width.
 """
 
 import torch
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 
 class DirectVectors(nn.Module):
-    """Rows as parameters, one [P, F] per site; P may differ from site to site."""
+    """Vectors as parameters, [P, F] per site; P may differ from site to site."""
 
     def __init__(self, vectors_PF: list[Tensor]):
         super().__init__()
-        self.rows = nn.ParameterList(nn.Parameter(row.clone().float()) for row in vectors_PF)
+        self.rows = nn.ParameterList(nn.Parameter(vector_PF.clone().float()) for vector_PF in vectors_PF)
 
     def forward(self) -> list[Tensor]:
         return list(self.rows)
 
 
 class ProjectedVectors(nn.Module):
-    """Rows out of Embedding(P, D) -> Linear(D, hidden) -> Tanh -> Linear(hidden, sum of F), once for the P positions.
+    """Vectors out of Embedding(P, D) -> Linear(D, hidden) -> Tanh -> Linear(hidden, sum of F), once for P positions.
 
     The "reparameterisation" of Prefix-Tuning (Li & Liang 2021, section 4.3), as `prefix_projection` of the official
     P-Tuning v2 code; drawn like its weights, N(0, std) with zero biases. A site with fewer positions takes the first.
@@ -37,20 +37,20 @@ class ProjectedVectors(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self) -> list[Tensor]:
-        rows = self.project(self.embedding.weight).split(self.widths, dim=1)
-        return [row[:length] for row, length in zip(rows, self.lengths, strict=True)]
+        vectors = self.project(self.embedding.weight).split(self.widths, dim=1)
+        return [vector_PF[:length] for vector_PF, length in zip(vectors, self.lengths, strict=True)]
 
 
 def from_official(weight: Tensor, layers: int) -> list[Tensor]:
-    """Rows per layer of the official prompt embedding [P, 2 * L * D], whose slot 2i is layer i's key, 2i + 1 its value.
+    """Split the official prompt embedding [P, 2 * L * D] by layer; its part 2i is layer i's key, 2i + 1 its value.
 
     PEFT's `prompt_embeddings` has the same layout.
     """
     if weight.dim() != 2 or weight.shape[1] % (2 * layers):
         raise ValueError(f"{tuple(weight.shape)} is not [P, 2 * {layers} * D]")
-    return [rows.contiguous() for rows in weight.chunk(layers, dim=1)]
+    return [vector_PF.contiguous() for vector_PF in weight.chunk(layers, dim=1)]
 
 
 def to_official(vectors_PF: list[Tensor]) -> Tensor:
-    """The official embedding [P, 2 * L * D] of K/V rows of one length."""
+    """Join K/V vectors of one length into the official embedding [P, 2 * L * D]."""
     return torch.cat(vectors_PF, dim=1)

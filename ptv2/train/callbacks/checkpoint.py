@@ -21,13 +21,13 @@ class Checkpoints(Checkpoint):
     """Save after every epoch, every `save_every` steps, and after a validation that is the best so far.
 
     All of it happens at a boundary: before a batch that begins a step, or at an epoch's end. Then a step is whole, with
-    its validation and its line in the log, and a run that goes on from there does and writes what it would have.
+    its validation and its line in the log, and a run that resumes from there does and writes what it would have.
 
     Args:
         folder: of the checkpoints.
         validated: whether there is a `validation/score`; without one the last epoch is the best.
         fingerprints: of the rows by task and split, see `Start.check_data`.
-        keep_last: so many are kept, beside those that were the best when they were written.
+        keep_last: how many are kept, beside those that were the best when they were written.
         save_every: optimizer steps; None: epochs alone.
     """
 
@@ -45,8 +45,8 @@ class Checkpoints(Checkpoint):
         self.best_score = math.nan
         self.new_best = False
         self.kept: list[list[int]] = []  # step of each of the last checkpoints, and of the best one at that time
-        self.saved: int | None = None  # the step last saved, or gone on from
-        self.resumed: dict[str, Any] | None = None  # what is put back right before the first batch
+        self.saved: int | None = None  # the step last saved, or resumed from
+        self.resumed: dict[str, Any] | None = None  # what is restored right before the first batch
         self.before = 0.0  # seconds of earlier sessions
         self.began = time.monotonic()
 
@@ -112,7 +112,7 @@ class Checkpoints(Checkpoint):
         self.saved = step
 
     def tidy(self, trainer: L.Trainer) -> None:
-        """At the run's end, on all ranks: do what a save was killed in the middle of, if no other came after it.
+        """Finish at the run's end, on all ranks, a save that was killed in the middle, if no other came after it.
 
         Raises:
             Joint: on every rank, where it cannot be done.
@@ -148,7 +148,10 @@ class Checkpoints(Checkpoint):
             try:
                 files.read(self.folder / files.name(state["best_step"]))
             except UserError as error:  # damaged, or left behind in the run whose checkpoint began this one
-                warnings.warn(f"without the best checkpoint, the best of later steps counts: {error}", stacklevel=1)
+                warnings.warn(
+                    f"the best checkpoint cannot be used, so the best is chosen among later steps: {error}",
+                    stacklevel=1,
+                )
             else:
                 self.best_step, self.best_score = state["best_step"], state["best_score"]
 
@@ -172,7 +175,7 @@ class Checkpoints(Checkpoint):
 
 @contextmanager
 def same_error(trainer: L.Trainer) -> Iterator[None]:
-    """Raise on every rank what rank zero cannot write, so that none waits for one that has gone.
+    """Raise on every rank what rank zero cannot write, so that none waits for one that has ended.
 
     Raises:
         Joint: on every rank, with the first rank's error.

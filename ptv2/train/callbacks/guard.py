@@ -28,7 +28,7 @@ class FiniteGuard(Callback):
 
     Args:
         folder: the run folder.
-        skips: so many updates are left out before the run stops.
+        skips: how many updates are skipped before the run stops.
     """
 
     def __init__(self, folder: Path, skips: int):
@@ -47,7 +47,7 @@ class FiniteGuard(Callback):
         self.losses.append(float(loss.detach()) * trainer.accumulate_grad_batches)
 
     def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
-        # A scaler of fp16 leaves out updates with such gradients itself.
+        # A scaler of fp16 skips updates with such gradients itself.
         scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
         what = None
         if not all(map(math.isfinite, self.losses)):
@@ -58,16 +58,16 @@ class FiniteGuard(Callback):
             return
         step, whats = trainer.global_step, gather(what)
         self._dump(trainer, what)
-        # Where gradients are averaged, a loss that is not finite on one rank makes all of them so: it is named first.
+        # Where gradients are averaged, a non-finite loss on one rank makes all of them so: it is named first.
         rank = whats.index("loss") if "loss" in whats else whats.index("gradient")
         of = f" of rank {rank}" if len(whats) > 1 else ""
-        problem = f"the {whats[rank]}{of} is not finite, see the rows in {_dump_name(trainer, rank)}"
+        problem = f"the {whats[rank]}{of} is non-finite; the rows are in {_dump_name(trainer, rank)}"
         self.skipped += 1
         if self.skipped > self.skips:
-            before = f" ({self.skips} such updates were left out before)" if self.skips else ""
-            do = "lower optim.lr, look at the rows, or leave such updates out with guard.on_nonfinite=skip:10"
+            before = f" ({self.skips} such updates were skipped before)" if self.skips else ""
+            do = "lower optim.lr, look at the rows, or skip such updates with guard.on_nonfinite=skip:10"
             raise Joint(f"{problem}; the weights are those before it{before}", where=f"step {step}", do=do)
-        warnings.warn(f"step {step}: {problem}; update {self.skipped} of {self.skips} left out", stacklevel=1)
+        warnings.warn(f"step {step}: {problem}; update skipped ({self.skipped} of {self.skips})", stacklevel=1)
         optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are, and so do their moments
 
     def _dump(self, trainer: L.Trainer, what: str | None) -> None:
@@ -147,7 +147,9 @@ class Watchdog(Callback):
         path = self.folder / "hang.txt"
         with path.open("w", encoding="utf-8") as file:
             faulthandler.dump_traceback(file, all_threads=True)
-        what = f"no step was finished for {self.timeout:g} s (guard.step_timeout); where it hung is in {path}"
+        what = (
+            f"no step was finished for {self.timeout:g} s (guard.step_timeout); the stacks of its threads are in {path}"
+        )
         print(f"error: step {trainer.global_step}: {what}", file=sys.stderr, flush=True)
         os._exit(2)  # the thread that hangs cannot be asked
 

@@ -11,10 +11,10 @@ from ptv2.errors import UserError, nearest
 
 
 def own_callbacks(config: Config) -> list[Callback]:
-    """The callbacks that a config adds to a run, in its order.
+    """Make the callbacks that a config adds to a run, in its order.
 
     Raises:
-        UserError: one cannot be imported, is no Callback of Lightning, or does not take its arguments.
+        UserError: one cannot be imported, is not a Callback of Lightning, or does not take its arguments.
     """
     return [_callback(f"run.callbacks.{name}", about) for name, about in config.run.callbacks.items()]
 
@@ -37,7 +37,7 @@ def _callback(where: str, about: Any) -> Callback:
 
 
 def _class(where: str, path: str) -> type[Callback]:
-    """The class that an import path names."""
+    """Import the class that a path names."""
     module, _, name = path.rpartition(".")
     try:
         held = import_module(module) if module else None
@@ -45,7 +45,7 @@ def _class(where: str, path: str) -> type[Callback]:
         what = f"'{module}' cannot be imported ({type(error).__name__}: {error})"
         raise UserError(what, where=where, do="install it, or give its file with --import FILE") from error
     if held is None:
-        raise UserError(f"'{path}' names no module", where=where, do="write pkg.mod.Class")
+        raise UserError(f"'{path}' does not name a module", where=where, do="write pkg.mod.Class")
     found = getattr(held, name, None)
     if found is None:
         raise UserError(f"'{module}' has no '{name}'", where=where, do=nearest(name, vars(held)))

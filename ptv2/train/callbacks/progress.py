@@ -20,7 +20,7 @@ class TerminalProgress(EpochsFromOne):
 
     def get_metrics(self, trainer: L.Trainer, module: L.LightningModule) -> dict[str, Any]:
         shown = super().get_metrics(trainer, module)
-        shown.pop("v_num", None)  # of a logger's versions, which a run folder has not
+        shown.pop("v_num", None)  # of a logger's versions, which a run folder does not have
         if (score := trainer.callback_metrics.get("validation/score")) is not None:
             shown["validation/score"] = f"{float(score):.4f}"
         return shown

@@ -16,8 +16,8 @@ from ptv2.train.callbacks.checkpoint import Checkpoints, at_boundary
 class Signals(Callback):
     """Hold SIGTERM, SIGUSR1 and the first Ctrl-C while training, and act on them between two steps.
 
-    The handlers only set a flag. All ranks agree on it at the same step, so one that got no signal does not wait for
-    ever for the others. Lightning's own handlers, which save inside the handler, are replaced.
+    The handlers only set a flag. All ranks agree on it at the same step, so one that got no signal does not wait
+    forever for the others. Lightning's own handlers, which save inside the handler, are replaced.
     """
 
     def __init__(self, checkpoints: Checkpoints):
@@ -41,7 +41,7 @@ class Signals(Callback):
         if number is not None:  # in the last step
             asked.saving = True
             raise Stopped(number, self.checkpoints.saved)
-        if asked.number is not None:  # after the others were asked: as one that comes while scoring
+        if asked.number is not None:  # it came after ranks had agreed: treated as one that comes while scoring
             raise Stopped(asked.number)
 
     def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
