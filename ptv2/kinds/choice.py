@@ -109,7 +109,7 @@ class ChoiceFeatures(Features):
         return names.index(value)
 
     def _first(self) -> int:
-        """The label of the first choice."""
+        """Return the label of the first choice."""
         return self.card.options.get("first", 0)
 
     def _letters(self, row: Row) -> list[str] | None:

@@ -204,7 +204,7 @@ class Seq2SeqFeatures(Features):
 
 
 def _text(target: Any) -> Any:
-    """A number as its text; true and false are none."""
+    """Write a number as its text; true and false are not numbers."""
     return str(target) if isinstance(target, (int, float)) and not isinstance(target, bool) else target
 
 

@@ -53,7 +53,7 @@ class Asked:
 
 
 def of_python(rows: Iterable[Mapping[str, Any]]) -> Asked:
-    """Rows that stand in memory, counted from 0."""
+    """Take rows from memory, counted from 0."""
     asked = Asked("rows")
     for number, row in enumerate(rows):
         place = f"row {number}"
@@ -65,7 +65,7 @@ def of_python(rows: Iterable[Mapping[str, Any]]) -> Asked:
 
 
 def of_file(source: str | Path) -> Asked:
-    """Rows of a file, by its ending, or of standard input (`-`), which holds JSON lines.
+    """Read the rows of a file, by its ending, or of standard input (`-`), which holds JSON lines.
 
     Raises:
         UserError: no such file, not UTF-8, or no rows; a line that is not a JSON object is a bad row.
@@ -81,7 +81,7 @@ def of_file(source: str | Path) -> Asked:
 
 
 def whole(value: Any) -> Any:
-    """The value with U+FFFD for half a surrogate pair, which no UTF-8 can hold; whole pairs are joined."""
+    """Put U+FFFD for half a surrogate pair, which UTF-8 cannot hold; whole pairs are joined."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
@@ -90,7 +90,7 @@ def whole(value: Any) -> Any:
 
 
 def _format(source: str) -> str | None:
-    """The format whose reader takes the file; None: JSON lines that are read here, to answer line by line."""
+    """Name the format whose reader takes the file; None: JSON lines that are read here, to answer line by line."""
     found = format_of(source)
     packed = source.endswith(tuple(f".{ending}" for ending in COMPRESSED))
     return found if found in ("csv", "parquet") or (packed and found == "json") else None

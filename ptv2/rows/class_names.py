@@ -13,14 +13,14 @@ SHOWN = 8  # names that a message lists
 
 
 def class_names(data: Dataset, field: str) -> list[str] | None:
-    """The names that a data set itself gives to the ids in a field; None where it has none."""
+    """Find the names that a data set itself gives to the ids in a field; None where it has none."""
     feature = data.features.get(field)
     feature = getattr(feature, "feature", feature)  # of a list: what it holds
     return list(feature.names) if isinstance(feature, ClassLabel) else None
 
 
 def named(rows: Rows, field: str, labels: Labels) -> Rows:
-    """The rows with the names of their own split in the place of its ids; splits may number their classes differently.
+    """Replace ids by the names that their own split gives them; splits may number their classes differently.
 
     Where the data set calls its classes by other names throughout, a card with `label_ids` reads them as ids.
 
@@ -34,7 +34,7 @@ def named(rows: Rows, field: str, labels: Labels) -> Rows:
         if labels.by_id and len(own) == len(labels):
             return rows
         what = f"the classes of '{field}' are {_listed(own)} here, and {_listed(labels.names)} for {labels.origin}"
-        do = "use the same names; or set label_ids: true in the card, if both stand in one order"
+        do = "use the same names; or set label_ids: true in the card, if both are in the same order"
         raise UserError(what, where=rows.where(0), do=do)
 
     def name_of(value: object) -> object:

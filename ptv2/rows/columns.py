@@ -47,7 +47,7 @@ def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str]) -> None
 
 
 def rows_of(asked: Asked, numbers: Sequence[int], fields: set[str], split: str) -> Rows:
-    """These rows as rows of a split with these fields; None where a row has no such field.
+    """Make of these rows a split with these fields; None where a row has no such field.
 
     Raises:
         UserError: types that differ deep inside of a field.
@@ -62,7 +62,7 @@ def rows_of(asked: Asked, numbers: Sequence[int], fields: set[str], split: str) 
 
 
 def _type(value: Any) -> str:
-    """What a value is, for readers; nothing of None, which fits anywhere."""
+    """Name the type of a value for readers; None has no type, it fits anywhere."""
     if value is None:
         return ""
     if type(value) is int and not -LIMIT <= value < LIMIT:

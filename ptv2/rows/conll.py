@@ -26,7 +26,7 @@ class Columns:
 
 
 def read_conll(path: Path, columns: Columns) -> tuple[Table, array]:
-    """A row a sentence, and the line each begins at.
+    """Read a row per sentence, and the line each begins at.
 
     Raises:
         UserError: see `conll_sentences`.
@@ -39,9 +39,9 @@ def read_conll(path: Path, columns: Columns) -> tuple[Table, array]:
 
 
 def conll_sentences(path: Path, columns: Columns) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Sentences of a CoNLL file as (first line, tokens, tags).
+    """Yield the sentences of a CoNLL file as (first line, tokens, tags).
 
-    Columns stand apart by tabs, or by blanks where a line has no tab. Left out are `-DOCSTART-` lines, comments (lines
+    Columns are separated by tabs, or by spaces where a line has no tab. Skipped are `-DOCSTART-` lines, comments (lines
     that begin with # before a sentence, unless they have a word's columns and a known tag) and, where the first column
     numbers the words, CoNLL-U's ranges (1-2) and empty nodes (1.1). Tags are kept as they are (IOB1 stays IOB1).
 
@@ -70,7 +70,7 @@ def conll_sentences(path: Path, columns: Columns) -> Iterator[tuple[int, list[st
                 raise UserError(
                     f"no token and tag in {len(cells)} column(s)",
                     where=f"{path}:{number}",
-                    do="separate them by a tab or a blank, or set task.options.token_column and tag_column",
+                    do="separate them by a tab or a space, or set task.options.token_column and tag_column",
                 )
             if tokens and len(cells) != count:
                 what = f"{len(cells)} columns, the line before has {count}"
@@ -84,7 +84,7 @@ def conll_sentences(path: Path, columns: Columns) -> Iterator[tuple[int, list[st
 
 
 def _form(path: Path, columns: Columns) -> tuple[int, set[str]]:
-    """The number of columns of the first word, and every tag of lines that do not begin with #.
+    """Find the number of columns of the first word, and every tag of lines that do not begin with #.
 
     Raises:
         UserError: the words are the numbers of a CoNLL-U file.
@@ -107,7 +107,7 @@ def _form(path: Path, columns: Columns) -> tuple[int, set[str]]:
 
 
 def _is_word(line: str, cells: list[str], columns: Columns, width: int, known: set[str]) -> bool:
-    """Whether a line that begins with # is a word with a tag, and no comment."""
+    """Tell whether a line that begins with # is a word with a tag and not a comment."""
     if len(cells) != width or not -width <= columns.tag_column < width:
         return False
     if "\t" in line and " " not in cells[0]:

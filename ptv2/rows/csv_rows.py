@@ -17,7 +17,7 @@ OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 
 
 def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = None) -> tuple[Table, array]:
-    """The rows of a file with a header, and the line each begins at. An empty cell is a missing one (None).
+    """Read the rows of a file with a header, and the line each begins at. An empty cell is a missing one (None).
 
     Args:
         path: the file.
@@ -41,10 +41,10 @@ def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = Non
         try:
             header = next((cells for cells in reader if any(cells)), [])
             ended = reader.line_num
-            spaced = any(name.startswith(" ") for name in header[1:])  # written with a blank behind each delimiter
+            spaced = any(name.startswith(" ") for name in header[1:])  # written with a space after each delimiter
             names = _names(header, mark, f"{path}:{ended}")
             twice = [name for name, count in Counter(names).items() if count > 1 and name]
-            table.faults |= {name: (0, "stands twice in the header") for name in twice}
+            table.faults |= {name: (0, "appears twice in the header") for name in twice}
             reader = csv.reader(file, skipinitialspace=spaced, **form)
             before = ended
             for cells in reader:
@@ -66,12 +66,12 @@ def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = Non
 def _delimiter(given: str) -> str:
     mark = "\t" if given in ("tab", "\\t") else given
     if len(mark) != 1 or mark in '"\r\n ':
-        raise UserError(f"'{given}' is no delimiter", where="task.dataset.delimiter", do="use one character, or tab")
+        raise UserError(f"'{given}' is not a delimiter", where="task.dataset.delimiter", do="use one character, or tab")
     return mark
 
 
 def _names(header: list[str], delimiter: str, where: str) -> list[str]:
-    """The columns' names without blanks around them."""
+    """Return the columns' names without spaces around them."""
     names = [name.strip() for name in header]
     other = next((mark for mark in OTHERS if mark != delimiter and len(names) == 1 and mark in names[0]), None)
     if other is not None:
@@ -83,4 +83,4 @@ def _names(header: list[str], delimiter: str, where: str) -> list[str]:
 def _advice(delimiter: str, quoted: bool) -> str:
     if quoted:
         return f"put cells that hold '{delimiter}' into quotation marks, or set task.dataset.delimiter"
-    return "a cell cannot hold a tab or line break; set task.dataset.quoting=minimal if cells stand in quotation marks"
+    return "a cell cannot hold a tab or line break; set task.dataset.quoting=minimal if cells are in quotation marks"

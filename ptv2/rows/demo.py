@@ -29,7 +29,7 @@ class DemoSet:
 
 
 def rows(name: str, split: str) -> list[dict[str, Any]]:
-    """Rows of one split (train, validation, test) of the demo set `name`, its files checked.
+    """Read the rows of one split (train, validation, test) of the demo set `name`, its files checked.
 
     Raises:
         UserError: unknown set or split, wheel not installed, or files that are not the ones expected.
@@ -51,7 +51,7 @@ def _splits(name: str, folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _bbc_topic(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """1000 BBC articles with distinct bodies, split 800/100/100; the first line of an article is its title."""
+    """Read 1000 BBC articles with distinct bodies, split 800/100/100; the first line of an article is its title."""
     articles: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*/*.txt")):
         content = path.read_bytes()
@@ -67,7 +67,7 @@ def _bbc_topic(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _twitter_ner(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Distinct tweets of Ritter et al. (2011), split 80/10/10."""
+    """Read the distinct tweets of Ritter et al. (2011), split 80/10/10."""
     tweets: dict[tuple[str, ...], dict[str, Any]] = {}
     for _, tokens, tags in conll_sentences(folder / "ner.txt", Columns()):
         tweets.setdefault(tuple(tokens), {"tokens": tokens, "ner_tags": tags})
@@ -75,7 +75,7 @@ def _twitter_ner(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return _cut(kept, len(kept) * 8 // 10, len(kept) // 10)
 
 
-QUESTIONS = {  # by entity type; `other` is left out: nothing that it covers could be asked for
+QUESTIONS = {  # by entity type; not `other`, which covers nothing that could be asked for
     "company": "Which company is mentioned?",
     "facility": "Which building or venue is mentioned?",
     "geo-loc": "Which place is mentioned?",
@@ -89,7 +89,7 @@ QUESTIONS = {  # by entity type; `other` is left out: nothing that it covers cou
 
 
 def _twitter_mrc(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Questions about the tweets that mention something: one per type there, and one about a type that is absent.
+    """Make questions about the tweets that mention something: one per type there, and one about a type that is absent.
 
     An absent type is drawn as often as the type occurs, so that the question alone does not tell whether it has an
     answer.
@@ -111,7 +111,7 @@ def _twitter_mrc(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _mentions(tokens: list[str], tags: list[str]) -> dict[str, dict[str, list[Any]]]:
-    """Answers by entity type in the tokens joined by blanks."""
+    """Find the answers by entity type in the tokens joined by spaces."""
     starts = [0, *accumulate(len(token) + 1 for token in tokens)]
     found: dict[str, dict[str, list[Any]]] = {}
     for i, tag in enumerate(tags):

@@ -40,7 +40,7 @@ class Form:
     quoting: str | None = None
 
     def identity(self) -> tuple[Any, ...]:
-        """What of this changes the rows that are read out of the same bytes."""
+        """Return what of this changes the rows that are read from the same bytes."""
         if self.format == "csv":
             return (self.format, self.delimiter, self.quoting)
         return (self.format, self.columns if self.format == "conll" else None)
@@ -69,14 +69,14 @@ def form_of(card: TaskCard, format: str) -> Form:
 
 @cache
 def format_of(name: str) -> str | None:
-    """The format that a file's name says, compressed or not; None: none that is known."""
+    """Tell the format from a file's name, compressed or not; None: not a known one."""
     for ending in COMPRESSED:
         name = name.removesuffix(f".{ending}")
     return next((format for format, suffixes in SUFFIXES.items() if name.endswith(suffixes)), None)
 
 
 def read_file(path: Path, form: Form) -> RowFile:
-    """All rows of one file.
+    """Read all rows of one file.
 
     Raises:
         UserError: the file is missing, empty or not of its format; names the line where there is one.
@@ -96,7 +96,7 @@ def read_file(path: Path, form: Form) -> RowFile:
 
 
 def matching(named: str | list[str], where: str, folder: Path | None = None) -> list[Path]:
-    """The files that a card names, in order: names of files as they are, and patterns such as train-*.parquet.
+    """List the files that a card names, in order: names of files as they are, and patterns such as train-*.parquet.
 
     Raises:
         UserError: a pattern that no file matches.

@@ -18,7 +18,7 @@ SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 
 def files_in(folder: Path, dataset: DatasetCard, split: str) -> tuple[list[Path], str] | None:
-    """The files of a split and their format; None where the folder has other splits alone.
+    """Find the files of a split and their format; None where the folder has other splits alone.
 
     Raises:
         UserError: no split is there, two files claim to be it, or shards are missing.
@@ -30,13 +30,13 @@ def files_in(folder: Path, dataset: DatasetCard, split: str) -> tuple[list[Path]
     shards = {name: _shards(folder, dataset, name) for name in SPLITS}
     if not any(shards.values()):
         do = "name its files <split>.jsonl, or give task.dataset.path=json task.dataset.data_files.train=FILE"
-        raise UserError("a folder without train, validation or test", where=folder, do=do)
+        raise UserError("holds no train, validation or test split", where=folder, do=do)
     files = shards[split]
     return (files, format_of(files[0].name)) if files else None
 
 
 def saved_in(folder: Path, split: str) -> tuple[Path | None, bool]:
-    """(folder of a split, whether `folder` was written by `save_to_disk` of the datasets library)."""
+    """Return (folder of a split, whether `folder` was written by `save_to_disk` of the datasets library)."""
     if (folder / "dataset_dict.json").is_file():
         names = _json(folder / "dataset_dict.json").get("splits", [])
         name = next((name for name in NAMES[split] if name in names), None)
@@ -56,7 +56,7 @@ def _json(path: Path) -> dict:
 
 
 def _plain(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """The file of a split that bears its name."""
+    """Find the file of a split that has its name."""
     endings = [
         ending
         for suffixes in SUFFIXES.values()
@@ -76,7 +76,7 @@ def _plain(folder: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _shards(folder: Path, dataset: DatasetCard, split: str) -> list[Path]:
-    """The files of a split in the hub's layouts: [data/]train-00000-of-00002.parquet, [config/]train/0000.parquet."""
+    """Find a split's files in the hub's layouts: [data/]train-00000-of-00002.parquet, [config/]train/0000.parquet."""
     asked = dataset.splits.get(split)
     names = (asked, *NAMES[split]) if isinstance(asked, str) and asked not in SPLITS else NAMES[split]
     by_config: dict[str, dict[str, list[Path]]] = {}
@@ -102,7 +102,7 @@ def _shards(folder: Path, dataset: DatasetCard, split: str) -> list[Path]:
             raise UserError("the folder holds several configurations", where=folder, do=do)
     found = next(by_config[chosen][name] for name in names if name in by_config[chosen])
     if len(formats := {format_of(path.name) for path in found}) > 1:
-        raise UserError(f"{split} lies there as {' and '.join(sorted(formats))}", where=folder, do="keep one of them")
+        raise UserError(f"{split} is there as {' and '.join(sorted(formats))}", where=folder, do="keep one of them")
     _check_shards(found)
     return found
 

@@ -15,7 +15,7 @@ BRANCH = "refs/convert/parquet"
 
 
 def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
-    """The rows of a split by the hub's name for it; with `data_files`, the files that the card names for it.
+    """Load the rows of a split by the hub's name for it; with `data_files`, the files that the card names for it.
 
     Raises:
         UserError: the hub has no such set, configuration, split or revision, or the set is a script.
@@ -24,7 +24,7 @@ def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
     keys = {"revision": dataset.revision, "split": split}
     if dataset.data_files:
         if dataset.name is not None:
-            do = "leave the name out: the files make the configuration"
+            do = "remove dataset.name: the files make the configuration"
             raise UserError("name and data_files are both given", where=f"{where}, task.dataset", do=do)
         keys["data_files"] = dict(dataset.data_files)
     try:
@@ -45,7 +45,7 @@ def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
 
 
 def branch_hint(dataset: DatasetCard) -> str:
-    """How the branch with Parquet files is asked for; without data_files it would merge all configurations."""
+    """Say how to name the branch with Parquet files; without data_files it would merge all configurations."""
     files = f"{dataset.name or 'default'}/SPLIT/*.parquet"
     return (
         f"try task.dataset.revision={BRANCH} task.dataset.name=null "

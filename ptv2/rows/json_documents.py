@@ -11,7 +11,7 @@ WRAPPERS = ("data", "rows", "examples", "instances")
 
 
 def rows_in(document: Any, path: str) -> list[Any] | None:
-    """The rows of a document; None where it is no known form, or one row itself.
+    """Find the rows of a document; None where its form is unknown, or it is one row itself.
 
     Known are {"data": [row, ...]} (also rows, examples, instances) and what pandas' `to_json` writes: by columns
     ({"text": {"0": ...}}), by index ({"0": {"text": ...}}) and split ({"columns": [...], "data": [[...]]}).
@@ -45,7 +45,7 @@ def rows_in(document: Any, path: str) -> list[Any] | None:
 
 
 def flat(row: Any, place: str) -> Iterator[Any]:
-    """A row as it is, or the questions of an article in the form of SQuAD's site, one row each.
+    """Return a row as it is, or the questions of an article in the form of SQuAD's site, one row each.
 
     {"title": ..., "paragraphs": [{"context": ..., "qas": [{"id", "question", "answers": [{text, answer_start}]}]}]}
     becomes rows {id, title, context, question, answers: {text: [...], answer_start: [...]}}.
@@ -80,12 +80,12 @@ def _part(holder: Any, name: str, kind: type, where: str) -> Any:
 
 def _dict(value: Any, where: str) -> Row:
     if not isinstance(value, dict):
-        raise UserError("not an object, in the nested form", where=where, do="write paragraphs and qas as objects")
+        raise UserError("not an object in the nested form", where=where, do="write paragraphs and qas as objects")
     return value
 
 
 def _numbers(mapping: Row) -> bool:
-    """Whether all keys are row numbers."""
+    """Tell whether all keys are row numbers."""
     return bool(mapping) and all(key.isdecimal() for key in mapping)
 
 

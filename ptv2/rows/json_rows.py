@@ -16,7 +16,7 @@ CONSTANTS = {"NaN": None, "Infinity": inf, "-Infinity": -inf}
 
 
 class Repeated(ValueError):
-    """A key stands twice in an object."""
+    """A key appears twice in an object."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:
@@ -31,12 +31,12 @@ DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=CONSTANTS._
 
 
 def read_json(path: Path) -> tuple[Table, array | None]:
-    """The rows of a JSON file, and the line each stands on (None: the file is one document).
+    """Read the rows of a JSON file, and the line of each (None: the file is one document).
 
     Values keep the types that they have in their own row: a string stays a string, whatever it looks like.
 
     Raises:
-        UserError: not JSON, or rows that are no objects; names the line, or the row of a document.
+        UserError: not JSON, or rows that are not objects; names the line, or the row of a document.
     """
     table, lines = Table(), array("Q")
     with opened(path, newline="\n") as file:
@@ -54,10 +54,10 @@ def read_json(path: Path) -> tuple[Table, array | None]:
 
 
 def parsed(text: str, path: str, line: int) -> Any:
-    """The JSON value of a text that begins at `line`.
+    """Parse the JSON value of a text that begins at `line`.
 
     Raises:
-        UserError: not JSON, or a key stands twice in an object.
+        UserError: not JSON, or a key appears twice in an object.
     """
     try:
         return DECODER.decode(text.strip())
@@ -66,13 +66,13 @@ def parsed(text: str, path: str, line: int) -> Any:
         what = f"not valid JSON ({error.msg}, column {error.colno})"
         raise UserError(what, where=where, do="write one JSON object a line") from error
     except Repeated as error:
-        raise UserError(f"'{error}' stands twice", where=f"{path}:{line}", do="give each field once") from error
+        raise UserError(f"'{error}' appears twice", where=f"{path}:{line}", do="give each field once") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
         raise UserError(f"not readable JSON ({error})", where=f"{path}:{line}", do="correct the row") from error
 
 
 def _begins_document(line: str) -> bool:
-    """Whether a first line begins a document of several lines, or an array, instead of being a row."""
+    """Tell whether a first line begins a document of several lines, or an array, instead of being a row."""
     if line.lstrip().startswith("["):
         return True
     try:

@@ -17,7 +17,7 @@ class Labels:
     Args:
         names: the names.
         origin: what fixed them, for messages: the card, the data set, the training split or an artifact.
-        by_id: whether a number that is no name is the id of one (`label_ids` of the card).
+        by_id: whether a number that is not a name is the id of one (`label_ids` of the card).
     """
 
     def __init__(self, names: list[str], origin: str, by_id: bool = False):
@@ -33,11 +33,11 @@ class Labels:
         return len(self.names)
 
     def __contains__(self, value: object) -> bool:
-        """Whether a value is one of the names, as they stand or in another spelling of one number or truth value."""
+        """Tell whether a value is a name, as it stands or in another spelling of one number or truth value."""
         return self._named(text_of(value)) is not None
 
     def id(self, value: object, where: str) -> int:
-        """The id of a row's label.
+        """Return the id of a row's label.
 
         Raises:
             UserError: the label is not one of this task's.
@@ -70,14 +70,14 @@ class Labels:
 
 
 def text_of(value: object) -> str:
-    """The text that a label is known by: 1 and 1.0 are '1', true is 'true'."""
+    """Write the text that a label is known by: 1 and 1.0 are '1', true is 'true'."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def plain(text: str) -> str:
-    """One spelling for what is the same number or truth value: '1.50' is '1.5', 'TRUE' is 'true'."""
+    """Choose one spelling for what is the same number or truth value: '1.50' is '1.5', 'TRUE' is 'true'."""
     if text.lower() in ("true", "false"):
         return text.lower()
     if NUMBER.fullmatch(text) and "." in text:
@@ -86,14 +86,14 @@ def plain(text: str) -> str:
 
 
 def missing(value: object) -> bool:
-    """Whether a row holds no label here."""
+    """Tell whether a row holds no label here."""
     return value is None or (isinstance(value, str) and not value.strip()) or value != value
 
 
 def labels_for(
     card: TaskCard, training_values: Iterable[object] = (), names: list[str] | None = None, first: str | None = None
 ) -> Labels:
-    """The labels of a card, or where it has none, the data set's own `names`, or those of the training rows, sorted.
+    """Choose the labels: the card's, or else the data set's own `names`, or those of the training rows, sorted.
 
     `first` stands before all others in the last case.
 
@@ -115,7 +115,7 @@ def labels_for(
 
 
 def _names_in(card: TaskCard, values: list[object]) -> list[str]:
-    """The names that stand in the rows: numbers in their order, everything else in that of its text."""
+    """Collect the names in the rows: numbers in their order, all else in the order of its text."""
     numbers = {float(v): text_of(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)}
     found = {text_of(value) for value in values}
     names = [numbers[n] for n in sorted(numbers)] if len(numbers) == len(found) else sorted(found)
@@ -136,7 +136,9 @@ def _warn_of_twins(names: Collection[str], card: str) -> None:
     for name in names:
         key = " ".join(unicodedata.normalize("NFKC", plain(name)).casefold().split())
         if key in seen:
-            what = f"{card}: the labels '{seen[key]}' and '{name}' differ in blanks or case alone and are two classes"
+            what = (
+                f"{card}: the labels '{seen[key]}' and '{name}' differ only in spaces or case and count as two classes"
+            )
             warnings.warn(what, stacklevel=3)
         seen.setdefault(key, name)
 
@@ -152,7 +154,7 @@ def check_numbers(labels: Labels, values: Callable[[], Iterable[object]]) -> Non
     for value in values():
         text = text_of(value)
         if _is_id(text, len(labels)) and text not in labels:
-            what = f"the label {text} is no name but may be the id of '{labels.names[int(plain(text))]}', and other "
+            what = f"the label {text} is not a name but may be the id of '{labels.names[int(plain(text))]}', and other "
             what += "numbers may be names or ids"
             raise UserError(
                 what, where=labels.origin, do="write the names into the rows, or list every number in labels"
@@ -166,15 +168,13 @@ def check_by_id(card: TaskCard, names: list[str]) -> None:
         UserError: a name is a number that is the id of another.
     """
     if card.label_ids and (other := _shifted(names)):
-        what = (
-            f"the label '{other}' is a number and stands at id {names.index(other)}: {other} in a row could be either"
-        )
-        do = "leave label_ids out if the rows hold names, else call the labels by words"
+        what = f"the label '{other}' is a number and has the id {names.index(other)}: {other} in a row could be either"
+        do = "remove label_ids if the rows hold names, else name the labels in words"
         raise UserError(what, where=f"{card.name}.label_ids", do=do)
 
 
 def _shifted(names: list[str]) -> str | None:
-    """The first name that is a number and the id of another name."""
+    """Find the first name that is a number and the id of another name."""
     return next((name for i, name in enumerate(names) if _is_id(name, len(names)) and int(plain(name)) != i), None)
 
 

@@ -17,14 +17,14 @@ from datasets.table import InMemoryTable
 from ptv2.errors import UserError
 
 Faults = dict[str, tuple[int, str]]
-"""field -> (row, what) of columns that are left out, because they cannot be read as text."""
+"""field -> (row, what) of columns that are skipped, because they cannot be read as text."""
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """A Parquet file.
+    """Open a Parquet file.
 
     Raises:
-        UserError: it is none, or a broken one.
+        UserError: it is not one, or it is damaged.
     """
     try:
         table = pq.ParquetFile(path).read()
@@ -37,7 +37,7 @@ def read_parquet(path: Path) -> pa.Table:
 
 
 def dataset_of(tables: list[pa.Table]) -> tuple[Dataset, Faults]:
-    """The rows of several files one after the other; columns whose types do not go together are left out."""
+    """Join the rows of several files in order; columns whose types cannot be joined are skipped."""
     rows, faults, columns, features = sum(map(len, tables)), Faults(), {}, {}
     for name in dict.fromkeys(name for table in tables for name in table.column_names):
         first, parts = 0, []
@@ -55,7 +55,7 @@ def dataset_of(tables: list[pa.Table]) -> tuple[Dataset, Faults]:
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column of a file; nothing but nulls where the file lacks it."""
+    """Return a column of a file; nulls where the file lacks it."""
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(len(table))])
     column = table.column(name)
@@ -71,7 +71,7 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type that a column of this type is read as."""
+    """Return the type that a column of this type is read as."""
     if pa.types.is_dictionary(kind):
         return _plain(kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -96,7 +96,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _joined(parts: list[pa.ChunkedArray], declared: Any) -> tuple[pa.ChunkedArray, Any]:
-    """The column over all files, and what `datasets` is told of its type."""
+    """Join the column of all files, and return what `datasets` is told of its type."""
     schemas = [pa.schema([("column", part.type)]) for part in parts]
     kind = pa.unify_schemas(schemas, promote_options="permissive").field("column").type
     if isinstance(declared, ClassLabel):
@@ -108,7 +108,7 @@ def _joined(parts: list[pa.ChunkedArray], declared: Any) -> tuple[pa.ChunkedArra
 
 
 def _class_label(tables: list[pa.Table], name: str) -> ClassLabel | List | None:
-    """The names that the files declare for the ids in a column (or in its lists).
+    """Find the names that the files declare for the ids in a column (or in its lists).
 
     Raises:
         UserError: two files declare different ones.

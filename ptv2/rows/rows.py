@@ -13,7 +13,7 @@ from ptv2.rows.table import Table
 
 
 class Places(Protocol):
-    """Knows where the rows of a whole split stand."""
+    """What tells where the rows of a whole split stand."""
 
     def where(self, row: int) -> str: ...
 
@@ -41,16 +41,16 @@ class Rows:
         return iter(cast(Iterable[dict[str, Any]], self.data))
 
     def where(self, i: int) -> str:
-        """Where row `i` stands: file and line, or the split and the row's number in it (from 0)."""
+        """Tell where row `i` stands: file and line, or the split and the row's number in it (from 0)."""
         return self.places.where(i if self.kept is None else self.kept[i])
 
     def with_data(self, data: Dataset | Table) -> "Rows":
-        """The same places with other content, row for row; its fingerprint is that of the content."""
+        """Return the same places with other content, row for row; its fingerprint is that of the content."""
         content = hashlib.sha256(repr((self.fingerprint, data.to_list())).encode()).hexdigest()
         return replace(self, data=data, fingerprint=content)
 
     def draw(self, limit: int | None, seed: int) -> "Rows":
-        """At most `limit` of these rows, drawn with the seed; they keep their order.
+        """Draw at most `limit` of these rows with the seed; they keep their order.
 
         Raises:
             UserError: the limit is below 1.
@@ -62,7 +62,7 @@ class Rows:
         return self.select(sorted(random.Random(seed).sample(range(len(self.data)), limit)))
 
     def select(self, wanted: list[int]) -> "Rows":
-        """These rows alone."""
+        """Return these rows alone."""
         kept = tuple(i if self.kept is None else self.kept[i] for i in wanted)
         fingerprint = hashlib.sha256(repr((self.fingerprint, kept)).encode()).hexdigest()
         return replace(self, data=self.data.select(wanted), fingerprint=fingerprint, kept=kept)

@@ -25,12 +25,12 @@ from ptv2.rows.text import sha256_of
 
 
 def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 0) -> Rows | None:
-    """The rows of a split, or None where the card has no such split.
+    """Load the rows of a split, or None where the card has no such split.
 
     Args:
         card: the task; `card.dataset.path` says which kind of source it is.
         split: train, validation or test.
-        limit: at most so many rows, drawn with `seed`; they keep their order.
+        limit: largest number of rows, drawn with `seed`; they keep their order.
         seed: of that draw.
 
     Raises:
@@ -120,7 +120,7 @@ def _known_splits(mapping: dict[str, Any], where: str) -> None:
 
 
 def _from_folder(card: TaskCard, folder: Path, split: str) -> Source | None:
-    """A split of a folder: the card's data_files where they lie there, else by the names that its files have."""
+    """Read a split of a folder: the card's data_files where they lie there, else by the names that its files have."""
     saved, is_saved = saved_in(folder, split)
     if is_saved:
         return _from_saved(saved) if saved else None
@@ -132,14 +132,16 @@ def _from_folder(card: TaskCard, folder: Path, split: str) -> Source | None:
         paths = matching(names[split], where, folder)
         format = format_of(paths[0].name)
         if format is None:
-            raise UserError("the ending says no format", where=paths[0], do="set task.dataset.path=json, csv, ...")
+            raise UserError(
+                "its ending is not that of a known format", where=paths[0], do="set task.dataset.path=json, csv, ..."
+            )
         return _from_files(card, paths, format)
     found = files_in(folder, card.dataset, split)
     return _from_files(card, *found) if found else None
 
 
 def _from_saved(folder: Path) -> Source:
-    """What `save_to_disk` wrote."""
+    """Read what `save_to_disk` wrote."""
     files = sorted(folder.glob("*.arrow"))
     try:
         table = Dataset.load_from_disk(str(folder)).data.table
@@ -191,14 +193,14 @@ def _check_faults(card: TaskCard, source: Source) -> None:
 
 
 def _read_by(card: TaskCard) -> set[str]:
-    """Every name in a card that may be a field."""
+    """List every name in a card that may be a field."""
     names, texts = {*card.dataset.columns, card.label}, [card.label, *card.inputs.values(), *_words(card.options)]
     for text in texts:
         names.add(text)
         names.add(text.partition(".")[0])
         try:
             parts = [name for _, name, *_ in string.Formatter().parse(text) if name]
-        except ValueError:  # no template
+        except ValueError:  # not a template
             continue
         names |= {part.partition("[")[0].partition(".")[0] for part in parts}
     return names
@@ -224,7 +226,7 @@ def _check_columns(card: TaskCard, data: Dataset | Table, places: Places) -> Non
 
 
 def _with_tags(card: TaskCard, data: Dataset | Table, names: dict[str, str], places: Places) -> Dataset | Table:
-    """`data` with BIO tags made of a column of spans, where it has no tags yet."""
+    """Add BIO tags made of a column of spans, where `data` has no tags yet."""
     tokens = card.inputs.get("tokens", "tokens")
     present = tokens if "text" in names else card.label
     if present in data.column_names or names["spans"] not in data.column_names:

@@ -12,22 +12,22 @@ DO = "write spans as [start, end, type] or {start, end, type}; the end is exclus
 
 
 def word_tags(tokens: list[str], spans: Any, field: str, where: str) -> list[str]:
-    """BIO tags of words, from spans of words.
+    """Make BIO tags of words from spans of words.
 
     Raises:
-        UserError: spans outside of the words, or over each other.
+        UserError: spans outside of the words, or that overlap.
     """
     return _tagged(len(tokens), [_span(span, field, where) for span in spans or []], field, where, "tokens")
 
 
 def text_tags(text: Any, spans: Any, field: str, where: str) -> tuple[list[str], list[str]]:
-    """The words of a text and their BIO tags, from spans of its characters. Blanks at a span's ends do not count.
+    """Find the words of a text and their BIO tags, from spans of its characters. Spaces at a span's ends do not count.
 
     Raises:
-        UserError: no text, spans outside of it, over each other, or that begin or end inside of a word.
+        UserError: no text, spans outside of it, that overlap, or that begin or end inside of a word.
     """
     if not isinstance(text, str) or not isinstance(spans, list | None):
-        what = "no text" if not isinstance(text, str) else f"field '{field}' is no list of spans"
+        what = "no text" if not isinstance(text, str) else f"field '{field}' is not a list of spans"
         raise UserError(what, where=where, do=DO)
     places = words_of(text)
     starts = {start: i for i, (start, _) in enumerate(places)}
@@ -46,9 +46,9 @@ def text_tags(text: Any, spans: Any, field: str, where: str) -> tuple[list[str],
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end (exclusive).
+    """Find where the words of a text begin and end (exclusive).
 
-    Blanks separate words; each punctuation mark, symbol and Chinese character is a word of its own.
+    Spaces separate words; each punctuation mark, symbol and Chinese character is a word of its own.
     """
     places, begin = [], None
     for i, character in enumerate([*text, " "]):
@@ -64,7 +64,7 @@ def words_of(text: str) -> list[tuple[int, int]]:
 
 
 def _span(span: Any, field: str, where: str) -> Span:
-    """A span in one of its forms."""
+    """Read a span in one of its forms."""
     if isinstance(span, dict):
         keys = [next((key for key in names if key in span), None) for names in (START, END, TYPE)]
         span = [span[key] for key in keys] if None not in keys else None
@@ -72,7 +72,7 @@ def _span(span: Any, field: str, where: str) -> Span:
         start, end = span[:2]
         if all(isinstance(n, int) and not isinstance(n, bool) for n in (start, end)) and span[2].strip():
             return start, end, span[2]
-    raise UserError(f"'{field}' holds something that is no span", where=where, do=DO)
+    raise UserError(f"'{field}' holds something that is not a span", where=where, do=DO)
 
 
 def _tagged(count: int, spans: list[Span], field: str, where: str, unit: str) -> list[str]:
@@ -82,14 +82,14 @@ def _tagged(count: int, spans: list[Span], field: str, where: str, unit: str) ->
             what = f"'{field}' has a span {start}..{end} in {count} {unit}"
             raise UserError(what, where=where, do="correct the span; its end is exclusive")
         if any(tag != "O" for tag in tags[start:end]):
-            what = f"'{field}' has spans over each other, at {start}..{end} of {count} {unit}"
+            what = f"'{field}' has overlapping spans, at {start}..{end} of {count} {unit}"
             raise UserError(what, where=where, do="keep one of them: a word has one tag")
         tags[start:end] = [f"B-{type}"] + [f"I-{type}"] * (end - start - 1)
     return tags
 
 
 def with_tags(row: Row, names: dict[str, str], where: str) -> Row:
-    """What a row's words and tags are, by field.
+    """Make a row's words and tags, by field.
 
     Args:
         row: the row.

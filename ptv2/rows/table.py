@@ -64,7 +64,7 @@ class Table:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, key: int | str) -> Any:
-        """A row by its number, or a column by its name."""
+        """Return a row by its number, or a column by its name."""
         if isinstance(key, str):
             if key not in self._empty:
                 raise KeyError(key)
@@ -74,14 +74,14 @@ class Table:
         return self._empty | json.loads(self._text[self._ends[i] : self._ends[i + 1]])
 
     def select(self, wanted: Iterable[int]) -> "Table":
-        """These rows alone; they share their text with this table."""
+        """Return these rows alone; they share their text with this table."""
         made = Table()
         made.features, made._empty, made._text, made._ends = self.features, self._empty, self._text, self._ends
         made._kept = array("Q", wanted if self._kept is None else (self._kept[i] for i in wanted))
         return made
 
     def with_column(self, name: str, values: Sequence[Any]) -> "Table":
-        """The same rows with one value each under `name`."""
+        """Return the same rows with one value each under `name`."""
         return Table(row | {name: value} for row, value in zip(self, values, strict=True))
 
     def to_list(self) -> list[Row]:

@@ -22,7 +22,7 @@ LFS = b"version https://git-lfs"
 
 
 def sha256_of(path: Path) -> str:
-    """Digest of a file's bytes.
+    """Compute the digest of a file's bytes.
 
     Raises:
         UserError: no such file, or it is empty, a folder, not readable, or a pointer to a file that was not fetched.
@@ -48,7 +48,7 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def opened(path: Path, newline: str | None) -> Iterator[TextIO]:
-    """A file as text, unpacked where it is compressed and without a byte order mark; `newline` as `open` has it.
+    """Open a file as text, unpacked where it is compressed and without a byte order mark; `newline` as `open` has it.
 
     Raises:
         UserError: what is read inside of the `with` is not UTF-8, or cannot be unpacked.
@@ -81,7 +81,7 @@ def _binary(path: Path) -> BinaryIO:
 
 
 def _not_utf8(path: Path) -> UserError:
-    """The error that names the first line that is not UTF-8."""
+    """Make the error that names the first line that is not UTF-8."""
     with _binary(path) as file:
         content = file.read()
     kind = "UTF-16 text" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "not UTF-8 text"

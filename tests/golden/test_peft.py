@@ -8,11 +8,11 @@ import pytest
 import torch
 from families import DEPTH, FAMILIES, fill_rows, make_backbone, make_batch, make_model, make_prompt, random_rows, real
 from peft import PeftModel, PrefixTuningConfig, get_peft_model
-from ptv2.methods.table import METHODS
 from torch import Tensor
 
 from ptv2.backbone import Backbone
 from ptv2.config.schema import Config, PromptConfig
+from ptv2.methods import METHODS
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.deep.vectors import from_official, to_official
 

@@ -87,4 +87,4 @@ def test_an_option_that_is_none_is_refused_by_name(tmp_path, key, value):
 
 def test_a_column_that_stands_twice_is_left_out_and_noted(tmp_path):
     table, _ = read(tmp_path / "a.csv", "text,x,x\na,1,2\n")
-    assert table.to_list() == [{"text": "a"}] and table.faults == {"x": (0, "stands twice in the header")}
+    assert table.to_list() == [{"text": "a"}] and table.faults == {"x": (0, "appears twice in the header")}

@@ -127,7 +127,7 @@ def test_names_that_are_one_number_are_told_apart_by_their_text_alone():
 
 @pytest.mark.parametrize("values", [[0, 1, 2], ["0", "3"], [4.0, 0.0]])
 def test_numbers_that_may_be_names_or_ids_are_refused(values):
-    with pytest.raises(UserError, match=r"the label 0 is no name but may be the id of '1'.*; write the names"):
+    with pytest.raises(UserError, match=r"the label 0 is not a name but may be the id of '1'.*; write the names"):
         check_numbers(Labels(["1", "2", "3", "4", "5"], "card 'example'"), lambda: values)
 
 
@@ -141,7 +141,7 @@ def test_numbers_that_are_names_or_unknown_are_left_to_their_rows(names, values)
 
 @pytest.mark.parametrize("names", [["1", "2", "3"], ["1", "one"], ["1.0", "0.0"]])
 def test_ids_of_labels_that_are_other_numbers_are_refused(names):
-    with pytest.raises(UserError, match=r"^example\.label_ids: the label '.*' is a number and stands at id"):
+    with pytest.raises(UserError, match=r"^example\.label_ids: the label '.*' is a number and has the id"):
         check_by_id(card(names, label_ids=True), names)
     check_by_id(card(names), names)
 

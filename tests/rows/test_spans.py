@@ -53,10 +53,10 @@ def test_a_text_without_spans_is_all_outside():
         ([[4, 99, "PER"]], "'label' has a span 4..99 ('')"),
         ([[7, 8, "PER"]], "'label' has a span 7..8 (' ')"),
         ([[4, 11, "A"], [8, 20, "B"]], "'label' has spans over each other"),
-        ([[4, 7]], "'label' holds something that is no span"),
-        ([["4", 7, "PER"]], "'label' holds something that is no span"),
-        ([None], "'label' holds something that is no span"),
-        ("PER", "field 'label' is no list of spans"),
+        ([[4, 7]], "'label' holds something that is not a span"),
+        ([["4", 7, "PER"]], "'label' holds something that is not a span"),
+        ([None], "'label' holds something that is not a span"),
+        ("PER", "field 'label' is not a list of spans"),
     ],
 )
 def test_a_faulty_span_is_refused_by_its_row(spans, says):
@@ -67,5 +67,5 @@ def test_a_faulty_span_is_refused_by_its_row(spans, says):
 
 def test_spans_of_words_may_not_lie_over_each_other():
     spans = [{"start": 0, "end": 2, "type": "A"}, {"start": 1, "end": 2, "type": "B"}]
-    with pytest.raises(UserError, match=r"^a\.jsonl:1: 'x' has spans over each other, at 1\.\.2 of 2 tokens"):
+    with pytest.raises(UserError, match=r"^a\.jsonl:1: 'x' has overlapping spans, at 1\.\.2 of 2 tokens"):
         word_tags(["a", "b"], spans, "x", "a.jsonl:1")
