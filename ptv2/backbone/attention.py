@@ -76,6 +76,10 @@ class Place:
     index: int | None = None
 
 
+PLACE = "prompt_place"
+"""Attribute of an attention module that holds its `Place`."""
+
+
 def _eager_kernel(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
     """Find the family's own eager attention: the function of that name in the file that defines the module."""
     return sys.modules[type(module).__module__].eager_attention_forward
@@ -92,11 +96,12 @@ def _attend(
     kwargs: dict[str, Any],
 ) -> tuple[Tensor, Tensor | None]:
     """Attend to the module's prompt and the keys that arrived, by `kernel`; out_BTHD and its weights, if any."""
-    place: Place | None = getattr(module, "prompt_place", None)
+    place: Place | None = getattr(module, PLACE, None)
     if place is not None and place.state.record is not None:
         place.state.record(Call(module, query_BHTD, key_BGSD, value_BGSD))
-    prompts = place.state.prompts if place is not None and place.index is not None else ()
-    prompt = prompts[place.index] if prompts else None
+    prompt = None
+    if place is not None and place.index is not None and place.state.prompts:
+        prompt = place.state.prompts[place.index]
     if prompt is None:
         return kernel(module, query_BHTD, key_BGSD, value_BGSD, mask, **kwargs)
 

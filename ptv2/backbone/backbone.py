@@ -6,7 +6,7 @@ Shapes: B batch, T tokens, D width, P prompt positions.
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +156,8 @@ class Backbone(nn.Module):
             inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], 0)}
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
-            ids_BT = self.model.generate(**inputs, **settings, synced_gpus=self.sharded)
+            generate = cast(Any, self.model).generate  # language models have it
+            ids_BT = generate(**inputs, **settings, synced_gpus=self.sharded)
         return ids_BT if self.is_encoder_decoder else ids_BT[:, inputs["input_ids"].shape[1] :]
 
     def generation(self, settings: dict[str, Any]) -> dict[str, Any]:

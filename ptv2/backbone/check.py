@@ -4,6 +4,8 @@ What changes no answer is set right here: the side of padding, the padding token
 What would change one is refused: token ids that the embedding has no vector for.
 """
 
+from typing import cast
+
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from ptv2.errors import UserError
@@ -54,10 +56,11 @@ def check_ids(tokenizer: PreTrainedTokenizerBase, size: int, name: str) -> None:
 
 def set_padding_token(tokenizer: PreTrainedTokenizerBase, size: int | None) -> None:
     """Give the tokenizer a padding token that the embedding holds; padding is masked, so any token will do."""
-    pad = tokenizer.pad_token_id
+    # each is the id of one token, though the signature allows lists
+    pad, end = cast("int | None", tokenizer.pad_token_id), cast("int | None", tokenizer.eos_token_id)
     if pad is not None and (size is None or pad < size):
         return
-    if tokenizer.eos_token is not None and (size is None or tokenizer.eos_token_id < size):
+    if end is not None and (size is None or end < size):
         tokenizer.pad_token = tokenizer.eos_token
     else:
         vocabulary = tokenizer.get_vocab()

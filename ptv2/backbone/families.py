@@ -4,6 +4,7 @@ Everything else about a backbone is found by running it (see `sites.py`).
 """
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,8 @@ def unshare_layers(model: PreTrainedModel) -> None:
     ALBERT runs one layer group at every depth; with a module per depth, each can hold a prompt of its own, also when
     layers are recomputed in another order. No weight is copied.
     """
-    for stack in [m for m in model.modules() if hasattr(m, "albert_layer_groups")]:
+    stacks: list[Any] = [m for m in model.modules() if hasattr(m, "albert_layer_groups")]  # ALBERT's own class
+    for stack in stacks:
         depth, groups = stack.config.num_hidden_layers, stack.albert_layer_groups
         if len(groups) == depth:
             continue

@@ -49,7 +49,8 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
         auto = AutoModel if reads == "states" else language_model
         if reads == "logits" and type(hf_config) not in language_model._model_mapping:
             raise _cannot_generate(hf_config.model_type)
-        model, info = auto.from_pretrained(**where, config=hf_config, dtype="auto", output_loading_info=True)
+        loaded: Any = auto.from_pretrained(**where, config=hf_config, dtype="auto", output_loading_info=True)
+        model, info = loaded  # a pair, with output_loading_info
     except RuntimeError as error:  # transformers lists the weights in a report of many lines
         raise _not_loaded(config.name, "weights of another shape than its config.json says") from error
     except (OSError, ValueError, SafetensorError) as error:
@@ -128,7 +129,8 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         state = json.loads(backend.to_str())
-        state.pop("truncation", None), state.pop("padding", None)  # set by the last call, not by the vocabulary
+        for key in ("truncation", "padding"):  # set by the last call, not by the vocabulary
+            state.pop(key, None)
     else:
         state = tokenizer.get_vocab()
     special = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}

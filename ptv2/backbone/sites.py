@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ptv2.backbone.attention import Call, Place, PromptState
+from ptv2.backbone.attention import PLACE, Call, Place, PromptState
 from ptv2.backbone.families import PROMPTABLE, unshare_layers
 from ptv2.errors import UserError
 
@@ -67,7 +67,7 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
     model.set_attn_implementation(f"ptv2_{supported_kernel(model, kernel)}")
     state = PromptState()
     for module in model.modules():
-        module.prompt_place = Place(state)
+        setattr(module, PLACE, Place(state))
 
     sites = _sites_from(model, observe(model, state, _probe_inputs(model)))
     used = {id(site.module) for site in sites}
@@ -75,9 +75,9 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
         why = "never called the attention function" if not sites else "runs one attention module at several depths"
         raise UserError(f"backbone family '{family}' {why}, so it cannot be prompted", where="backbone.name")
     for module in model.modules():
-        del module.prompt_place
+        delattr(module, PLACE)
     for index, site in enumerate(sites):
-        site.module.prompt_place = Place(state, index)
+        setattr(site.module, PLACE, Place(state, index))
     return sites, state
 
 
@@ -109,9 +109,7 @@ def observe(model: PreTrainedModel, state: PromptState, inputs: dict[str, Tensor
         seen.append(Observation(call, hidden_BTD, rest, others))
 
     hooks = [
-        module.register_forward_pre_hook(note, with_kwargs=True)
-        for module in model.modules()
-        if hasattr(module, "prompt_place")
+        module.register_forward_pre_hook(note, with_kwargs=True) for module in model.modules() if hasattr(module, PLACE)
     ]
     was_training = model.training
     model.eval()

@@ -34,4 +34,6 @@ def door(module: str) -> None:
     if module != "__main__":
         name = module.rpartition(".")[2]
         raise ImportError(f"{module} is a command, run it with python -m; its code is in ptv2.commands.{name}")
-    run(sys.modules["__main__"].__spec__.name.rpartition(".")[2])
+    spec = sys.modules["__main__"].__spec__
+    assert spec is not None  # python -m sets it
+    run(spec.name.rpartition(".")[2])

@@ -55,6 +55,6 @@ def trained(run: dict[str, Any]) -> int:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.compare", __doc__.splitlines()[0])
+    made = command.parser("ptv2.compare", __doc__)
     made.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
     return made

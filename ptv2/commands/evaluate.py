@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.evaluate", __doc__.splitlines()[0], imports=True)
+    made = command.parser("ptv2.evaluate", __doc__, imports=True)
     made.add_argument("--artifact", required=True, type=Path, help="a run folder, or its prompt/ folder")
     made.add_argument("--task", required=True, help="task card to score on")
     made.add_argument("--split", default="test", choices=("train", "validation", "test"))

@@ -67,7 +67,7 @@ class HelpConfig(argparse.Action):
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.fit", __doc__.splitlines()[0], imports=True)
+    made = command.parser("ptv2.fit", __doc__, imports=True)
     made.add_argument("--config", required=True, type=Path, help="YAML file of the run")
     made.add_argument("--print-config", action="store_true", help="print the resolved config and stop")
     made.add_argument("--dry-run", action="store_true", help="do everything up to the first batch, write nothing")

@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.predict", __doc__.splitlines()[0], imports=True)
+    made = command.parser("ptv2.predict", __doc__, imports=True)
     made.add_argument(
         "--artifact",
         required=True,

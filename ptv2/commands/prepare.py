@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.prepare", __doc__.splitlines()[0], imports=True)
+    made = command.parser("ptv2.prepare", __doc__, imports=True)
     made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; may be repeated")
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the config")
     return made

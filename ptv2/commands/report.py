@@ -35,7 +35,7 @@ def dry_run(parts: "Parts") -> None:
     module = parts.module.train()
     shapes = []
     for part, logits in module.read(batch):
-        loss = module.heads[part["task"]].loss(logits, part)
+        loss = module.head(part["task"]).loss(logits, part)
         name = f"{part['task']} " if len(parts.tasks) > 1 else ""
         shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
         shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]

@@ -19,9 +19,15 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def parser(module: str, description: str, imports: bool = False) -> Parser:
-    """Make a parser with the options every command has, and `--import` for those that read a config or artifact."""
-    made = Parser(prog=f"python -m {module}", description=description)
+def parser(module: str, about: str | None, imports: bool = False) -> Parser:
+    """Make a parser with the options every command has, and `--import` for those that read a config or artifact.
+
+    Args:
+        module: that `python -m` runs.
+        about: its docstring, whose first line is the description; None under `python -OO`.
+        imports: whether the command has `--import`.
+    """
+    made = Parser(prog=f"python -m {module}", description=(about or "").partition("\n")[0])
     made.add_argument("--debug", action="store_true", help="show the traceback of an error")
     if imports:
         made.add_argument(

@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.similarity", __doc__.splitlines()[0], imports=True)
+    made = command.parser("ptv2.similarity", __doc__, imports=True)
     made.add_argument("--artifact", required=True, action="append", metavar="DIR", help="a run folder; may be repeated")
     made.add_argument("--config", type=Path, help="config of a new task, to rank the prompts for it")
     made.add_argument("--layers", action="store_true", help="also the cosine in every layer")

@@ -163,7 +163,7 @@ def _log(runs: list[Run], job: str | None = None) -> Path:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.slurm", __doc__.splitlines()[0], imports=True)
+    made = command.parser("ptv2.slurm", __doc__, imports=True)
     made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; may be repeated")
     made.add_argument("--array", action="append", default=[], metavar="KEY=A,B", help="a run for each of the values")
     made.add_argument("--time", help="limit of the job, e.g. 12:00:00; it is requeued until the run is finished")

@@ -58,7 +58,7 @@ def list_command(options: argparse.Namespace, names: list[str], overrides: list[
             source = "/".join(filter(None, (card.dataset.path, card.dataset.name)))
             lines.append([name, str(card.version), card.kind, card.metrics[0], source])
     if not lines and not faults:
-        raise UserError(f"no card of kind '{options.kind}'", where="--kind", do=nearest(options.kind, KINDS))
+        raise UserError(f"no card of kind '{options.kind}'", where="--kind", do=nearest(options.kind or "", KINDS))
     table("task cards", ["card", "version", "kind", "main metric", "data set"], lines, width=120)
     _fail(faults)
 

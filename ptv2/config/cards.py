@@ -9,11 +9,11 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from omegaconf import MISSING, OmegaConf
 
-import ptv2.tasks  # installed from the checkout's tasks/ folder
+import ptv2.tasks  # pyright: ignore[reportMissingImports] - installed from the checkout's tasks/ folder
 from ptv2.config.keys import NONNEGATIVE, Range, number, outside
 from ptv2.config.merge import merge, read_mapping
 from ptv2.errors import UserError, nearest
@@ -93,7 +93,8 @@ def read_card(name: str) -> dict[str, Any]:
         path = cards[name]
     mapping = read_mapping(path, "a card", TaskCard)
     mapping.setdefault("name", full_name)
-    return OmegaConf.to_container(merge(OmegaConf.structured(TaskCard), mapping, where=str(path)))
+    plain = OmegaConf.to_container(merge(OmegaConf.structured(TaskCard), mapping, where=str(path)))
+    return cast("dict[str, Any]", plain)
 
 
 def make_card(mapping: dict[str, Any], where: str = "task") -> TaskCard:
@@ -102,7 +103,7 @@ def make_card(mapping: dict[str, Any], where: str = "task") -> TaskCard:
     Raises:
         UserError: an unknown key, a required key without a value, or a value that does not fit.
     """
-    card: TaskCard = OmegaConf.to_object(merge(OmegaConf.structured(TaskCard), mapping, where=where))
+    card = cast(TaskCard, OmegaConf.to_object(merge(OmegaConf.structured(TaskCard), mapping, where=where)))
     check_values(card, where)
     return card
 

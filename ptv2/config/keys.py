@@ -56,7 +56,7 @@ def inner(kind: Any, name: str) -> Any:
     """Return the type of the key `name` below a key of type `kind`; Any where the schema does not say."""
     if isinstance(kind, Mapping):  # types by name
         return kind.get(name, Any)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         keys = keys_of(kind)
         return keys[name].type if name in keys else Any
     mapping = of_origin(kind, dict)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -60,7 +60,7 @@ def load_config(
     return make_config(values, overrides or [], where=where)
 
 
-def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = "config") -> Config:
+def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: str = "config") -> Config:
     """Make a checked `Config` from plain values; see `load_config`."""
     values, rest = _replace_task(dict(values), list(overrides))
     values["tasks"] = _expand_tasks(values, where)
@@ -68,7 +68,7 @@ def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = 
     for item in rest:
         line.override(merged, item)
     check_complete(merged, where)
-    config: Config = OmegaConf.to_object(merged)
+    config = cast(Config, OmegaConf.to_object(merged))
     load_files(config.imports)  # what they register may be named in the config
     check(config, where)
     return config
@@ -76,7 +76,7 @@ def make_config(values: dict[str, Any], overrides: list[str] = (), where: str = 
 
 def to_plain(config: Config) -> dict[str, Any]:
     """Turn the config into plain dicts, lists and scalars: what the run folder and checkpoints hold."""
-    plain = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    plain = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.structured(config), resolve=True))
     return {key: plain[f.name] for key, f in keys_of(Config).items()}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -55,7 +55,7 @@ def merge_part(schema: DictConfig, values: dict[str, Any], where: str) -> DictCo
     """Merge as `merge` does; required keys may still have no value."""
     values = fitted(OmegaConf.get_type(schema), values, where)
     with explained(where):
-        return OmegaConf.merge(schema, values)
+        return cast(DictConfig, OmegaConf.merge(schema, values))
 
 
 def check_complete(merged: DictConfig, where: str) -> None:
@@ -88,7 +88,7 @@ def fitted(kind: Any, value: Any, where: str, key: str = "") -> Any:
     """
     if isinstance(value, str) and "${" in value:  # OmegaConf fills it in, and checks what comes out
         return value
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return _fitted_group(kind, value, where, key)
     word, mapping, of_list = (of_origin(kind, origin) for origin in (Literal, dict, list))
     if value is None and type(None) not in options(kind):

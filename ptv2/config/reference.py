@@ -119,7 +119,7 @@ def _groups(schema: type, key: str) -> Iterator[Group]:
             entries.append(Entry(full, _takes(found), _default(found), comments.get(found.name, ""), is_open))
         if found.type == dict[str, TaskCard]:
             below.insert(0, (TaskCard, f"{full}.NAME"))
-    yield Group(key, " ".join(inspect.getdoc(schema).split()), tuple(entries))
+    yield Group(key, " ".join((inspect.getdoc(schema) or "").split()), tuple(entries))
     for inner, full in below:
         yield from _groups(inner, full)
 
@@ -160,10 +160,12 @@ def _comments(schema: type) -> dict[str, str]:
     """Map each field to the comment behind it in the source, or to that of the lines above it."""
     lines = inspect.getsource(schema).splitlines()
     (made,) = ast.parse("\n".join(lines)).body
+    assert isinstance(made, ast.ClassDef)
     comments = {}
     for node in made.body:
-        if not isinstance(node, ast.AnnAssign):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
             continue
+        assert node.end_lineno is not None  # ast.parse sets it
         behind = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode().strip()
         above, at = [], node.lineno - 2
         while lines[at].strip().startswith("#"):

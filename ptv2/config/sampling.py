@@ -2,18 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from ptv2.errors import UserError, nearest
 
 FORMS = ("proportional", "capped:K", "temperature:T", "temperature:T:K", "sqrt", "equal", "annealed", "weights")
+
+Kind = Literal["proportional", "capped", "temperature", "sqrt", "equal", "annealed", "weights"]
 
 
 @dataclass(frozen=True)
 class Sampling:
     """A parsed rule of sampling."""
 
-    kind: Literal["proportional", "capped", "temperature", "sqrt", "equal", "annealed", "weights"]
+    kind: Kind
     temperature: float = 1.0  # T
     cap: float = math.inf  # K: a task with more rows counts as one with K
 
@@ -31,10 +33,10 @@ def parse_sampling(rule: str) -> Sampling:
     if kind not in known or len(numbers) not in wanted or not all(0 < n < math.inf for n in numbers):
         raise UserError(f"'{rule}'", where="mixture.sampling", do=nearest(rule, FORMS))
     if kind == "capped":
-        return Sampling(kind, cap=numbers[0])
+        return Sampling("capped", cap=numbers[0])
     if kind == "temperature" and numbers[0] < 1:
         raise UserError(f"'{rule}'", where="mixture.sampling", do="use a temperature of 1 or more")
-    return Sampling(kind, *numbers)
+    return Sampling(cast(Kind, kind), *numbers)
 
 
 def _number(word: str) -> float:

@@ -68,7 +68,9 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
 @cache
 def signature() -> dict[str, tuple[type, ...] | None]:
     """Argument of the Trainer that a config may set -> types of plain values; None: words that Lightning checks."""
-    source = Path(find_spec("lightning").origin).parent / "pytorch/trainer/trainer.py"
+    spec = find_spec("lightning")
+    assert spec is not None and spec.origin is not None  # this package requires it
+    source = Path(spec.origin).parent / "pytorch/trainer/trainer.py"
     tree = ast.parse(source.read_text(encoding="utf-8"))
     (made,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Trainer")
     (init,) = (node for node in made.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
@@ -76,7 +78,7 @@ def signature() -> dict[str, tuple[type, ...] | None]:
     return {a.arg: _plain_types(a.annotation) for a in arguments if a.arg not in OURS}
 
 
-def _plain_types(annotation: ast.expr) -> tuple[type, ...] | None:
+def _plain_types(annotation: ast.expr | None) -> tuple[type, ...] | None:
     """List the plain types that an annotation joins; None where it names an alias of words."""
     match annotation:
         case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name) if name in TYPES:
@@ -93,5 +95,10 @@ def _plain_types(annotation: ast.expr) -> tuple[type, ...] | None:
             joined = [left, right]
         case _:  # an alias of a Literal, e.g. _PRECISION_INPUT
             return None
-    found = [_plain_types(one) for one in joined]
-    return None if None in found else tuple(dict.fromkeys(kind for kinds in found for kind in kinds))
+    found: dict[type, None] = {}
+    for one in joined:
+        kinds = _plain_types(one)
+        if kinds is None:
+            return None
+        found |= dict.fromkeys(kinds)
+    return tuple(found)

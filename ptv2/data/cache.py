@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import datasets.config
 from datasets import Dataset
@@ -16,6 +17,7 @@ from datasets import Dataset
 from ptv2.backbone import tokenizer_fingerprint
 from ptv2.errors import UserError
 from ptv2.kinds.features import Features
+from ptv2.kinds.templates import Row
 from ptv2.rows.rows import Rows
 
 READER = 2  # version of the code that reads files: what it makes of the same bytes
@@ -80,7 +82,7 @@ def _encode_rows(
 ) -> dict[str, list]:
     encoded: dict[str, list] = {}
     for index, row in zip(batch["index"], rows.data.select(batch["index"]), strict=True):
-        for feature in features.encode(row, partial(rows.where, index), labelled, training):
+        for feature in features.encode(cast(Row, row), partial(rows.where, index), labelled, training):
             feature["row"] = index
             feature.setdefault("length", len(feature["input_ids"]))
             for name, value in feature.items():

@@ -33,7 +33,7 @@ def gender_parity(split: Split) -> float:
 
 
 def _groups(split: Split, metric: str) -> list[tuple[Any, ...]]:
-    groups = [side.get("group") for side in split.sides]
+    groups = [side.get("group") or () for side in split.sides]
     if any(not group or None in group for group in groups):
         what = f"metric '{metric}' needs the group of every row"
         raise UserError(what, where="task.options.group", do="list fields that all rows have, e.g. [idx]")

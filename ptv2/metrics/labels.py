@@ -1,6 +1,7 @@
 """Scores of label names, sets of label names, and numbers."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torchmetrics.functional import (
@@ -66,7 +67,7 @@ def macro_f1_multilabel(split: Split) -> float:
     return _multilabel_f1(split, "macro")
 
 
-def _multilabel_f1(split: Split, average: str) -> float:
+def _multilabel_f1(split: Split, average: Literal["micro", "macro"]) -> float:
     predicted, gold = (
         torch.tensor([[name in row for name in split.names] for row in rows]).int()
         for rows in (split.predictions, split.references)

@@ -17,7 +17,7 @@ from ptv2.metrics.split import Split
 
 def bleu(split: Split) -> float:
     """Compute corpus BLEU-4; rows may differ in their number of references."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     name = bleu_settings(split)["tokenizer"]
     if name == "char" and (language := tokens.code_of(split.language)) in ("ja", "ko"):
@@ -76,7 +76,7 @@ def _texts(split: Split) -> Iterator[str]:
     return chain.from_iterable(split.references)
 
 
-def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+def _streams(references: Sequence[Sequence[str]]) -> list[list[Any]]:
     """Make one list per reference number, as sacrebleu takes them; None where a row has fewer."""
     return [list(stream) for stream in zip_longest(*references)]
 

@@ -37,7 +37,7 @@ def choose_task(names: Sequence[str], wanted: str | None, where: str) -> str:
     """
     if wanted is None and len(names) == 1:
         return names[0]
-    if wanted not in names:
+    if wanted is None or wanted not in names:
         what = f"holds no task '{wanted}'" if wanted else "holds several tasks, name one"
         raise UserError(what, where=where, do=nearest(wanted or "", names))
     return wanted

@@ -18,7 +18,9 @@ def initial_heads(
     Raises:
         UserError: no task of the run has a head there, or one is of another kind, shape or labels.
     """
-    path, named = config.start.path, config.start.task
+    start = config.start
+    assert start is not None and start.path is not None  # head.init names an artifact
+    path, named = start.path, start.task
     artifact = artifacts[path]
     artifact.check_backbone(backbone)
     if method_named(artifact.about["method"], path).trains_backbone:

@@ -3,9 +3,12 @@
 On disk the method's tensors are called `prompt.*`, whatever the method.
 """
 
+from typing import cast
+
 import lightning as L
 from torch import Tensor
 
+from ptv2.backbone import Backbone
 from ptv2.errors import UserError
 
 IN_MODULE, ON_DISK = "method.", "prompt."
@@ -24,7 +27,7 @@ def in_module(name: str) -> str:
 def kept_names(module: L.LightningModule) -> list[str]:
     """List the names, in the module's state dict, of the tensors that are kept."""
     trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
-    fresh = {f"backbone.model.{name}" for name in module.backbone.fresh}
+    fresh = {f"backbone.model.{name}" for name in cast(Backbone, module.backbone).fresh}
     state = module.state_dict()
     return [name for name in state if name in trained | fresh or not name.startswith("backbone.")]
 

@@ -4,12 +4,13 @@ Shapes: B rows of a batch.
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from ptv2.backbone import INPUTS, Backbone, Prompts
 from ptv2.config.schema import Config
@@ -19,6 +20,8 @@ from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
 from ptv2.kinds.features import IGNORE
+from ptv2.kinds.head import Head
+from ptv2.kinds.seq2seq import Seq2SeqFeatures, Seq2SeqHead
 from ptv2.methods import method_of
 from ptv2.methods.base import Artifacts
 from ptv2.metrics.table import METRICS, goodness
@@ -58,9 +61,9 @@ class PromptModule(L.LightningModule):
         for name, data in tasks.items():
             longest, where = data.features.longest(), f"tasks.{name}.max_length"
             backbone.check_length(longest, self.method.positions(), where=where)
-            if self.heads[name].reads == "logits":
-                self.heads[name].settings = data.features.generation()
-        if config.mixture.batches == "mixed" and len({head.reads for head in self.heads.values()}) > 1:
+            if self.head(name).reads == "logits":
+                self.set_generation(name, data)
+        if config.mixture.batches == "mixed" and len({self.head(name).reads for name in tasks}) > 1:
             what = "mixed batches cannot hold generating tasks and others: they read different outputs of the backbone"
             raise UserError(what, where="mixture.batches", do="use single")
         if config.head.init is not None:
@@ -75,6 +78,15 @@ class PromptModule(L.LightningModule):
         self.resumed = False
         self.rates: list[tuple[float, float]] = []  # learning rate and weight decay of each group of the optimizer
 
+    def head(self, task: str) -> Head:
+        """Return the head of a task."""
+        return cast(Head, self.heads[task])
+
+    def set_generation(self, task: str, data: TaskData) -> None:
+        """Let a generating head write as the card of this data says."""
+        head, features = cast(Seq2SeqHead, self.head(task)), cast(Seq2SeqFeatures, data.features)
+        head.settings = features.generation()
+
     # -- forward -----------------------------------------------------------------------------------------------------
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
@@ -85,7 +97,7 @@ class PromptModule(L.LightningModule):
     def read(self, batch: dict[str, Any]) -> list[tuple[dict[str, Any], Tensor]]:
         """Return the parts of a batch, one per task, with their logits: all in one pass through the backbone."""
         parts = batch.get("parts", [batch])
-        reads = self.heads[parts[0]["task"]].reads
+        reads = self.head(parts[0]["task"]).reads
         states = self.backbone(joined(parts, reads), self.prompts(batch), reads)
         split = states.split([len(part["input_ids"]) for part in parts])
         return [(part, self.heads[part["task"]](own)) for part, own in zip(parts, split, strict=True)]
@@ -111,7 +123,7 @@ class PromptModule(L.LightningModule):
     def apply_rates(self) -> None:
         """Put the config's learning rates and weight decay in the place of those that a checkpoint brought."""
         optimizer, (scheduled,) = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs
-        scheduler = scheduled.scheduler
+        scheduler = cast(LambdaLR, scheduled.scheduler)  # see make_schedule
         scheduler.base_lrs = [base for base, _ in self.rates]
         for group, (base, decay), factor in zip(optimizer.param_groups, self.rates, scheduler.lr_lambdas, strict=True):
             group.update(initial_lr=base, lr=base * factor(scheduler.last_epoch), weight_decay=decay)
@@ -145,7 +157,7 @@ class PromptModule(L.LightningModule):
         logits = self(batch)
         task = batch["task"]
         if "labels" in batch and (rows := counted_rows(batch)):
-            self.validation_losses.append((task, float(self.heads[task].loss(logits, batch)), rows))
+            self.validation_losses.append((task, float(self.head(task).loss(logits, batch)), rows))
         self.keep_outputs(batch, logits, self.validation_metrics(task))
 
     def on_validation_epoch_end(self) -> None:
@@ -167,8 +179,9 @@ class PromptModule(L.LightningModule):
         """Let the task's kind choose on the validation rows what is not learned by gradient, e.g. a threshold."""
         value = self.tasks[task].tune("validation", self.outputs[task])
         if value is not None:
-            self.heads[task].tuned.fill_(value)
-            self.outputs.set_tuned(task, self.heads[task].tuned.item())
+            tuned = cast(Tensor, self.head(task).tuned)  # a buffer of the heads whose kind tunes
+            tuned.fill_(value)
+            self.outputs.set_tuned(task, tuned.item())
 
     def validation_metrics(self, task: str) -> list[str]:
         """List the metrics scored in training: those of generated text only where one chooses the checkpoint."""
@@ -177,10 +190,10 @@ class PromptModule(L.LightningModule):
 
     def keep_outputs(self, batch: dict[str, Any], logits: Tensor, metrics: list[str]) -> None:
         """Decode a batch as far as `metrics` need it and keep it by row, until the split is complete."""
-        task, head = batch["task"], self.heads[batch["task"]]
+        task, head = batch["task"], self.head(batch["task"])
         decoded = head.decode(logits, batch, self.tasks[task].label_names())
         if head.reads == "logits" and any(METRICS[metric].needs_text for metric in metrics):
-            texts = head.generate(self.backbone, self.prompts(batch), batch)
+            texts = cast(Seq2SeqHead, head).generate(self.backbone, self.prompts(batch), batch)
             decoded = [output | {"text": text} for output, text in zip(decoded, texts, strict=True)]
         self.outputs.keep(task, batch["row"].tolist(), decoded)
 

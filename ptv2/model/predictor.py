@@ -232,20 +232,20 @@ class Predictor:
 
     def _scored(self, name: str, data: TaskData, split: str) -> Scored:
         """Score a task's head on other data of its kind."""
-        module, head = self.module, self.module.heads[name]
+        module, generates = self.module, self.module.head(name).reads == "logits"
         length = module.method.positions()
         self.backbone.check_length(data.features.longest(), length, where=f"tasks.{name}.max_length")
         own = module.tasks[name]
         module.tasks[name] = data
-        if head.reads == "logits":
-            head.settings = data.features.generation()
+        if generates:
+            module.set_generation(name, data)
         try:
             loader = TaskDataModule(self.data | {name: data}, self.config).eval_dataloader(name, split)
             scores = data.score(split, collect(module, loader, self.device)[name])
         finally:
             module.tasks[name] = own
-            if head.reads == "logits":
-                head.settings = own.features.generation()
+            if generates:
+                module.set_generation(name, own)
         return Scored(data.card.name, len(data.rows[split].data), scores)
 
 

@@ -2,17 +2,19 @@
 
 import hashlib
 from dataclasses import replace
+from typing import cast
 
 from datasets import ClassLabel, Dataset
 
 from ptv2.errors import UserError
 from ptv2.rows.labels import Labels
 from ptv2.rows.rows import Rows
+from ptv2.rows.table import Table
 
 SHOWN = 8  # names that a message lists
 
 
-def class_names(data: Dataset, field: str) -> list[str] | None:
+def class_names(data: Dataset | Table, field: str) -> list[str] | None:
     """Find the names that a data set itself gives to the ids in a field; None where it has none."""
     feature = data.features.get(field)
     feature = getattr(feature, "feature", feature)  # of a list: what it holds
@@ -44,8 +46,9 @@ def named(rows: Rows, field: str, labels: Labels) -> Rows:
             own[value] if isinstance(value, int) and 0 <= value < len(own) else value if value is None else str(value)
         )
 
-    names = [name_of(value) for value in rows.data[field]]
-    data = rows.data.remove_columns(field).add_column(field, names).select_columns(rows.data.column_names)
+    held = cast(Dataset, rows.data)  # a table declares no names
+    names = [name_of(value) for value in held[field]]
+    data = held.remove_columns(field).add_column(field, names).select_columns(held.column_names)
     renamed = hashlib.sha256(repr((rows.fingerprint, own)).encode()).hexdigest()
     return replace(rows, data=data, fingerprint=rows.fingerprint if own == labels.names else renamed)
 

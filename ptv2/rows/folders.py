@@ -5,6 +5,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from ptv2.config.cards import SPLITS, DatasetCard
 from ptv2.errors import UserError, nearest
@@ -26,13 +27,13 @@ def files_in(folder: Path, dataset: DatasetCard, split: str) -> tuple[list[Path]
     plain = {name: _plain(folder, NAMES[name]) for name in SPLITS}
     if any(plain.values()):
         found = plain[split]
-        return ([found], format_of(found.name)) if found else None
+        return ([found], cast(str, format_of(found.name))) if found else None  # only known endings are found
     shards = {name: _shards(folder, dataset, name) for name in SPLITS}
     if not any(shards.values()):
         do = "name its files <split>.jsonl, or give task.dataset.path=json task.dataset.data_files.train=FILE"
         raise UserError("holds no train, validation or test split", where=folder, do=do)
     files = shards[split]
-    return (files, format_of(files[0].name)) if files else None
+    return (files, cast(str, format_of(files[0].name))) if files else None
 
 
 def saved_in(folder: Path, split: str) -> tuple[Path | None, bool]:
@@ -102,7 +103,9 @@ def _shards(folder: Path, dataset: DatasetCard, split: str) -> list[Path]:
             raise UserError("the folder holds several configurations", where=folder, do=do)
     found = next(by_config[chosen][name] for name in names if name in by_config[chosen])
     if len(formats := {format_of(path.name) for path in found}) > 1:
-        raise UserError(f"{split} is there as {' and '.join(sorted(formats))}", where=folder, do="keep one of them")
+        raise UserError(
+            f"{split} is there as {' and '.join(sorted(map(str, formats)))}", where=folder, do="keep one of them"
+        )
     _check_shards(found)
     return found
 

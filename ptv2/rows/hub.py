@@ -1,7 +1,6 @@
 """Rows of one split of a data set on the hub."""
 
-import datasets
-from datasets import Dataset, load_dataset
+from datasets import Dataset, config, load_dataset
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from ptv2.config.cards import DatasetCard
@@ -33,9 +32,9 @@ def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
         what = f"neither a local folder nor a data set on the hub that you may read ({first_line(error)})"
         raise UserError(what, where=where, do=f"correct task.dataset.path, or {LOCAL}") from error
     except ConnectionError as error:
-        reason = "HF_HUB_OFFLINE is set" if datasets.config.HF_HUB_OFFLINE else first_line(error)
+        reason = "HF_HUB_OFFLINE is set" if config.HF_HUB_OFFLINE else first_line(error)
         fetch = "fetch it with python -m ptv2.prepare where there is a network, or "
-        do = fetch + LOCAL if datasets.config.HF_HUB_OFFLINE else LOCAL
+        do = fetch + LOCAL if config.HF_HUB_OFFLINE else LOCAL
         raise Unreachable(f"the hub is not reachable ({reason})", where=where, do=do) from error
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
         do = "check task.dataset.name, splits, data_files and revision"

@@ -65,7 +65,10 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     try:
         made = column.cast(wanted)
         # The unit of a time is the file's, not the value's: 10:00:00.000000 is 10:00:00.
-        return pc.replace_substring_regex(made, r"\.0+(Z?)$", r"\1") if pa.types.is_temporal(column.type) else made
+        if not pa.types.is_temporal(column.type):
+            return made
+        options = pc.ReplaceSubstringOptions(r"\.0+(Z?)$", r"\1")
+        return pc.call_function("replace_substring_regex", [made], options)
     except pa.ArrowException as error:
         raise UserError(f"cannot be read as text (it is {column.type}: {error})") from error
 

@@ -4,9 +4,10 @@ import difflib
 import hashlib
 import string
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from datasets import Dataset
@@ -233,7 +234,7 @@ def _with_tags(card: TaskCard, data: Dataset | Table, names: dict[str, str], pla
         return data
     fields = {"tokens": tokens, "tags": card.label}
     made = Table()
-    for i, row in enumerate(data):
+    for i, row in enumerate(cast("Iterable[dict[str, Any]]", data)):
         new = with_tags(row, names | {"tokens": tokens}, places.where(i))
         made.add(row | {fields[key]: value for key, value in new.items()})
     return made

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 
@@ -64,7 +64,7 @@ def opened(path: Path, newline: str | None) -> Iterator[TextIO]:
         raise UserError(what, where=path, do="check that the file is whole; it may have to be fetched again") from error
 
 
-def _binary(path: Path) -> BinaryIO:
+def _binary(path: Path) -> Any:
     with path.open("rb") as file:
         start = file.read(10)
     if start.startswith(b"\x1f\x8b"):

@@ -33,7 +33,9 @@ def _load(path: Path, file: str | Path) -> None:
     if name in sys.modules:
         return  # imported by its name before
     loader = SourceFileLoader(name, str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None  # given the loader
+    module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # first: what is defined in it looks there for its module
     try:
         loader.exec_module(module)
@@ -64,4 +66,4 @@ def _line(error: BaseException, path: Path) -> int | str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno or 1
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return lines[-1] if lines else 1
+    return (lines[-1] if lines else None) or 1

@@ -12,7 +12,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
@@ -159,7 +159,7 @@ class _Hashed:
     def save(self, content: Any) -> None:
         """Call torch.save, which makes a RuntimeError of a full disk: here the OSError stays one."""
         try:
-            torch.save(content, self)
+            torch.save(content, cast("IO[bytes]", self))  # torch needs write and flush alone
         except RuntimeError:
             if self.error is not None:
                 raise self.error from None

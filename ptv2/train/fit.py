@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from safetensors import SafetensorError
 
 from ptv2.artifact.files import write_artifact
 from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
+from ptv2.kinds.seq2seq import Seq2SeqHead
+from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.model.artifact_of import artifact_of
 from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
@@ -108,7 +110,7 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
     retrieved = retrieve(config) if start is None and config.prompt.start.kind == "retrieve" else None
     parts = build(config if start is None else without_init(config))
     if retrieved is not None:
-        parts.module.method.start_from(retrieved.vectors_PF)
+        cast(DeepPrompt, parts.module.method).start_from(retrieved.vectors_PF)  # see check_alone
     check_trains(parts)
     if start is not None:
         start.check_data(parts.data.fingerprints())
@@ -182,7 +184,8 @@ def on_all_ranks(
         "rows": {name: data.sources for name, data in parts.tasks.items()},
         "environment": environment(),
     }
-    if written := {name: head for name, head in parts.module.heads.items() if head.reads == "logits"}:
+    heads = {name: parts.module.head(name) for name in parts.tasks}
+    if written := {name: cast(Seq2SeqHead, head) for name, head in heads.items() if head.reads == "logits"}:
         backbone = parts.module.backbone
         results["generation"] = {name: backbone.generation(head.settings) for name, head in written.items()}
     if folder.retrieved_file.is_file():

@@ -3,10 +3,11 @@
 `tests/train/test_lightning_private.py` names the versions that they were read in.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loops.progress import _ProcessedTracker
 
 
 def dump_checkpoint(trainer: L.Trainer) -> dict[str, Any]:
@@ -31,7 +32,8 @@ def accumulates(trainer: L.Trainer) -> bool:
 
 def position(trainer: L.Trainer) -> tuple[int, int]:
     """Return the whole epochs behind a step boundary, and the batches of the epoch that has begun."""
-    epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
+    epochs = cast(_ProcessedTracker, trainer.fit_loop.epoch_progress.current)
+    batches = trainer.fit_loop.epoch_loop.batch_progress.current
     if epochs.processed < epochs.ready:  # in an epoch, or at its first batch
         return epochs.processed, batches.completed
     if batches.completed >= trainer.num_training_batches:

@@ -14,11 +14,12 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import lightning as L
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
@@ -27,6 +28,7 @@ from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods import METHODS, Method, method_named, method_of
 from ptv2.methods.deep.init import misfit
+from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.model.build import build
 from ptv2.model.module import PromptModule
 from ptv2.train.folder import RunFolder
@@ -123,10 +125,10 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
         enable_model_summary=False,
     )
     trainer.fit(parts.module, parts.data)
-    rows = parts.module.method.folded()
-    if not all(row.isfinite().all() for row in rows):
+    vectors_PF = cast(DeepPrompt, parts.module.method).folded()  # see check_alone
+    if not all(vector_PF.isfinite().all() for vector_PF in vectors_PF):
         raise UserError("the warm-up produced non-finite values", where="prompt.init", do="lower optim.lr")
-    return rows, parts.module
+    return vectors_PF, parts.module
 
 
 def check_alone(config: Config) -> None:
@@ -147,8 +149,8 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
         UserError: several tasks or no prompt in the config, or nothing fits.
     """
     check_alone(config)
-    rows, module = warm_up(config)
-    prompt, fitting = module.method, []
+    warm, module = warm_up(config)
+    prompt, fitting = cast(DeepPrompt, module.method), []
     for source in (source for artifact in artifacts for source in sources(artifact)):
         problem = misfit(
             source.artifact, source.vectors_PF, config.prompt, prompt.slots, prompt.widths, module.backbone
@@ -158,7 +160,7 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
     if not fitting:
         do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
         raise UserError("no artifact has a prompt of this shape for this backbone", where="prompt.init", do=do)
-    return fitting, cosines([rows, *(source.vectors_PF for source in fitting)]).mean(0)[0, 1:].tolist()
+    return fitting, cosines([warm, *(source.vectors_PF for source in fitting)]).mean(0)[0, 1:].tolist()
 
 
 def retrieve(config: Config) -> Retrieved:
@@ -168,16 +170,19 @@ def retrieve(config: Config) -> Retrieved:
         UserError: see `rank` and `library`.
     """
     check_alone(config)
-    fitting, similarity = rank(config, library(config.prompt.start.folder, RunFolder(config).path))
+    folder = config.prompt.start.folder
+    assert folder is not None  # of retrieve:<folder>
+    fitting, similarity = rank(config, library(folder, RunFolder(config).path))
     order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
     best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]
     best = best or order[:1]  # nothing points the same way: the nearest one alone
     total = sum(similarity[i] for i in best)
     weights = [similarity[i] / total for i in best] if len(best) > 1 else [1.0]
     layers = zip(*(fitting[i].vectors_PF for i in best), strict=True)
-    rows = [sum(w * row for w, row in zip(weights, layer, strict=True)) for layer in layers]
+    zero = torch.zeros(())
+    vectors_PF = [sum((w * v for w, v in zip(weights, layer, strict=True)), zero) for layer in layers]
     return Retrieved(
-        rows,
+        vectors_PF,
         {fitting[i].name: similarity[i] for i in order},
         {fitting[i].name: weight for i, weight in zip(best, weights, strict=True)},
     )

@@ -5,7 +5,7 @@ strategy can load. Here nothing that is trained is sharded, so a checkpoint is t
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -19,6 +19,7 @@ from ptv2.backbone import Backbone
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods import method_of
+from ptv2.model.module import PromptModule
 
 UNEVEN = {"prefill_chunk_size": None, "guidance_scale": 1, "assistant_early_exit": None}
 """Settings of `generate` with which ranks call the backbone unequally often -> the value that asks for nothing."""
@@ -29,7 +30,7 @@ class ShardedStrategy(DDPStrategy):
 
     def model_to_device(self) -> None:
         """Shard layer by layer, then move the rest: the device never holds the whole backbone."""
-        module = self.lightning_module
+        module = cast(PromptModule, self.lightning_module)
         whole = module.method.read_outside()
         for stack, index in layers(module.backbone):
             stack[index] = self.shard(stack[index], whole)
@@ -40,7 +41,7 @@ class ShardedStrategy(DDPStrategy):
         """Shard the parameters of a layer, except those that stay `whole`."""
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
         # Each layer is a root to torch, which would leave it gathered after the forward pass unless told otherwise.
-        return fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
+        return cast(nn.Module, fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=whole))
 
     def configure_ddp(self) -> None:
         """Wrap nothing: gradients are averaged in `backward`."""
@@ -50,16 +51,18 @@ class ShardedStrategy(DDPStrategy):
 
         Where several batches make a step, the sum of those before is the same on all ranks: its average is itself.
         """
-        closure_loss = self.precision_plugin.pre_backward(closure_loss, self.lightning_module)
-        self.precision_plugin.backward(closure_loss, self.lightning_module, optimizer, *args, **kwargs)
-        average_gradients([p for p in self.lightning_module.parameters() if p.requires_grad])
-        return self.precision_plugin.post_backward(closure_loss, self.lightning_module)
+        module = self.lightning_module
+        assert module is not None  # connected before training
+        closure_loss = self.precision_plugin.pre_backward(closure_loss, module)
+        self.precision_plugin.backward(closure_loss, module, optimizer, *args, **kwargs)
+        average_gradients([p for p in module.parameters() if p.requires_grad])
+        return self.precision_plugin.post_backward(closure_loss, module)
 
     def teardown(self) -> None:
         """Tear down as ModelParallelStrategy does: a sharded model stays where it is."""
-        self.cluster_environment.teardown()
-        self.precision_plugin.teardown()
-        self.accelerator.teardown()
+        for part in (self.cluster_environment, self.precision_plugin, self.accelerator):
+            if part is not None:
+                part.teardown()
 
 
 class FSDP1Strategy(ShardedStrategy):

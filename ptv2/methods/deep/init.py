@@ -29,14 +29,15 @@ def initial_vectors(
     Raises:
         UserError: unknown init, a text without tokens, an artifact that does not fit.
     """
-    kind = config.start.kind
+    start = config.start
+    kind = start.kind
     if kind == "normal":  # the official code's initialisation
         return [torch.randn(s.length, w) * config.init_std for s, w in zip(slots, widths, strict=True)]
     if kind in ("zero", "retrieve"):  # fit puts what it retrieves in the place of these zeros
         return [torch.zeros(s.length, w) for s, w in zip(slots, widths, strict=True)]
     longest = max(slot.length for slot in slots)
-    if kind == "text":
-        return _vectors_of_tokens(_text_ids(config.start.text, longest, backbone), config.form, slots, backbone)
+    if start.text is not None:
+        return _vectors_of_tokens(_text_ids(start.text, longest, backbone), config.form, slots, backbone)
     if kind == "vocab":
         return _vectors_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
     return _vectors_of_artifact(config, slots, widths, backbone, artifacts, task)
@@ -122,6 +123,7 @@ def _vectors_of_artifact(
     task: str | None,
 ) -> list[Tensor]:
     path, named = config.start.path, config.start.task
+    assert path is not None  # of artifact:<path>
     artifact = artifacts[path]
     artifact.check_backbone(backbone)
     if named is not None:

@@ -9,6 +9,7 @@ Shapes: B batch, G key/value heads, P prompt positions, D head width, F width of
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -44,32 +45,34 @@ class DeepPrompt(Method):
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)
         self.tasks, self.artifacts = list(config.tasks), artifacts or {}
-        self.config = config = config.prompt
-        self.slots = choose_slots(config, backbone.sites)
+        self.config = prompt = config.prompt
+        self.slots = choose_slots(prompt, backbone.sites)
         self._project = backbone.project  # a bound method: the backbone is not a submodule of the prompt
         self._observe = backbone.observe
         self._seen: dict[tuple, list] = {}  # by length and device: how each site's module is called (hidden form)
         self._sites = backbone.sites
         self.lengths = [slot.length for slot in self.slots]
-        self.widths = [slot.site.width if config.form == "hidden" else slot.site.vector_width for slot in self.slots]
+        self.widths = [slot.site.width if prompt.form == "hidden" else slot.site.vector_width for slot in self.slots]
         self.own = nn.ModuleDict()  # what belongs to one task alone
-        if config.sharing == "task":
+        if prompt.sharing == "task":
             self.own.update({name: self._new_vectors(backbone, name) for name in self.tasks})
         else:
             self.rows = self._new_vectors(backbone)
-        if config.sharing == "shared+task":
-            for name in self.tasks:
-                self.own[name] = LowRankVectors(self.lengths, self.widths, config.rank, config.init_std)
-            initial_factors(self.own, config, self.artifacts)
+        if prompt.sharing == "shared+task":
+            factors = {
+                name: LowRankVectors(self.lengths, self.widths, prompt.rank, prompt.init_std) for name in self.tasks
+            }
+            initial_factors(factors, prompt, self.artifacts)
+            self.own.update(factors)
         heads = [slot.site.heads for slot in self.slots]
-        gates = initial_gates(config, heads, self.tasks, self.artifacts) if config.gate else None
+        gates = initial_gates(prompt, heads, self.tasks, self.artifacts) if prompt.gate else None
         self.gates = nn.ParameterList(gates) if gates is not None else None
-        if config.train == "own":
+        if prompt.train == "own":
             for parameter in self.shared():
                 parameter.requires_grad_(False)
-        if config.form == "hidden":  # a prompt that the backbone cannot read is refused now, not at the first batch
+        if prompt.form == "hidden":  # a prompt that the backbone cannot read is refused now, not at the first batch
             self._observed(self.max_length, backbone.device)
-        if config.position_offset:
+        if prompt.position_offset:
             if backbone.can_generate:
                 raise UserError(
                     "generation numbers positions by its cache, which does not know the prompt",
@@ -131,7 +134,9 @@ class DeepPrompt(Method):
         present, pick_B = self._present(task)
         for i, slot in enumerate(self.slots):
             pairs = [self._keys_values(slot, vectors[i]) for vectors in present]
-            key, value = (torch.cat(states) if len(states) > 1 else states[0] for states in zip(*pairs, strict=True))
+            key, value = pairs[0]
+            if len(pairs) > 1:
+                key, value = torch.cat([key for key, _ in pairs]), torch.cat([value for _, value in pairs])
             gate = self.gates[i] if self.gates is not None else None
             if pick_B is not None:
                 key, value = key[pick_B], value[pick_B]
@@ -201,7 +206,7 @@ class DeepPrompt(Method):
     def start_from(self, vectors_PF: Sequence[Tensor]) -> None:
         """Put these vectors in the place of those that tasks share, or of each task's own."""
         for module in self.own.values() if self.config.sharing == "task" else [self.rows]:
-            for parameter, vector_PF in zip(module.rows, vectors_PF, strict=True):
+            for parameter, vector_PF in zip(cast(DirectVectors, module).rows, vectors_PF, strict=True):
                 parameter.copy_(vector_PF)
         for gate in self.gates if self.gates is not None else ():  # they stand for prompts trained without a gate
             gate.fill_(1)

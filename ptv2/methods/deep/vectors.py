@@ -30,8 +30,9 @@ class ProjectedVectors(nn.Module):
         super().__init__()
         self.lengths, self.widths = lengths, widths
         self.embedding = nn.Embedding(max(lengths), embedding_dim)
-        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden), nn.Tanh(), nn.Linear(hidden, sum(widths)))
-        for module in (self.embedding, self.project[0], self.project[2]):
+        first, last = nn.Linear(embedding_dim, hidden), nn.Linear(hidden, sum(widths))
+        self.project = nn.Sequential(first, nn.Tanh(), last)
+        for module in (self.embedding, first, last):
             nn.init.normal_(module.weight, std=std)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
