@@ -15,6 +15,7 @@ from ptv2.kinds.options import COMMON, Option, check_options
 from ptv2.kinds.templates import Row, fields_of, fill, value_at
 from ptv2.rows.labels import Labels, missing
 from ptv2.rows.rows import Rows
+from ptv2.rows.table import Table
 
 Feature = dict[str, Any]
 Explained = tuple[list[str], dict[str, Any]]
@@ -152,14 +153,14 @@ class Features(ABC):
         scores = outputs[0].get("scores")
         return {"scores": {name: round(value, 6) for name, value in scores.items()}} if scores else {}
 
-    def tune(self, rows: Dataset, outputs: dict[int, list[Any]], references: list[Any]) -> float | None:
+    def tune(self, rows: Dataset | Table, outputs: dict[int, list[Any]], references: list[Any]) -> float | None:
         """Choose on the validation rows what is not learned by gradient, e.g. a threshold; None: nothing.
 
         The head keeps it in its buffer `tuned`, and what it decodes carries it as `tuned`.
         """
         return None
 
-    def guesses(self, rows: Dataset, training: list[Any], references: list[Any]) -> list[Any]:
+    def guesses(self, rows: Dataset | Table, training: list[Any], references: list[Any]) -> list[Any]:
         """Predict without a model, one answer per row; kinds that guess from the row itself replace this one."""
         return self.baseline(training, references)
 

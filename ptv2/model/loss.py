@@ -7,7 +7,7 @@ taken world-size times, is its gradient: a rank with more terms than others weig
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -17,6 +17,7 @@ from ptv2.config.schema import MixtureConfig
 from ptv2.data.slices import counted_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
+from ptv2.kinds.head import Head
 from ptv2.runtime.ranks import gather, summed, world
 
 
@@ -50,17 +51,19 @@ def batch_loss(
     for part, logits in read:
         task, own = part["task"], counts[part["task"]][0]
         # Without a term the mean would be 0/0: this rank only takes part in the backward pass.
-        parts[task] = heads[task].loss(logits, part) * (own / terms[task]) if own else 0.0 * logits.clamp(-1, 1).sum()
+        head = cast(Head, heads[task])
+        parts[task] = head.loss(logits, part) * (own / terms[task]) if own else 0.0 * logits.clamp(-1, 1).sum()
     losses = joint_losses(parts, list(row_counts), device)
     weights = {task: task_weights[task] * (rows / sum(row_counts.values())) for task, rows in row_counts.items()}
     part = sum(weights[task] * part * world() for task, part in parts.items())
-    return BatchLoss(part, losses, row_counts, sum(weights[task] * loss for task, loss in losses.items()))
+    mean = sum(weights[task] * loss for task, loss in losses.items())
+    return BatchLoss(cast(Tensor, part), losses, row_counts, cast(Tensor, mean))  # no batch is without a task
 
 
 def _counts(part: dict[str, Any], heads: nn.ModuleDict) -> tuple[int, int]:
     """Count the loss terms and the rows of a part; dummy rows have neither."""
     rows = counted_rows(part)
-    return (heads[part["task"]].terms(part) if rows else 0), rows
+    return (cast(Head, heads[part["task"]]).terms(part) if rows else 0), rows
 
 
 def joint_counts(
