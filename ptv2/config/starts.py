@@ -47,7 +47,7 @@ def prompt_start(init: str) -> Start:
         return Start("text", text=rest)
     if kind == "retrieve" and colon:
         if not rest:
-            raise UserError("names no folder", where="prompt.init", do="write retrieve:<folder of runs>")
+            raise UserError("no folder is named", where="prompt.init", do="write retrieve:<folder of runs>")
         return Start("retrieve", folder=rest)
     if (start := _artifact(init)) is None:
         raise UserError(f"unknown init '{init}'", where="prompt.init", do=nearest(init, FORMS))

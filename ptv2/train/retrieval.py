@@ -73,7 +73,7 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
         UserError: there is none.
     """
     if not str(folder):
-        raise UserError("names no folder", where="prompt.init", do="write retrieve:<folder of runs>")
+        raise UserError("no folder is named", where="prompt.init", do="write retrieve:<folder of runs>")
     paths = [path.parent for path in sorted(Path(folder).rglob("artifact.json")) if own not in path.parents]
     found = [read_artifact(path) for path in paths if _has_prompt(path)]
     if not found:

@@ -99,7 +99,7 @@ def test_an_array_has_a_run_for_each_pair_of_values(said, config, tmp_path, ran)
 REFUSED = [
     (("optim.lr=-1",), "'optim.lr' is -1"),
     (("trainer.devices=auto",), "trainer.devices: is 'auto'; give a number"),
-    (("run.overwrite=true",), "run.overwrite: would throw away at every requeue"),
+    (("run.overwrite=true",), "run.overwrite: would delete at every requeue"),
     (("--array", "seed"), "--array: 'seed'; write e.g. --array seed=1,2,3"),
     (("--array", "seed=1,x"), "'seed'"),
     (("--array", "seed=1,1"), "two words/big-seed1: two runs would write here"),

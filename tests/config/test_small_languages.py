@@ -90,7 +90,7 @@ def test_updates_that_may_be_left_out(on_nonfinite, skips):
         ("prompt.init='text: '", "prompt.init: the text has no tokens; write text:<some words>"),
         ("prompt.init=artifact:", "prompt.init: unknown init 'artifact:'; did you mean 'artifact:<path>'?"),
         ("prompt.init=artifact:a+task:", "prompt.init: unknown init 'artifact:a+task:'; "),
-        ("prompt.init=retrieve:", "prompt.init: names no folder; write retrieve:<folder of runs>"),
+        ("prompt.init=retrieve:", "prompt.init: no folder is named; write retrieve:<folder of runs>"),
         ("head.init=runs/a", "head.init: unknown init 'runs/a'; write artifact:<run folder>"),
         ("head.init=normal", "head.init: unknown init 'normal'; "),
         ("prompt.layers=some", "prompt.layers: 'some' does not name layers; use all, top:K, bottom:K or a list"),

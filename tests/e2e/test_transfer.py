@@ -151,7 +151,7 @@ def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write
         (["prompt.init=artifact:TASK+task:name"], "holds no task 'name'; did you mean 'names'?"),
         (["prompt.init=artifact:TASK+task:names", "prompt.length=3"], "with 3 layers of (3, 32)"),
         (["prompt.init=retrieve:TASK", "prompt.length=3"], "no artifact has a prompt of this shape"),
-        (["prompt.init='retrieve:'"], "prompt.init: names no folder"),
+        (["prompt.init='retrieve:'"], "prompt.init: no folder is named"),
         (["head.init=TASK"], "head.init: unknown init"),
         (["head.init=artifact:TASK+task:ratings"], "'ratings' is of kind regression, 'topics' of kind cls"),
         (["head.init=artifact:TASK", "tasks.topics.labels=[fruit, animal]"], "'topics' has labels animal, fruit"),

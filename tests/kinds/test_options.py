@@ -21,7 +21,7 @@ FAULTS = {
     "choice": [("label_on", "x", "did you mean 'label_in'?"), ("label_in", ["a"], "name a field")],
     "cloze": [
         ("placholder", "_", "did you mean 'placeholder'?"),
-        ("placeholder", " ", "not blank"),
+        ("placeholder", " ", "not only spaces"),
         ("replace", {"a": 1}, "by what"),
     ],
     "span": [("strid", 3, "did you mean 'stride'?"), ("stride", -1, "0 or more")],

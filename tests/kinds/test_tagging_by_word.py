@@ -52,5 +52,5 @@ def test_a_predicate_stands_behind_the_sentence_without_a_tag(tokenizer):
     (short,) = features(tokenizer, max_length=10, predicate="verb").encode(ROW, str)
     assert tokenizer.decode(short["input_ids"]) == " Ann </s> in</s>"  # the sentence is cut, not the predicate
     assert short["words"] == [0, 1]
-    with pytest.raises(UserError, match="leaves no room"):
+    with pytest.raises(UserError, match="leaves no tokens"):
         features(tokenizer, max_length=5, predicate="verb").encode(ROW, str)

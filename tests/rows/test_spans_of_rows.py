@@ -52,7 +52,7 @@ def test_a_text_without_spans_is_all_outside():
         ([[4, 6, "PER"]], "'label' has a span 4..6 ('An') that does not begin and end with a word"),
         ([[4, 99, "PER"]], "'label' has a span 4..99 ('')"),
         ([[7, 8, "PER"]], "'label' has a span 7..8 (' ')"),
-        ([[4, 11, "A"], [8, 20, "B"]], "'label' has spans over each other"),
+        ([[4, 11, "A"], [8, 20, "B"]], "'label' has overlapping spans"),
         ([[4, 7]], "'label' holds something that is not a span"),
         ([["4", 7, "PER"]], "'label' holds something that is not a span"),
         ([None], "'label' holds something that is not a span"),
