@@ -102,7 +102,7 @@ def test_what_names_no_layers_of_any_backbone_is_refused(layers):
 
 @pytest.mark.parametrize("layers", ["top:4", [3]])
 def test_layers_that_are_not_there_are_refused(layers):
-    with pytest.raises(UserError, match=r"prompt\.layers: .* backbone with 3; use all, top:K"):
+    with pytest.raises(UserError, match=r"prompt\.layers: .* backbone with 3 layers; use all, top:K"):
         make_prompt(make_backbone("bert"), layers=layers)
 
 
