@@ -1,5 +1,6 @@
 """One task's data: rows of each split, their features (cached by content), references and baseline."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -87,7 +88,8 @@ class TaskData:
         if split not in self._encoded:
             encoded = encode(self.features, self.rows[split], self.labelled, split == "train")
             for notice in self.features.notices(encoded):
-                print(f"{self.card.name} {split}: {notice}", flush=True)
+                to = sys.stdout if self.labelled else sys.stderr  # standard output has the answers to rows without any
+                print(f"{self.card.name} {split}: {notice}", file=to, flush=True)
             self._encoded[split] = encoded
         return self._encoded[split]
 

@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ptv2.backbone import Backbone
+from ptv2.config.cards import TaskCard
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
-from ptv2.kinds.options import COMMON, FIELD, whole
-from ptv2.kinds.templates import fields_of, value_at
+from ptv2.kinds.options import COMMON, CUT, FIELD, whole
+from ptv2.kinds.templates import Part, fields_of, names_of, value_at
 from ptv2.kinds.texts import PooledHead
 from ptv2.rows.labels import text_of
 
@@ -33,14 +34,15 @@ class ChoiceFeatures(Features):
     own (`choice1`, `choice2`, ...: fields or templates; a row may leave the last ones out). Each choice is read as the
     pair (stem, choice), as in the official code, or as one text where the stem's template says `{choice}`.
     `options.label_in`: the field with the choices' letters, where the label is a letter. `options.first` (0): the label
-    of the first choice (WinoGrande: 1), from which answers are counted, too.
+    of the first choice (WinoGrande: 1), from which answers are counted, too. `options.truncate`: a field of the stem,
+    or `choice`.
 
     A row is one feature, whose `input_ids` are a list of encodings; `collate` lays them one after the other, so that a
     row's choices share a batch.
     """
 
     optional_roles = ("choices", "choice[0-9]*")
-    valid_options = COMMON | {"label_in": FIELD, "first": whole()}
+    valid_options = COMMON | CUT | {"label_in": FIELD, "first": whole()}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -53,14 +55,18 @@ class ChoiceFeatures(Features):
         right = self._right(row, choices, where) if labelled else None
         encodings = [self._encode_choice(choice, row, where) for choice in choices]
         feature = {key: [encoding[key] for encoding in encodings] for key in encodings[0]}
+        feature["cut"] = sum(feature["cut"])
         # Groups rows of like cost: a batch pads every choice to its longest one.
         feature["length"] = len(choices) * max(map(len, feature["input_ids"]))
         return [feature if right is None else feature | {"labels": right}]
 
     def _encode_choice(self, choice: str, row: Row, where: Callable[[], str]) -> Feature:
-        stem = self.text("text", row | {"choice": choice}, where)
-        texts = (stem,) if CHOICE in self.card.inputs["text"] else (stem, choice)
-        return self.tokenizer(*texts, truncation=True, max_length=self.card.max_length)
+        stem = self.parts("text", row | {"choice": choice}, where)
+        return self.fitted(stem) if CHOICE in self.card.inputs["text"] else self.fitted(stem, [Part(choice, "choice")])
+
+    @classmethod
+    def may_be_cut(cls, card: TaskCard) -> list[str]:
+        return list(dict.fromkeys([*names_of(card.inputs["text"]), "choice"]))
 
     def _choices(self, row: Row, where: Callable[[], str]) -> list[str]:
         """The texts of a row's choices."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Row, one_label
-from ptv2.kinds.options import COMMON, LABEL
+from ptv2.kinds.options import COMMON, CUT, LABEL
 from ptv2.kinds.texts import PooledHead, TextFeatures
 from ptv2.rows.labels import Labels
 
@@ -20,8 +20,8 @@ class ClsFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: one of `labels`."""
 
     one_name = True
-    version = 2
-    valid_options = COMMON | {"positive": LABEL}
+    version = 3
+    valid_options = COMMON | CUT | {"positive": LABEL}
 
     def _label(self, row: Row, where: Callable[[], str]) -> int:
         return self.labels.id(one_label(row.get(self.card.label), self.card.label, where), where())

@@ -17,7 +17,7 @@ from ptv2.rows.labels import text_of
 class MultilabelFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a list of names or ids, or a 0 or 1 for each label."""
 
-    version = 2
+    version = 3
 
     @classmethod
     def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:

@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
 from torch import Tensor
 from transformers import BatchEncoding
 
 from ptv2.backbone import States
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
-from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, one_label
+from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, lost, one_label, share
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, FIELD, whole
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
@@ -41,7 +42,7 @@ class TaggingFeatures(Features):
         "tag_column": whole(),
     }
 
-    version = 3
+    version = 4
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
@@ -69,12 +70,17 @@ class TaggingFeatures(Features):
             raise UserError(f"field '{field}' holds no words", where=where(), do="remove the row or give it words")
         if any(not isinstance(word, str) or not word.strip() for word in words):
             raise UserError(f"field '{field}' holds an empty word", where=where(), do="remove the word and its tag")
-        encoded, word_of = self._encode_words(words, row, where)
+        settings = {"truncation": "only_first", "max_length": self.card.max_length}
+        encoded, word_of = self._encode_words(words, row, where, settings)
+        cut = 0
+        if len(word_of) >= self.card.max_length:  # a shorter row has lost nothing
+            _, whole = self._encode_words(words, row, where, {"verbose": False})
+            cut = len({*whole} - {*word_of})
         first_of: dict[int, int] = {}
         for position, word in enumerate(word_of):
             if word is not None:
                 first_of.setdefault(word, position)
-        feature = dict(encoded) | {"words": list(first_of), "first_pieces": list(first_of.values())}
+        feature = dict(encoded) | {"words": list(first_of), "first_pieces": list(first_of.values()), "cut": cut}
         if labelled:
             tags = row.get(self.card.label)
             if not isinstance(tags, list) or len(tags) != len(words):
@@ -87,8 +93,15 @@ class TaggingFeatures(Features):
             feature["labels"] = labels
         return [feature]
 
+    def notices(self, encoded: Dataset) -> list[str]:
+        if not (cut := lost(encoded, "cut")):
+            return []
+        scored = f"scored as {OUTSIDE}" if OUTSIDE in self.labels.ids else "scored as wrong"
+        behind = f"stand behind max_length={self.card.max_length}: not read, {scored}"
+        return [f"{sum(cut.values())} words of {share(cut, encoded)} rows {behind}"]
+
     def _encode_words(
-        self, words: list[str], row: Row, where: Callable[[], str]
+        self, words: list[str], row: Row, where: Callable[[], str], settings: dict[str, Any]
     ) -> tuple[BatchEncoding, list[int | None]]:
         """The words and, for semantic roles, the predicate after them; and the word that each token is a piece of."""
         spaced = [self.blank + word for word in words]
@@ -100,7 +113,6 @@ class TaggingFeatures(Features):
             if room < 1:
                 what = f"the predicate '{predicate[0].strip()}' leaves no room for the sentence"
                 raise UserError(what, where=where(), do=f"raise max_length ({self.card.max_length})")
-        settings = {"truncation": "only_first", "max_length": self.card.max_length}
         if not self.tokenizer.is_fast:
             return self._encode_pieces(spaced, predicate, settings)
         encoded = self.tokenizer(spaced, predicate, is_split_into_words=True, **settings)
