@@ -96,9 +96,9 @@ class TaggingFeatures(Features):
     def notices(self, encoded: Dataset) -> list[str]:
         if not (cut := lost(encoded, "cut")):
             return []
-        scored = f"scored as {OUTSIDE}" if OUTSIDE in self.labels.ids else "scored as wrong"
-        behind = f"stand behind max_length={self.card.max_length}: not read, {scored}"
-        return [f"{sum(cut.values())} words of {share(cut, encoded)} rows {behind}"]
+        scored = OUTSIDE if OUTSIDE in self.labels.ids else "wrong"
+        what = f"words behind max_length={self.card.max_length} are not read, and scored as {scored}"
+        return [f"{what}: {sum(cut.values())}, in {share(cut, encoded)} rows"]
 
     def _encode_words(
         self, words: list[str], row: Row, where: Callable[[], str], settings: dict[str, Any]

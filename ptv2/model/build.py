@@ -66,7 +66,10 @@ def build(config: Config) -> Parts:
             data.references(split)  # a label that only this split has is found before training
     L.seed_everything(config.seed, workers=True, verbose=False)  # the start does not depend on what was read before
     module = PromptModule(config, backbone, tasks, artifacts).train()
-    return Parts(TaskDataModule(tasks, config), module)
+    data = TaskDataModule(tasks, config)
+    for notice in data.notices():
+        print(notice, flush=True)
+    return Parts(data, module)
 
 
 def named_artifacts(config: Config) -> dict[str, Artifact]:
