@@ -175,11 +175,18 @@ class ChoiceFeatures(Features):
 class ChoiceHead(PooledHead):
     """dropout -> Linear to one score on the pooled vector; cross-entropy over the row's own choices."""
 
+    smooths = True
+
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=1)
 
     def loss(self, logits_S1: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.cross_entropy(by_row(logits_S1, batch["choices_B"]), batch["labels"])
+        logits_BN, smoothing = by_row(logits_S1, batch["choices_B"]), self.label_smoothing
+        loss = F.cross_entropy(logits_BN, batch["labels"])
+        if not smoothing:
+            return loss
+        alike_BN = -logits_BN.log_softmax(-1).masked_fill(logits_BN == -math.inf, 0)  # of the row's own choices
+        return (1 - smoothing) * loss + smoothing * (alike_BN.sum(1) / batch["choices_B"]).mean()
 
     def decode(self, logits_S1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         rows_BN, counts = by_row(logits_S1, batch["choices_B"]).softmax(-1).tolist(), batch["choices_B"].tolist()

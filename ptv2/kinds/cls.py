@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ptv2.config.cards import TaskCard
@@ -54,8 +53,10 @@ class ClsFeatures(TextFeatures):
 class ClsHead(PooledHead):
     """dropout -> Linear on the pooled vector; cross-entropy over the labels."""
 
+    smooths = weighs = True
+
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.cross_entropy(logits_BC, batch["labels"])
+        return self.cross_entropy(logits_BC, batch["labels"])
 
     def decode(self, logits_BC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         scores = [dict(zip(names, row, strict=True)) for row in logits_BC.softmax(-1).tolist()]

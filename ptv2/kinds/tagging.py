@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
 from transformers import BatchEncoding
@@ -198,11 +197,13 @@ class TaggingFeatures(Features):
 class TaggingHead(Head):
     """dropout -> Linear on every token; cross-entropy over first pieces."""
 
+    smooths = weighs = True
+
     def forward(self, states: States) -> Tensor:
         return self.out(self.dropout(states.last_BTD.float()))
 
     def loss(self, logits_BTC: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORE)
+        return self.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten())
 
     def terms(self, batch: dict[str, Any]) -> int:
         return int((batch["labels"] != IGNORE).sum())

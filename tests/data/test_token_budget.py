@@ -17,8 +17,8 @@ from ptv2.data.datamodule import TaskDataModule
         (
             20,
             [
-                "notes: 2 of 3 training features are longer than data.tokens_per_batch=20 and are batches of their own, "
-                "of 90 tokens at most"
+                "notes: 2 of 3 training features are longer than data.tokens_per_batch=20 "
+                "and are batches of their own, of 90 tokens at most"
             ],
         ),
     ],
