@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 from seq2seq_models import loaded_tokenizer
@@ -172,9 +173,9 @@ def test_nothing_is_said_where_nothing_is_cut(tokenizer, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_rows_without_answers_leave_standard_output_to_the_answers(tokenizer, tmp_path, capsys):
+def test_evaluation_and_prediction_leave_standard_output_to_their_answers(tokenizer, tmp_path, capsys):
     data = data_of(tmp_path, tokenizer, [{"t": LONG, "label": name} for name in "ab"], **CLS, max_length=6)
-    data.labelled = False
+    data.notices_to = sys.stderr
     data.encoded("train")
     said = capsys.readouterr()
     assert said.out == "" and "long train: 2 of 2 rows are longer than max_length=6" in said.err
