@@ -1,18 +1,13 @@
 """Checks a split of a task: which rows cannot be used, how long the others are, what their answers are."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from ptv2.data.bad_rows import tried
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.kinds import KINDS
 from ptv2.kinds.features import Feature
-
-UNLIMITED = 1_000_000  # tokens
-
 
 SHOWN = 4  # answers that are named
 
@@ -27,7 +22,7 @@ class SplitCheck:
         features: what the other rows become.
         longest: tokens of the longest feature.
         mean: tokens of a feature.
-        cut: share of the rows that lose text to a length limit.
+        cut: share of the rows of which a limit takes text, words or the answer, see `Features.limits`.
         references: the answers of the other rows.
     """
 
@@ -43,22 +38,14 @@ class SplitCheck:
 def check_split(data: TaskData, split: str) -> SplitCheck:
     """Encode every row of a split, the bad ones included."""
     rows, features = data.rows[split], data.features
-    card = replace(data.card, max_length=UNLIMITED)
-    unlimited = KINDS[card.kind].features(card, data.tokenizer, data.labels, features.decoder_only)
     bad, lengths, references, cut = {}, [], [], 0
     for index, found in tried(features, rows):
         if isinstance(found, UserError):
             bad[index] = str(found)
             continue
-        row = rows.data[index]
-        own = [length for feature in found for length in lengths_of(feature)]
-        lost = any(feature.get("target_cut") for feature in found)
-        if not lost and max(own) >= data.card.max_length:  # a shorter row has lost nothing
-            whole = unlimited.encode(row, partial(rows.where, index), True, split == "train")
-            lost = sum(length for feature in whole for length in lengths_of(feature)) > sum(own)
-        cut += lost
-        lengths += own
-        references.append(features.reference(row))
+        cut += any(feature.get(limit) for feature in found for limit in features.limits)
+        lengths += [length for feature in found for length in lengths_of(feature)]
+        references.append(features.reference(rows.data[index]))
     return SplitCheck(
         rows=len(rows.data),
         bad=bad,

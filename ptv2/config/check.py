@@ -21,7 +21,8 @@ def check(config: Config, where: str = "config") -> None:
         key, value, words = found
         raise UserError(f"'{key}' is {value}", where=where, do=f"use {words}")
     try:
-        _ = config.prompt.start, config.prompt.chosen_layers, config.head.start, config.mixture.rule, config.guard.skips
+        _ = config.prompt.start, config.prompt.chosen_layers, config.head.start
+        _ = config.optim.weights, config.mixture.rule, config.guard.skips
     except UserError as error:
         raise UserError(str(error), where=where) from error
     for split in config.data.limit:

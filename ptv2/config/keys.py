@@ -28,7 +28,10 @@ def number(default: T, within: Range) -> T:
 
 
 def keys_of(schema: type) -> dict[str, Field]:
-    """Map names in YAML to the fields of a dataclass; a field's metadata may hold another `key` than its name."""
+    """Map names in YAML to the fields of a dataclass.
+
+    A field's metadata may hold another `key` than its name, and what a value `reads` as where its type is open.
+    """
     return {f.metadata.get("key", f.name): f for f in fields(schema)}
 
 
@@ -58,7 +61,7 @@ def inner(kind: Any, name: str) -> Any:
         return kind.get(name, Any)
     if isinstance(kind, type) and is_dataclass(kind):
         keys = keys_of(kind)
-        return keys[name].type if name in keys else Any
+        return keys[name].metadata.get("reads", keys[name].type) if name in keys else Any
     mapping = of_origin(kind, dict)
     return get_args(mapping)[1] if mapping is not None else Any
 

@@ -3,6 +3,7 @@
 A key's comment is its explanation in docs/config.md and `ptv2 fit --help-config KEY`.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,6 +77,7 @@ class HeadConfig:
     pooling: Literal["cls", "mean", "last", "pooler", "dense"] = "cls"  # for heads that read one vector per text
     dropout: float = number(0.1, FRACTION)  # of the states that a head reads
     init: str | None = None  # artifact:<path>[+task:<name>]: start from its head; null: random
+    label_smoothing: float = number(0.0, FRACTION)  # share of the answer that all labels have alike: cls tagging choice
 
     @property
     def start(self) -> Start | None:
@@ -95,6 +97,21 @@ class OptimConfig:
     gamma: float = number(0.95, POSITIVE)  # factor per epoch of `exponential`
     warmup: float = number(0.0, NONNEGATIVE)  # number of steps (1 or more), or proportion of all steps (below 1)
     clip: float = number(1.0, NONNEGATIVE)  # gradient norm; 0: off
+    # weight of a label's loss: balanced: as its training labels are rare | {label: weight}: cls tagging multilabel
+    class_weights: Any = field(default=None, metadata={"reads": str | dict[str, float] | None})
+
+    @property
+    def weights(self) -> Literal["balanced"] | dict[str, float] | None:
+        """`class_weights`, checked."""
+        asked, key = self.class_weights, "optim.class_weights"
+        if asked is None or asked == "balanced" or asked == {}:
+            return asked or None
+        if not isinstance(asked, dict):
+            raise UserError(f"'{key}' is '{asked}'", do="use balanced, or {label: weight}")
+        for label, weight in asked.items():
+            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
+                raise UserError(f"'{key}.{label}' is {weight}", do=f"use {POSITIVE.words}")
+        return asked
 
 
 @dataclass

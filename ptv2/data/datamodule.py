@@ -55,6 +55,16 @@ class TaskDataModule(L.LightningDataModule):
             epochs.append(math.ceil(batches / len(draw())))
         return draw(epochs=max(1, min(epochs, default=1)), start=self.start)
 
+    def notices(self) -> list[str]:
+        """Say, a line per task, which training rows are longer than the budget of a batch: it holds one alone."""
+        budget, said = self.config.tokens_per_batch, []
+        for name, data in self.tasks.items() if budget else ():
+            lengths = data.encoded("train")["length"][:]
+            if over := [length for length in lengths if length > budget]:
+                what = f"{len(over)} of {len(lengths)} training features are longer than data.tokens_per_batch={budget}"
+                said.append(f"{name}: {what} and are batches of their own, of {max(over)} tokens at most")
+        return said
+
     def state_dict(self) -> dict[str, int]:
         """Return what every checkpoint holds of the data: the number of batches that were trained on."""
         assert self.trainer is not None

@@ -1,8 +1,9 @@
 """One task's data: rows of each split, their features (cached by content), references and baseline."""
 
+import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -36,6 +37,7 @@ class TaskData:
         splits: which splits to load.
         labelled: whether the rows hold answers.
         decoder_only: whether the backbone reads source and target as one sequence.
+        notices_to: where it is said what a limit took; None: standard output.
     """
 
     def __init__(
@@ -49,9 +51,10 @@ class TaskData:
         splits: tuple[str, ...] = SPLITS,
         labelled: bool = True,
         decoder_only: bool = False,
+        notices_to: TextIO | None = None,
     ):
         check_card(card)
-        self.card, self.tokenizer, self.labelled = card, tokenizer, labelled
+        self.card, self.tokenizer, self.labelled, self.notices_to = card, tokenizer, labelled, notices_to
         self.rows: dict[str, Rows] = {}
         for split in splits:
             rows = load_rows(card, split)
@@ -87,7 +90,7 @@ class TaskData:
         if split not in self._encoded:
             encoded = encode(self.features, self.rows[split], self.labelled, split == "train")
             for notice in self.features.notices(encoded):
-                print(f"{self.card.name} {split}: {notice}", flush=True)
+                print(f"{self.card.name} {split}: {notice}", file=self.notices_to or sys.stdout, flush=True)
             self._encoded[split] = encoded
         return self._encoded[split]
 

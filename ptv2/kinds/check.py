@@ -35,6 +35,9 @@ def check_card(card: TaskCard) -> None:
             do = nearest(role, kind.roles + kind.optional_roles)
             raise UserError(f"unknown input '{role}'", where=f"{card.name}.inputs", do=do)
     check_options(card.options, kind.valid_options, f"{card.name}.options")
+    if (field := card.options.get("truncate")) is not None and field not in (named := kind.may_be_cut(card)):
+        what = f"truncate is '{field}', which is no field of a text that is cut"
+        raise UserError(what, where=f"{card.name}.options", do=nearest(field, named))
 
 
 def check_names(card: TaskCard, names: list[str]) -> None:

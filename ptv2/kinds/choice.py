@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ptv2.backbone import Backbone
+from ptv2.config.cards import TaskCard
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
-from ptv2.kinds.options import COMMON, FIELD, whole
-from ptv2.kinds.templates import fields_of, value_at
+from ptv2.kinds.options import COMMON, CUT, FIELD, whole
+from ptv2.kinds.templates import Part, fields_of, names_of, value_at
 from ptv2.kinds.texts import PooledHead
 from ptv2.rows.labels import text_of
 
@@ -33,14 +34,15 @@ class ChoiceFeatures(Features):
     own (`choice1`, `choice2`, ...: fields or templates; a row may lack the last ones). Each choice is read as the
     pair (stem, choice), as in the official code, or as one text where the stem's template says `{choice}`.
     `options.label_in`: the field with the choices' letters, where the label is a letter. `options.first` (0): the label
-    of the first choice (WinoGrande: 1), from which answers are counted, too.
+    of the first choice (WinoGrande: 1), from which answers are counted, too. `options.truncate`: a field of the stem,
+    or `choice`.
 
     A row is one feature, whose `input_ids` are a list of encodings; `collate` lays them one after the other, so that a
     row's choices share a batch.
     """
 
     optional_roles = ("choices", "choice[0-9]*")
-    valid_options = COMMON | {"label_in": FIELD, "first": whole()}
+    valid_options = COMMON | CUT | {"label_in": FIELD, "first": whole()}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -53,14 +55,18 @@ class ChoiceFeatures(Features):
         right = self._right(row, choices, where) if labelled else None
         encodings = [self._encode_choice(choice, row, where) for choice in choices]
         feature = {key: [encoding[key] for encoding in encodings] for key in encodings[0]}
+        feature["cut"] = sum(feature["cut"])
         # Groups rows of like cost: a batch pads every choice to its longest one.
         feature["length"] = len(choices) * max(map(len, feature["input_ids"]))
         return [feature if right is None else feature | {"labels": right}]
 
     def _encode_choice(self, choice: str, row: Row, where: Callable[[], str]) -> Feature:
-        stem = self.text("text", row | {"choice": choice}, where)
-        texts = (stem,) if CHOICE in self.card.inputs["text"] else (stem, choice)
-        return self.tokenizer(*texts, truncation=True, max_length=self.card.max_length)
+        stem = self.parts("text", row | {"choice": choice}, where)
+        return self.fitted(stem) if CHOICE in self.card.inputs["text"] else self.fitted(stem, [Part(choice, "choice")])
+
+    @classmethod
+    def may_be_cut(cls, card: TaskCard) -> list[str]:
+        return list(dict.fromkeys([*names_of(card.inputs["text"]), "choice"]))
 
     def _choices(self, row: Row, where: Callable[[], str]) -> list[str]:
         """Return the texts of a row's choices."""
@@ -171,11 +177,18 @@ class ChoiceFeatures(Features):
 class ChoiceHead(PooledHead):
     """dropout -> Linear to one score on the pooled vector; cross-entropy over the row's own choices."""
 
+    smooths = True
+
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=1)
 
     def loss(self, logits_S1: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.cross_entropy(by_row(logits_S1, batch["choices_B"]), batch["labels"])
+        logits_BN, smoothing = by_row(logits_S1, batch["choices_B"]), self.label_smoothing
+        loss = F.cross_entropy(logits_BN, batch["labels"])
+        if not smoothing:
+            return loss
+        alike_BN = -logits_BN.log_softmax(-1).masked_fill(logits_BN == -math.inf, 0)  # of the row's own choices
+        return (1 - smoothing) * loss + smoothing * (alike_BN.sum(1) / batch["choices_B"]).mean()
 
     def decode(self, logits_S1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         rows_BN, counts = by_row(logits_S1, batch["choices_B"]).softmax(-1).tolist(), batch["choices_B"].tolist()

@@ -4,6 +4,7 @@ Shapes: B entities of all rows of a batch.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +13,12 @@ from datasets import Dataset
 from torch import Tensor
 
 from ptv2.backbone import Backbone
+from ptv2.config.cards import TaskCard
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
-from ptv2.kinds.options import COMMON, FILLED, TEXTS
-from ptv2.kinds.templates import value_at
+from ptv2.kinds.options import COMMON, CUT, FILLED, TEXTS
+from ptv2.kinds.templates import Part, joined, names_of, value_at
 from ptv2.kinds.texts import PooledHead
 
 
@@ -30,7 +32,7 @@ class ClozeFeatures(Features):
     """
 
     roles = ("text", "query", "entities")
-    valid_options = COMMON | {"placeholder": FILLED, "replace": TEXTS}
+    valid_options = COMMON | CUT | {"placeholder": FILLED, "replace": TEXTS}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -39,11 +41,11 @@ class ClozeFeatures(Features):
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
     ) -> list[Feature]:
-        passage, query = self.text("text", row, where), self.text("query", row, where)
+        passage, query = self.parts("text", row, where), self.parts("query", row, where)
         for old, new in (self.card.options.get("replace") or {}).items():
-            passage = passage.replace(old, new)
+            passage = _replaced(passage, old, new)
         gap = self.card.options.get("placeholder") or "@placeholder"
-        if gap not in query:
+        if gap not in joined(query):
             raise UserError(f"field '{self.card.inputs['query']}' has no '{gap}'", where=where(), do="mark the gap")
         entities = self._texts(row, self.card.inputs["entities"], where)
         answers = self._texts(row, self.card.label, where) if labelled else []
@@ -51,12 +53,14 @@ class ClozeFeatures(Features):
             raise UserError("no entity is an answer", where=where(), do="add the answer to the entities")
         features = []
         for number, entity in enumerate(entities):
-            filled = query.replace(gap, entity)
-            encoding = self.tokenizer(passage, filled, truncation=True, max_length=self.card.max_length)
-            features.append(dict(encoding) | {"entity": number})
+            features.append(self.fitted(passage, _replaced(query, gap, entity)) | {"entity": number})
             if labelled:
                 features[-1]["labels"] = int(entity in answers)
         return features
+
+    @classmethod
+    def may_be_cut(cls, card: TaskCard) -> list[str]:
+        return [name for role in ("text", "query") for name in names_of(card.inputs[role])]
 
     def _texts(self, row: Row, field: str, where: Callable[[], str]) -> list[str]:
         texts = value_at(row, field)
@@ -93,6 +97,13 @@ class ClozeFeatures(Features):
     def explain(self, row: Row, feature: Feature) -> Explained:
         lines = [self.tokens(feature["input_ids"]), f"label: {feature['labels']} (1: this entity is an answer)"]
         return lines, {"yes": float(feature["labels"]), "entity": feature["entity"]}
+
+
+def _replaced(parts: list[Part], old: str, new: str) -> list[Part]:
+    """Return the parts with another text for `old`, which may reach over several: they are one then."""
+    made = [replace(part, text=part.text.replace(old, new)) for part in parts]
+    text = joined(parts).replace(old, new)
+    return made if joined(made) == text else [Part(text, parts[0].field)]
 
 
 class ClozeHead(PooledHead):

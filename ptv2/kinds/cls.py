@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Row, one_label
-from ptv2.kinds.options import COMMON, LABEL
+from ptv2.kinds.options import COMMON, CUT, LABEL
 from ptv2.kinds.texts import PooledHead, TextFeatures
 from ptv2.rows.labels import Labels
 
@@ -20,8 +19,8 @@ class ClsFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: one of `labels`."""
 
     one_name = True
-    version = 2
-    valid_options = COMMON | {"positive": LABEL}
+    version = 3
+    valid_options = COMMON | CUT | {"positive": LABEL}
 
     def _label(self, row: Row, where: Callable[[], str]) -> int:
         return self.labels.id(one_label(row.get(self.card.label), self.card.label, where), where())
@@ -54,8 +53,10 @@ class ClsFeatures(TextFeatures):
 class ClsHead(PooledHead):
     """dropout -> Linear on the pooled vector; cross-entropy over the labels."""
 
+    smooths = weighs = True
+
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.cross_entropy(logits_BC, batch["labels"])
+        return self.cross_entropy(logits_BC, batch["labels"])
 
     def decode(self, logits_BC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         scores = [dict(zip(names, row, strict=True)) for row in logits_BC.softmax(-1).tolist()]

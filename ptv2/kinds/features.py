@@ -11,8 +11,9 @@ from transformers import PreTrainedTokenizerBase
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
+from ptv2.kinds.cut import encode_cut
 from ptv2.kinds.options import COMMON, Option, check_options
-from ptv2.kinds.templates import Row, fields_of, fill, value_at
+from ptv2.kinds.templates import Part, Row, fields_of, joined, names_of, parts_of, value_at
 from ptv2.rows.labels import Labels, missing
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
@@ -31,13 +32,14 @@ class Features(ABC):
     from, so that predictions find their way back.
     """
 
-    version = 1  # of the code below: part of the key under which features are cached
+    version = 2  # of the code below: part of the key under which features are cached
     roles: tuple[str, ...] = ("text",)  # the inputs that a card must name
     optional_roles: tuple[str, ...] = ()  # patterns of those that it may name
     valid_options: Mapping[str, Option] = COMMON  # what a card may set
     first_name: str | None = None  # of the names that the training rows give: what an unsure head should say
     by_word = False  # whether each word of a row has an answer of its own
     one_name = False  # whether each row is given one of a set of names
+    limits: tuple[str, ...] = ("cut",)  # what features count of a row that a limit took: tokens, words, answers
 
     def __init__(
         self, card: TaskCard, tokenizer: PreTrainedTokenizerBase, labels: Labels | None, decoder_only: bool = False
@@ -69,8 +71,12 @@ class Features(ABC):
         return rows
 
     def notices(self, encoded: Dataset) -> list[str]:
-        """List what a user should know about a split's features, one line each."""
-        return []
+        """List what a user should know about a split's features: how many rows lose what to a limit."""
+        if not (cut := lost(encoded, "cut")):
+            return []
+        most = max(cut.values())
+        what = f"{share(cut, encoded)} rows are longer than max_length={self.card.max_length} and were cut"
+        return [f"{what}, by {most} token{'s' * (most > 1)} at most"]
 
     @abstractmethod
     def encode(
@@ -105,7 +111,11 @@ class Features(ABC):
         return self.card.max_length
 
     def text(self, role: str, row: Row, where: Callable[[], str]) -> str:
-        """Return an input's text: its template filled from the row.
+        """Return an input's text, see `parts`."""
+        return joined(self.parts(role, row, where))
+
+    def parts(self, role: str, row: Row, where: Callable[[], str]) -> list[Part]:
+        """Return the parts of an input's text: its template filled from the row.
 
         `options.words` says what to write for a field's values: {question: {cause: because, effect: so}}.
 
@@ -120,7 +130,21 @@ class Features(ABC):
             if str(value) not in words:
                 raise UserError(f"field '{field}' is '{value}'", where=where(), do=nearest(value, words))
             replaced[field] = words[str(value)]
-        return fill(self.card.inputs[role], row | replaced, where)
+        return parts_of(self.card.inputs[role], row | replaced, where)
+
+    def fitted(self, *texts: list[Part], room: int | None = None) -> Feature:
+        """Encode a text or a pair within `max_length` tokens, or within `room`; `cut` counts the tokens lost.
+
+        `options.truncate` names the field that is shortened first, see `encode_cut`.
+        """
+        return encode_cut(
+            self.tokenizer, texts, self.card.max_length if room is None else room, self.card.options.get("truncate")
+        )
+
+    @classmethod
+    def may_be_cut(cls, card: TaskCard) -> list[str]:
+        """List the fields that `options.truncate` may name."""
+        return [name for template in card.inputs.values() for name in names_of(template)]
 
     def fields(self) -> set[str]:
         """List the fields of a row that the inputs are made of."""
@@ -181,6 +205,21 @@ class Features(ABC):
     def pieces(self, ids: list[int]) -> list[str]:
         """Return the text of each token."""
         return [self.tokenizer.decode([i]).strip().replace("\n", "\\n") for i in ids]
+
+
+def lost(encoded: Dataset, column: str) -> dict[int, int]:
+    """Return the rows of which a limit took something, and the most that it took of a feature."""
+    counts: dict[int, int] = {}
+    if column in encoded.column_names:
+        for row, count in zip(encoded["row"][:], encoded[column][:], strict=True):
+            if count:
+                counts[row] = max(count, counts.get(row, 0))
+    return counts
+
+
+def share(some: dict[int, int], encoded: Dataset) -> str:
+    """`3 of 12`, of the rows that were encoded."""
+    return f"{len(some)} of {len(set(encoded['row'][:]))}"
 
 
 def one_label(value: object, field: str, where: Callable[[], str]) -> object:

@@ -17,7 +17,7 @@ from ptv2.rows.labels import text_of
 class MultilabelFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a list of names or ids, or a 0 or 1 for each label."""
 
-    version = 2
+    version = 3
 
     @classmethod
     def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
@@ -102,8 +102,17 @@ def repeated_number(values: list[object]) -> object | None:
 class MultilabelHead(PooledHead):
     """dropout -> Linear on the pooled vector; binary cross-entropy per label; a label holds above p = 0.5."""
 
+    weighs = True
+
+    def weights(self, counts_C: Tensor, rows: int, given_C: Tensor | None) -> Tensor:
+        """Weights of the labels where they hold; balanced: rows without the label / rows with it."""
+        if given_C is not None:
+            return given_C
+        without_C = rows - counts_C
+        return torch.where((counts_C > 0) & (without_C > 0), without_C / counts_C.clamp(min=1), 1.0)
+
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.binary_cross_entropy_with_logits(logits_BC, batch["labels"])
+        return F.binary_cross_entropy_with_logits(logits_BC, batch["labels"], pos_weight=self.class_weights)
 
     def decode(self, logits_BC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         scores = [dict(zip(names, row, strict=True)) for row in logits_BC.sigmoid().tolist()]

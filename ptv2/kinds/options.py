@@ -47,7 +47,9 @@ WORDS = Option(
 )
 
 COMMON = {"words": WORDS, "group": FIELDS}
-"""Options of every kind, see `Features.text` and `Features.side`."""
+"""Options of every kind, see `Features.parts` and `Features.side`."""
+CUT = {"truncate": FIELD}
+"""Options of kinds whose texts are cut, see `Features.fitted`."""
 
 
 def check_options(given: Mapping[str, Any], valid: Mapping[str, Option], where: str) -> None:

@@ -17,8 +17,8 @@ from ptv2.config.schema import HeadConfig
 from ptv2.errors import Joint, UserError, nearest
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row
 from ptv2.kinds.head import Head
-from ptv2.kinds.options import COMMON, FIELD, SETTINGS, TEXT, whole
-from ptv2.kinds.templates import value_at
+from ptv2.kinds.options import COMMON, CUT, FIELD, SETTINGS, TEXT, whole
+from ptv2.kinds.templates import Part, value_at
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
 
@@ -42,13 +42,18 @@ class Seq2SeqFeatures(Features):
     """
 
     roles = ("source",)
-    valid_options = COMMON | {
-        "max_target_length": whole(2),  # tokens, the end of the text included
-        "separator": TEXT,
-        "group_by": FIELD,
-        "references": FIELD,
-        "generation": SETTINGS,
-    }
+    limits = ("cut", "target_cut")
+    valid_options = (
+        COMMON
+        | CUT
+        | {
+            "max_target_length": whole(2),  # tokens, the end of the text included
+            "separator": TEXT,
+            "group_by": FIELD,
+            "references": FIELD,
+            "generation": SETTINGS,
+        }
+    )
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -81,7 +86,7 @@ class Seq2SeqFeatures(Features):
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
     ) -> list[Feature]:
-        source = self.text("source", row, where)
+        source = self.parts("source", row, where)
         targets = self._targets(row, where) if labelled else [None]
         return [self._feature(source, target) for target in (targets if training else targets[:1])]
 
@@ -96,10 +101,10 @@ class Seq2SeqFeatures(Features):
             raise UserError(what, where=where(), do="give it a target text")
         return targets
 
-    def _feature(self, source: str, target: str | None) -> Feature:
+    def _feature(self, source: list[Part], target: str | None) -> Feature:
         longest = self.longest_target()
         if not self.decoder_only:
-            feature = dict(self.tokenizer(source, truncation=True, max_length=self.card.max_length))
+            feature = self.fitted(source)
             if target is not None:
                 ids = self.tokenizer(text_target=target)["input_ids"]
                 end = ids[-1:] if ids[-1:] == [self.tokenizer.eos_token_id] else []
@@ -112,9 +117,10 @@ class Seq2SeqFeatures(Features):
         if room < 1:
             problem = f"the separator is {len(separator)} tokens long, max_length {self.card.max_length}"
             raise UserError(problem, where=self.card.name, do="raise max_length: no tokens are left for the source")
-        ids = self.tokenizer(source, truncation=True, max_length=room)["input_ids"]
+        read = self.fitted(source, room=room)
+        ids = read["input_ids"]
         ids = (ids[:-1] if ids[-1:] == [self.tokenizer.eos_token_id] else ids) + separator
-        feature = {"input_ids": ids, "attention_mask": [1] * len(ids), "source_length": len(ids)}
+        feature = {"input_ids": ids, "attention_mask": [1] * len(ids), "source_length": len(ids), "cut": read["cut"]}
         if target is not None:
             text = self.tokenizer(target, add_special_tokens=False)["input_ids"]
             kept = [*text[: longest - 1], self.tokenizer.eos_token_id]
@@ -151,11 +157,11 @@ class Seq2SeqFeatures(Features):
         return settings | {name: value for name, value in ids.items() if value is not None} | given
 
     def notices(self, encoded: Dataset) -> list[str]:
-        cut = [tokens for tokens in encoded["target_cut"] if tokens] if "target_cut" in encoded.column_names else []
-        if not cut:
-            return []
-        longest = self.longest_target()
-        return [f"{len(cut)} of {len(encoded)} targets are longer than max_target_length={longest} and were cut"]
+        said = super().notices(encoded)
+        if "target_cut" in encoded.column_names and (cut := sum(map(bool, encoded["target_cut"][:]))):
+            longest = self.longest_target()
+            said.append(f"{cut} of {len(encoded)} targets are longer than max_target_length={longest} and were cut")
+        return said
 
     def reference(self, row: Row) -> list[str]:
         more = self.card.options.get("references")

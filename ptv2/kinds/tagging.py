@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from datasets import Dataset
 from torch import Tensor
 from transformers import BatchEncoding
 
 from ptv2.backbone import States
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
-from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, one_label
+from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, lost, one_label, share
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, FIELD, whole
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
@@ -41,7 +41,7 @@ class TaggingFeatures(Features):
         "tag_column": whole(),
     }
 
-    version = 3
+    version = 4
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
@@ -69,12 +69,17 @@ class TaggingFeatures(Features):
             raise UserError(f"field '{field}' does not hold words", where=where(), do="remove the row or give it words")
         if any(not isinstance(word, str) or not word.strip() for word in words):
             raise UserError(f"field '{field}' holds an empty word", where=where(), do="remove the word and its tag")
-        encoded, word_of = self._encode_words(words, row, where)
+        settings = {"truncation": "only_first", "max_length": self.card.max_length}
+        encoded, word_of = self._encode_words(words, row, where, settings)
+        cut = 0
+        if len(word_of) >= self.card.max_length:  # a shorter row has lost nothing
+            _, whole = self._encode_words(words, row, where, {"verbose": False})
+            cut = len({*whole} - {*word_of})
         first_of: dict[int, int] = {}
         for position, word in enumerate(word_of):
             if word is not None:
                 first_of.setdefault(word, position)
-        feature = dict(encoded) | {"words": list(first_of), "first_pieces": list(first_of.values())}
+        feature = dict(encoded) | {"words": list(first_of), "first_pieces": list(first_of.values()), "cut": cut}
         if labelled:
             tags = row.get(self.card.label)
             if not isinstance(tags, list) or len(tags) != len(words):
@@ -87,8 +92,15 @@ class TaggingFeatures(Features):
             feature["labels"] = labels
         return [feature]
 
+    def notices(self, encoded: Dataset) -> list[str]:
+        if not (cut := lost(encoded, "cut")):
+            return []
+        scored = OUTSIDE if OUTSIDE in self.labels.ids else "wrong"
+        what = f"words behind max_length={self.card.max_length} are not read, and scored as {scored}"
+        return [f"{what}: {sum(cut.values())}, in {share(cut, encoded)} rows"]
+
     def _encode_words(
-        self, words: list[str], row: Row, where: Callable[[], str]
+        self, words: list[str], row: Row, where: Callable[[], str], settings: dict[str, Any]
     ) -> tuple[BatchEncoding, list[int | None]]:
         """Encode the words and, for semantic roles, the predicate after them; and tell each token's word."""
         spaced = [self.blank + word for word in words]
@@ -100,7 +112,6 @@ class TaggingFeatures(Features):
             if room < 1:
                 what = f"the predicate '{predicate[0].strip()}' leaves no tokens for the sentence"
                 raise UserError(what, where=where(), do=f"raise max_length ({self.card.max_length})")
-        settings = {"truncation": "only_first", "max_length": self.card.max_length}
         if not self.tokenizer.is_fast:
             return self._encode_pieces(spaced, predicate, settings)
         encoded = self.tokenizer(spaced, predicate, is_split_into_words=True, **settings)
@@ -186,11 +197,13 @@ class TaggingFeatures(Features):
 class TaggingHead(Head):
     """dropout -> Linear on every token; cross-entropy over first pieces."""
 
+    smooths = weighs = True
+
     def forward(self, states: States) -> Tensor:
         return self.out(self.dropout(states.last_BTD.float()))
 
     def loss(self, logits_BTC: Tensor, batch: dict[str, Any]) -> Tensor:
-        return F.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORE)
+        return self.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten())
 
     def terms(self, batch: dict[str, Any]) -> int:
         return int((batch["labels"] != IGNORE).sum())

@@ -1,12 +1,21 @@
-"""What every task kind turns rows into, and back: features for the backbone, predictions for the metrics."""
+"""Templates: the texts of a row, made of its fields and of words between them."""
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ptv2.errors import UserError
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a text: what a field holds, or words of the template."""
+
+    text: str
+    field: str | None = None  # None: words of the template
 
 
 class Filler(string.Formatter):
@@ -55,6 +64,15 @@ def fill(template: str, row: Row, where: Callable[[], str]) -> str:
     Raises:
         UserError: a field is missing or empty, or holds an object.
     """
+    return joined(parts_of(template, row, where))
+
+
+def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
+    """Return the parts of a filled template; a field's text is one.
+
+    Raises:
+        UserError: a field is missing or empty, or holds an object.
+    """
     for name in names_of(template):
         value = value_at(row, name.partition("[")[0])
         if value is None:
@@ -66,11 +84,22 @@ def fill(template: str, row: Row, where: Callable[[], str]) -> str:
             raise UserError(f"field '{name}' holds an object", where=where(), do=do)
     filler = Filler()
     if "{" not in template:
-        return filler.format_field(value_at(row, template), "")
+        return [Part(filler.format_field(value_at(row, template), ""), template)]
+    parts = []
     try:
-        return filler.vformat(template, (), row)
+        for words, name, spec, conversion in filler.parse(template):
+            parts += [Part(words)] if words else []
+            if name is not None:
+                form = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                parts.append(Part(filler.vformat(f"{{{form}}}", (), row), name))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise UserError(f"'{template}' cannot be filled ({error})", where=where(), do="correct the template") from error
+    return parts
+
+
+def joined(parts: Iterable[Part]) -> str:
+    """Return the text that the parts make."""
+    return "".join(part.text for part in parts)
 
 
 def value_at(row: Row, path: str) -> Any:

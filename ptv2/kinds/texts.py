@@ -10,6 +10,7 @@ from ptv2.backbone import Backbone, States
 from ptv2.config.schema import HeadConfig
 from ptv2.kinds.features import Feature, Features, Row
 from ptv2.kinds.head import Head
+from ptv2.kinds.options import COMMON, CUT
 from ptv2.kinds.pooling import Pooling
 
 
@@ -17,12 +18,12 @@ class TextFeatures(Features):
     """inputs: `text` and, for pairs, `pair`."""
 
     optional_roles = ("pair",)
+    valid_options = COMMON | CUT
 
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
     ) -> list[Feature]:
-        texts = [self.text(role, row, where) for role in ("text", "pair") if role in self.card.inputs]
-        feature = dict(self.tokenizer(*texts, truncation=True, max_length=self.card.max_length))
+        feature = self.fitted(*(self.parts(r, row, where) for r in ("text", "pair") if r in self.card.inputs))
         if labelled:
             feature["labels"] = self._label(row, where)
         return [feature]

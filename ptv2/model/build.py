@@ -15,6 +15,7 @@ from ptv2.errors import UserError
 from ptv2.kinds import reads_of
 from ptv2.kinds.check import check_card
 from ptv2.methods import method_of
+from ptv2.model.class_weights import check_label_loss, weigh_labels
 from ptv2.model.module import PromptModule
 
 
@@ -41,6 +42,7 @@ def build(config: Config) -> Parts:
         if hasattr(nn.ModuleDict(), name):  # it holds the tasks' heads as attributes
             raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="choose another name")
         check_card(card)
+    check_label_loss(config)
     method_of(config)  # refuses what it cannot run before anything is loaded
     artifacts = named_artifacts(config)
     backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()), casts=True)
@@ -66,7 +68,11 @@ def build(config: Config) -> Parts:
             data.references(split)  # a label that only this split has is found before training
     L.seed_everything(config.seed, workers=True, verbose=False)  # the start does not depend on what was read before
     module = PromptModule(config, backbone, tasks, artifacts).train()
-    return Parts(TaskDataModule(tasks, config), module)
+    weigh_labels(config, module.heads, tasks)
+    data = TaskDataModule(tasks, config)
+    for notice in data.notices():
+        print(notice, flush=True)
+    return Parts(data, module)
 
 
 def named_artifacts(config: Config) -> dict[str, Artifact]:

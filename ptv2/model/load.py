@@ -1,6 +1,7 @@
 """Artifacts joined to their backbone again, ready to predict: one, or several that share it."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def artifact_tasks(artifact: Artifact, config: Config, backbone: Backbone) -> di
             splits=(),
             labelled=False,
             decoder_only=not backbone.is_encoder_decoder,
+            notices_to=sys.stderr,
         )
         for name, card in config.tasks.items()
     }

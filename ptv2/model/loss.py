@@ -3,6 +3,7 @@
 The batch is that of all ranks. Its loss is the mean over its rows of their task's weighted loss, itself a mean over the
 task's terms (rows, words, tokens). Each rank has a part of this mean, and DDP's average over ranks of their gradients,
 taken world-size times, is its gradient: a rank with more terms than others weighs more, one without any nothing.
+A term's own weight (`optim.class_weights`) is a factor on it: the mean is still over the number of terms.
 """
 
 import math

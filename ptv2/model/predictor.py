@@ -1,5 +1,6 @@
 """`ptv2.load`: artifacts joined to their backbone, ready to answer and score rows from Python or the command line."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -192,7 +193,14 @@ class Predictor:
         refuse_unfit(asked, numbers, own.features.fields() | {own.card.label})
         asked.check()
         fields = set().union(*asked.rows)
-        data = TaskData(own.card, own.tokenizer, labels=own.labels, splits=(), decoder_only=own.features.decoder_only)
+        data = TaskData(
+            own.card,
+            own.tokenizer,
+            labels=own.labels,
+            splits=(),
+            decoder_only=own.features.decoder_only,
+            notices_to=sys.stderr,
+        )
         data.put(INPUT, data.features.prepare(rows_of(asked, numbers, fields, INPUT)))
         return self._scored(name, data, INPUT).scores
 
@@ -227,6 +235,7 @@ class Predictor:
             self.artifact.labels(name),
             splits=(split,),
             decoder_only=not self.backbone.is_encoder_decoder,
+            notices_to=sys.stderr,
         )
         return self._scored(name, data, split)
 

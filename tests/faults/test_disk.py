@@ -94,7 +94,8 @@ def test_a_disk_that_fills_up(scene, undisturbed, outcome, small_disk):
 def test_a_disk_that_is_too_small(scene, outcome, small_disk):
     (small_disk / "filler").write_bytes(os.urandom(2**20 - 2**15))
     ended = scene.run(f"run.folder={small_disk}")
-    assert ended.code == 2 and "MiB of checkpoints cannot be written (No space left on device); free some space" in ended.line
+    assert ended.code == 2
+    assert "MiB of checkpoints cannot be written (No space left on device); free some space" in ended.line
     assert "step " not in ended.out
     outcome("disk without room for the checkpoints", "code 2 before the first step")
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from datasets import Dataset
 
 from ptv2.errors import UserError
-from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.features import Explained, Feature, Features, Row, lost, share
 from ptv2.kinds.options import COMMON, FLAG, Option, whole
 from ptv2.kinds.span.answers import OUTSIDE, answers_of, best_threshold, first_sentence, locate, merge, token_span, trim
 from ptv2.metrics.qa import row_f1
@@ -62,6 +63,7 @@ class SpanFeatures(Features):
     """
 
     roles = ("question", "context")
+    limits = ("answer_cut", "answer_split")
     valid_options = COMMON | OPTIONS
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
@@ -86,9 +88,9 @@ class SpanFeatures(Features):
     ) -> list[Feature]:
         question = self.text("question", row, where).lstrip()  # of the two, only the context is cut
         context = self.text("context", row, where)
-        answer = self._answer(row, context, where, training) if labelled else None
+        answers = self._answers(row, context, where, training) if labelled else []
         special = self.tokenizer.num_special_tokens_to_add(pair=True)
-        asked = len(self.tokenizer(question, add_special_tokens=False)["input_ids"])
+        asked = len(self._ids(question))
         if self.card.max_length - special - asked <= self.options.stride:
             raise UserError(
                 f"a question of {asked} tokens and stride {self.options.stride} do not fit max_length "
@@ -114,14 +116,43 @@ class SpanFeatures(Features):
             feature = {k: windows[k][i] for k in self.tokenizer.model_input_names if k in windows}
             feature["offsets"] = offsets
             if labelled:
-                feature["labels"] = token_span(offsets, answer) if answer else [0, 0]
+                feature["labels"] = token_span(offsets, answers[0]) if answers else [0, 0]
             features.append(feature)
         if all(offset[0] == OUTSIDE for feature in features for offset in feature["offsets"]):
             raise UserError("the context has no token", where=where(), do="remove the row or give it a text")
-        return features
+        limits = self._out_of_reach(features, answers[:1] if training else answers, context)
+        return [feature | limits for feature in features]
 
-    def _answer(self, row: Row, context: str, where: Callable[[], str], training: bool) -> list[int] | None:
-        """Find where the answer to train on begins and ends (exclusive), without spaces around it; None: no answer."""
+    def _out_of_reach(self, features: list[Feature], answers: list[list[int]], context: str) -> dict[str, int]:
+        """Say why no answer can be given, if so: tokens that the shortest has too many, or 1 if all are cut."""
+        most, windows = self.options.max_answer_tokens, [feature["offsets"] for feature in features]
+        over, split = [], []
+        for answer in answers:
+            spans = [
+                last - first + 1 for first, last in (token_span(w, answer) for w in windows) if (first, last) != (0, 0)
+            ]
+            split.append(not spans)
+            over.append((min(spans) if spans else len(self._ids(context[slice(*answer)]))) - most)
+            if spans and over[-1] <= 0:
+                break
+        return {"answer_cut": max(0, min(over, default=0)), "answer_split": int(bool(split) and all(split))}
+
+    def notices(self, encoded: Dataset) -> list[str]:
+        long, split = lost(encoded, "answer_cut"), lost(encoded, "answer_split")
+        said = []
+        if long:
+            limit = f"max_answer_tokens={self.options.max_answer_tokens}"
+            said.append(f"the answers of {share(long, encoded)} rows are longer than {limit} and cannot be given")
+        if split:
+            limit = f"max_length={self.card.max_length} with stride={self.options.stride}"
+            said.append(f"the answers of {share(split, encoded)} rows are whole in no window of {limit}")
+        return said
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+    def _answers(self, row: Row, context: str, where: Callable[[], str], training: bool) -> list[list[int]]:
+        """Find where the answers begin and end (exclusive), without spaces around them; the first one is trained on."""
         texts, starts = answers_of(row, self.card.label, where)
         if not texts and self.options.answerable:
             do = "remove the row, or set task.options.answerable=false"
@@ -140,7 +171,7 @@ class SpanFeatures(Features):
                 )
         if texts and not found and training:
             raise UserError(f"answer '{texts[0]}' does not stand in the context", where=where(), do="remove the row")
-        return found[0] if found else None
+        return found
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
         """Add what decoding needs: two limits, `offsets` [B, T, 2], the characters of each token of the context (-1:
