@@ -119,7 +119,9 @@ def test_a_number_out_of_its_range_names_it(key, value, says):
     assert f"'{key}' is {value}" in str(error.value) and str(error.value).endswith(says)
 
 
-def test_files_to_import_and_callbacks_to_add():
+def test_files_to_import_and_callbacks_to_add(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("")
     swa = {"path": "lightning.pytorch.callbacks.StochasticWeightAveraging", "swa_lrs": 0.01}
     config = make(**{"import": ["mine.py"], "run": {"name": "run", "callbacks": {"swa": swa}}})
     assert config.imports == ["mine.py"] and config.run.callbacks == {"swa": swa}

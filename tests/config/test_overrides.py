@@ -83,7 +83,9 @@ def test_null_is_no_text(text):
         ("task.options.words=5", 5),
     ],
 )
-def test_lists_mappings_and_numbers_are_read_as_yaml_with_their_texts_kept(override, value):
+def test_lists_mappings_and_numbers_are_read_as_yaml_with_their_texts_kept(override, value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("")
     found = value_at(override, task={"card": "glue/rte", "inputs": {"text": "t", "pair": "p"}})
     assert found == value and type(found) is type(value)
 

@@ -8,11 +8,13 @@ import yaml
 
 from ptv2.kinds import KINDS
 from ptv2.kinds.cls import ClsFeatures
+from ptv2.metrics.table import METRICS
 from ptv2.runtime import imports
 
 OWN = """
 from ptv2.kinds import KINDS, Kind
 from ptv2.kinds.cls import ClsFeatures, ClsHead
+from ptv2.metrics.table import METRICS
 
 
 class Loud(ClsFeatures):
@@ -21,6 +23,8 @@ class Loud(ClsFeatures):
 
 
 KINDS["loud"] = Kind(Loud, ClsHead)
+for metric in ("accuracy", "macro_f1"):
+    METRICS[metric] = METRICS[metric].also("loud")
 """
 
 
@@ -30,6 +34,8 @@ def own(tmp_path, cards, write_config, monkeypatch):
     monkeypatch.setattr(imports, "loaded", set())
     monkeypatch.setitem(KINDS, "loud", None)
     monkeypatch.delitem(KINDS, "loud")
+    for metric in ("accuracy", "macro_f1"):
+        monkeypatch.setitem(METRICS, metric, METRICS[metric])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_kind.py").write_text(OWN)
     card = yaml.safe_load(cards["topics"].read_text()) | {"kind": "loud"}

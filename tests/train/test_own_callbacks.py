@@ -48,13 +48,10 @@ def test_they_are_made_with_their_arguments_in_the_order_of_the_config():
 @pytest.mark.parametrize(
     ("about", "says"),
     [
-        ("counting.Counter", "has no path"),
-        ({"every": 5}, "has no path"),
         (
             {"path": "nowhere.at.All"},
             "'nowhere.at' cannot be imported (ModuleNotFoundError: No module named 'nowhere')",
         ),
-        ({"path": "Counter"}, "'Counter' does not name a module"),
         ({"path": "counting.Conter"}, "'counting' has no 'Conter'; did you mean 'Counter'?"),
         ({"path": "counting.Plain"}, "'counting.Plain' is not a Callback"),
         ({"path": "counting.Counter"}, "cannot be made (missing a required argument: 'every')"),
@@ -66,4 +63,18 @@ def test_what_cannot_be_made_is_refused_by_its_key(about, says):
     with pytest.raises(UserError) as refused:
         callbacks(mine=about)
     assert str(refused.value).startswith("run.callbacks.mine: ")
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        ("counting.Counter", "'run.callbacks.mine' is 'counting.Counter', not a mapping"),
+        ({"every": 5}, "run.callbacks.mine: path is 'None'; give the import path of a class"),
+        ({"path": "Counter"}, "run.callbacks.mine: path is 'Counter'; give the import path of a class"),
+    ],
+)
+def test_what_names_no_class_is_refused_with_the_config(about, says):
+    with pytest.raises(UserError) as refused:
+        callbacks(mine=about)
     assert says in str(refused.value)

@@ -19,9 +19,7 @@ def own_callbacks(config: Config) -> list[Callback]:
     return [_callback(f"run.callbacks.{name}", about) for name, about in config.run.callbacks.items()]
 
 
-def _callback(where: str, about: Any) -> Callback:
-    if not isinstance(about, dict) or not isinstance(about.get("path"), str):
-        raise UserError("has no path", where=where, do="write {path: pkg.mod.Class, <its arguments>}")
+def _callback(where: str, about: dict[str, Any]) -> Callback:
     arguments = {str(key): value for key, value in about.items() if key != "path"}
     made = _class(where, about["path"])
     try:
@@ -40,12 +38,10 @@ def _class(where: str, path: str) -> type[Callback]:
     """Import the class that a path names."""
     module, _, name = path.rpartition(".")
     try:
-        held = import_module(module) if module else None
+        held = import_module(module)
     except Exception as error:  # the module is the user's
         what = f"'{module}' cannot be imported ({type(error).__name__}: {error})"
         raise UserError(what, where=where, do="install it, or give its file with --import FILE") from error
-    if held is None:
-        raise UserError(f"'{path}' does not name a module", where=where, do="write pkg.mod.Class")
     found = getattr(held, name, None)
     if found is None:
         raise UserError(f"'{module}' has no '{name}'", where=where, do=nearest(name, vars(held)))
