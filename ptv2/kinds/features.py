@@ -38,6 +38,7 @@ class Features(ABC):
     valid_options: Mapping[str, Option] = COMMON  # what a card may set
     first_name: str | None = None  # of the names that the training rows give: what an unsure head should say
     by_word = False  # whether each word of a row has an answer of its own
+    repeats = True  # whether a label may stand twice in a row
     one_name = False  # whether each row is given one of a set of names
     limits: tuple[str, ...] = ("cut",)  # what features count of a row that a limit took: tokens, words, answers
 
@@ -229,7 +230,8 @@ def one_label(value: object, field: str, where: Callable[[], str]) -> object:
         UserError: there is none, or a list or an object.
     """
     if missing(value):
-        raise UserError(f"field '{field}' does not hold a label", where=where())
+        do = "give it one; a split without labels is left out by task.dataset.data_files.SPLIT=null"
+        raise UserError(f"field '{field}' does not hold a label", where=where(), do=do)
     if isinstance(value, (str, bool, int, float)):
         return value
     form = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__

@@ -17,6 +17,7 @@ from ptv2.rows.labels import text_of
 class MultilabelFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a list of names or ids, or a 0 or 1 for each label."""
 
+    repeats = False
     version = 3
 
     @classmethod
@@ -48,6 +49,9 @@ class MultilabelFeatures(TextFeatures):
         if len(values) != len(self.labels) or any(isinstance(v, str) or v not in (0, 1) for v in values):
             return False
         if any(value in self.labels for value in values):
+            if self.card.labels is None and self.labels.names == ["0", "1"] and values[0] != values[1]:
+                what = f"field '{self.card.label}' holds {values}, which may be two labels or a 0 or 1 for each of two"
+                raise UserError(what, where=where(), do="name the labels in the card")
             return False
         if self.labels.by_id and len(values) == 2 and values[0] != values[1]:
             what = f"field '{self.card.label}' holds {values}, which may be two ids or a 0 or 1 for each label"

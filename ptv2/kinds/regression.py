@@ -1,22 +1,26 @@
 """Regression: a number for a text or a pair of texts. Shapes: B batch."""
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
 from ptv2.kinds.texts import PooledHead, TextFeatures
+from ptv2.rows.labels import missing
 
+LARGEST = torch.finfo(torch.float32).max  # the head computes in float32
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class RegressionFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a number."""
+
+    version = 2
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -33,12 +37,17 @@ class RegressionFeatures(TextFeatures):
         return [sum(training) / len(training)] * len(references)
 
     def _label(self, row: Row, where: Callable[[], str]) -> float:
-        value = row.get(self.card.label)
+        field, value = self.card.label, row.get(self.card.label)
+        if missing(value):
+            raise UserError(f"field '{field}' holds no number", where=where())
+        given = value
         if isinstance(value, str) and NUMBER.fullmatch(value.strip()):  # a cell of a CSV file is a text
             value = float(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             do = "write a number, with a point before its decimals"
-            raise UserError(f"field '{self.card.label}' is '{value}', not a number", where=where(), do=do)
+            raise UserError(f"field '{field}' is '{given}', not a number", where=where(), do=do)
+        if abs(value) > LARGEST:
+            raise UserError(f"field '{field}' is {str(given)[:20]}, which is too large", where=where(), do="scale it")
         return float(value)
 
     def explain(self, row: Row, feature: Feature) -> Explained:

@@ -67,7 +67,9 @@ class TaggingFeatures(Features):
         words = row.get(field)
         if not words or not isinstance(words, list):
             raise UserError(f"field '{field}' does not hold words", where=where(), do="remove the row or give it words")
-        if any(not isinstance(word, str) or not word.strip() for word in words):
+        if (odd := next((word for word in words if not isinstance(word, str) and word is not None), None)) is not None:
+            raise UserError(f"field '{field}' holds {odd}, which is not a text", where=where(), do="write it in quotes")
+        if any(word is None or not word.strip() for word in words):
             raise UserError(f"field '{field}' holds an empty word", where=where(), do="remove the word and its tag")
         settings = {"truncation": "only_first", "max_length": self.card.max_length}
         encoded, word_of = self._encode_words(words, row, where, settings)
@@ -139,9 +141,13 @@ class TaggingFeatures(Features):
         field = self.card.inputs["predicate"]
         value = row.get(field)
         if isinstance(value, str) and value.strip():
+            if value.strip().isdecimal() and value not in words:
+                what = f"field '{field}' is the text '{value}', which is none of the words"
+                raise UserError(what, where=where(), do="write the index of the predicate as a number, without quotes")
             return value
         if isinstance(value, bool) or not isinstance(value, int):
-            raise UserError(f"field '{field}' is '{value}', neither a word nor its index", where=where())
+            do = "write the predicate, or its index as a whole number"
+            raise UserError(f"field '{field}' is '{value}', neither a word nor its index", where=where(), do=do)
         if not 0 <= value < len(words):
             what = f"field '{field}' is {value}, outside the {len(words)} words"
             raise UserError(what, where=where(), do=f"use 0 to {len(words) - 1}")

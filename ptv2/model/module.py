@@ -156,7 +156,8 @@ class PromptModule(L.LightningModule):
     def validation_step(self, batch: dict[str, Any], _index: int, dataloader_idx: int = 0) -> None:
         logits = self(batch)
         task = batch["task"]
-        if "labels" in batch and (rows := counted_rows(batch)):
+        rows = counted_rows(batch) if "labels" in batch else 0
+        if rows and self.head(task).terms(batch):  # without a term its mean would be 0/0
             self.validation_losses.append((task, float(self.head(task).loss(logits, batch)), rows))
         self.keep_outputs(batch, logits, self.validation_metrics(task))
 

@@ -31,8 +31,10 @@ def prediction_records(
     records = []
     for index, prediction in enumerate(module.predictions(task, split)):
         row, outputs = data.rows[split].data[index], module.outputs[task][index]
-        begin = handed_through(row) if first is None else first[index]
-        records.append(begin | {data.card.label: prediction} | data.features.shown(row, outputs))
+        begin, answer = handed_through(row) if first is None else first[index], {data.card.label: prediction}
+        records.append(
+            begin | answer | data.features.shown(row, outputs) | answer
+        )  # a field `scores` may be the label's
     return records
 
 

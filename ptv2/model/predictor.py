@@ -190,7 +190,7 @@ class Predictor:
         asked.check()
         if not asked.rows:
             raise UserError("there are no rows", where="score", do="give at least one")
-        refuse_unfit(asked, numbers, own.features.fields() | {own.card.label})
+        refuse_unfit(asked, numbers, own.features.fields(), own.card.label)
         asked.check()
         fields = set().union(*asked.rows)
         data = TaskData(

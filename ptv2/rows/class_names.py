@@ -21,13 +21,19 @@ def class_names(data: Dataset | Table, field: str) -> list[str] | None:
     return list(feature.names) if isinstance(feature, ClassLabel) else None
 
 
-def named(rows: Rows, field: str, labels: Labels) -> Rows:
+def named(rows: Rows, field: str, labels: Labels, repeats: bool = True) -> Rows:
     """Replace ids by the names that their own split gives them; splits may number their classes differently.
 
     Where the data set calls its classes by other names throughout, a card with `label_ids` reads them as ids.
 
+    Args:
+        rows: of a split.
+        field: of the labels.
+        labels: of the task.
+        repeats: whether an id may stand twice in a row.
+
     Raises:
-        UserError: none of the split's names is a label.
+        UserError: none of the split's names is a label, or an id stands twice in a row where none may.
     """
     own = class_names(rows.data, field)
     if own is None:
@@ -47,7 +53,13 @@ def named(rows: Rows, field: str, labels: Labels) -> Rows:
         )
 
     held = cast(Dataset, rows.data)  # a table declares no names
-    names = [name_of(value) for value in held[field]]
+    ids = list(held[field])
+    if not repeats:
+        twice = next((i for i, value in enumerate(ids) if isinstance(value, list) and len({*value}) < len(value)), None)
+        if twice is not None:
+            do = "give each label once; a column of vectors of 0 and 1 holds numbers, not ClassLabel ids"
+            raise UserError(f"an id stands twice in field '{field}'", where=rows.where(twice), do=do)
+    names = [name_of(value) for value in ids]
     data = held.remove_columns(field).add_column(field, names).select_columns(held.column_names)
     renamed = hashlib.sha256(repr((rows.fingerprint, own)).encode()).hexdigest()
     return replace(rows, data=data, fingerprint=rows.fingerprint if own == labels.names else renamed)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-from datasets import Dataset
-
 from ptv2.errors import UserError
 from ptv2.rows.asked import Asked
+from ptv2.rows.json_rows import DECODER
 from ptv2.rows.rows import Rows
+from ptv2.rows.table import Table
 
 LIMIT = 2**63  # what a column of whole numbers holds
 
@@ -28,11 +27,13 @@ class Chosen:
         return self.asked.places[self.numbers[row]]
 
 
-def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str]) -> None:
-    """Mark the rows that lack a field, or hold another type in it than most of these rows."""
+def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str], label: str | None = None) -> None:
+    """Mark the rows that lack a field or the label's, or hold another type in a field than most of these rows."""
+    needed = fields | ({label} if label is not None else set())
     for i in numbers:
-        if missing := sorted(fields - set(asked.rows[i])):
-            what = f"field '{missing[0]}' is missing, only {', '.join(asked.rows[i])}"
+        if missing := sorted(needed - set(asked.rows[i])):
+            why = asked.unread.get(missing[0], f"is missing, only {', '.join(asked.rows[i])}")
+            what = f"field '{missing[0]}' {why}"
             asked.refuse(i, UserError(what, where=asked.places[i]))
     for field in sorted(fields):
         types = {i: found for i in numbers if (found := _type(asked.rows[i].get(field)))}
@@ -47,18 +48,27 @@ def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str]) -> None
 
 
 def rows_of(asked: Asked, numbers: Sequence[int], fields: set[str], split: str) -> Rows:
-    """Make of these rows a split with these fields; None where a row has no such field.
+    """Make of these rows a split with these fields, each value of its own type; None where a row has no such field.
 
     Raises:
-        UserError: types that differ deep inside of a field.
+        UserError: a value that is no text, number, list or object.
     """
-    columns = {field: [asked.rows[i].get(field) for i in numbers] for field in sorted(fields)}
-    try:
-        data = Dataset.from_dict(columns)
-    except (pa.ArrowException, OverflowError) as error:
-        raise UserError(f"rows differ in type ({error})", where=asked.name, do="use one type per field") from error
-    content = hashlib.sha256(json.dumps(columns, default=str).encode()).hexdigest()
-    return Rows(data, split, content, Chosen(asked, tuple(numbers)))
+    data, content = Table(), hashlib.sha256()
+    for i in numbers:
+        try:
+            text = json.dumps({field: asked.rows[i].get(field) for field in sorted(fields)}, default=_plain)
+        except TypeError as error:
+            raise UserError(str(error), where=asked.places[i], do="write it as text") from error
+        content.update(text.encode() + b"\n")
+        data.add(DECODER.decode(text))
+    return Rows(data, split, content.hexdigest(), Chosen(asked, tuple(numbers)))
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON does not have: a number or list of NumPy's as Python's own, a date or the like as its text."""
+    if isinstance(value, bytes | bytearray):
+        raise TypeError("a field holds bytes")
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _type(value: Any) -> str:

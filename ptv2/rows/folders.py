@@ -64,10 +64,9 @@ def _plain(folder: Path, names: tuple[str, ...]) -> Path | None:
         for suffix in suffixes
         for ending in (suffix, *(f"{suffix}.{packed}" for packed in COMPRESSED))
     ]
-    found = [next((p for e in endings if (p := folder / f"{name}{e}").is_file()), None) for name in names]
-    found = [path for path in found if path is not None]
+    found = [path for name in names for e in endings if (path := folder / f"{name}{e}").is_file()]
     if len(found) > 1:
-        both = " and ".join(path.name for path in found)
+        both = " and ".join(path.name for path in found[:2])
         raise UserError(
             f"{both} are both {names[0]}", where=folder, do="keep one, or name it in task.dataset.data_files"
         )

@@ -43,7 +43,7 @@ def read_json(path: Path) -> tuple[Table, array | None]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            if not lines and _begins_document(line):
+            if not lines and begins_document(line):
                 return _from_document(_parsed_document(line, file.read(), path, number), path), None
             _add(table, parsed(line, f"{path}", number), f"{path}:{number}")
             lines.append(number)
@@ -71,7 +71,7 @@ def parsed(text: str, path: str, line: int) -> Any:
         raise UserError(f"not readable JSON ({error})", where=f"{path}:{line}", do="correct the row") from error
 
 
-def _begins_document(line: str) -> bool:
+def begins_document(line: str) -> bool:
     """Tell whether a first line begins a document of several lines, or an array, instead of being a row."""
     if line.lstrip().startswith("["):
         return True
@@ -82,6 +82,16 @@ def _begins_document(line: str) -> bool:
     except (ValueError, RecursionError):
         pass
     return False
+
+
+def holds_rows(line: str) -> bool:
+    """Tell whether a text of one line is a document that holds rows, instead of being a row."""
+    try:
+        return rows_in(DECODER.decode(line.strip()), "") is not None
+    except (ValueError, RecursionError):
+        return False
+    except UserError:  # rows that are refused when they are read
+        return True
 
 
 def _parsed_document(first: str, rest: str, path: Path, line: int) -> list[Any]:

@@ -3,12 +3,14 @@
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from decimal import Decimal
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
 
-NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 class Labels:
@@ -62,6 +64,8 @@ class Labels:
         if self.by_id and NUMBER.fullmatch(text):
             return f"use a name, or an id from 0 to {len(self) - 1}"
         do = nearest(text, self.names)
+        if (twin := next((name for name in self.names if _key(name) == _key(text)), None)) is not None:
+            return f"{do}; '{twin}' differs from it only in spaces, case or Unicode form: write both in one way"
         if plain(text) in ("true", "false"):
             return f"{do}; write a name into the row, or name the labels 'false' and 'true'"
         if _is_id(text, len(self)):
@@ -77,11 +81,12 @@ def text_of(value: object) -> str:
 
 
 def plain(text: str) -> str:
-    """Choose one spelling for what is the same number or truth value: '1.50' is '1.5', 'TRUE' is 'true'."""
+    """Choose one spelling for what is the same number or truth value: '1.50' is '1.5', '+1' is '1', 'TRUE' is 'true'."""
     if text.lower() in ("true", "false"):
         return text.lower()
-    if NUMBER.fullmatch(text) and "." in text:
-        text = text.rstrip("0").rstrip(".")
+    if NUMBER.fullmatch(text):
+        text = text.removeprefix("+")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
 
@@ -115,10 +120,15 @@ def labels_for(
 
 
 def _names_in(card: TaskCard, values: list[object]) -> list[str]:
-    """Collect the names in the rows: numbers in their order, all else in the order of its text."""
-    numbers = {float(v): text_of(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)}
-    found = {text_of(value) for value in values}
-    names = [numbers[n] for n in sorted(numbers)] if len(numbers) == len(found) else sorted(found)
+    """Collect the names in the rows: numbers in their order, all else in the order of its text.
+
+    What a text spells in another way is that text: 1 beside "1.0", or true beside "True".
+    """
+    texts = {value for value in values if isinstance(value, str)}
+    spelled = Counter(map(plain, texts))
+    found = texts | {text for value in values if spelled[plain(text := text_of(value))] != 1}
+    numbers = all(re.fullmatch(NUMBER.pattern + "(e[-+]?[0-9]+)?", text) for text in found)
+    names = sorted(found, key=lambda text: (Decimal(text), text)) if numbers else sorted(found)
     whole = all(re.fullmatch(r"-?[0-9]+", name) for name in names)
     if whole and [name for name in names if name.startswith("-")] == ["-1"] and set(names) != {"-1", "1"}:
         listed = ", ".join(f"'{name}'" for name in names)
@@ -134,13 +144,24 @@ def _warn_of_twins(names: Collection[str], card: str) -> None:
     """Warn of labels that are probably one."""
     seen: dict[str, str] = {}
     for name in names:
-        key = " ".join(unicodedata.normalize("NFKC", plain(name)).casefold().split())
+        key = _key(name)
         if key in seen:
-            what = (
-                f"{card}: the labels '{seen[key]}' and '{name}' differ only in spaces or case and count as two classes"
-            )
+            what = f"{card}: the labels '{seen[key]}' and '{name}' differ only in {_difference(seen[key], name)} "
+            what += "and count as two classes"
             warnings.warn(what, stacklevel=3)
         seen.setdefault(key, name)
+
+
+def _key(name: str) -> str:
+    """What labels share that are probably one."""
+    return " ".join(unicodedata.normalize("NFKC", plain(name)).casefold().split())
+
+
+def _difference(one: str, other: str) -> str:
+    if plain(one) == plain(other):
+        return "the spelling of a number or truth value"
+    same = unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other)
+    return "Unicode form" if same else "spaces or case"
 
 
 def check_numbers(labels: Labels, values: Callable[[], Iterable[object]]) -> None:

@@ -4,6 +4,7 @@ Bytes become text where they are UTF-8; dates, times and decimals become their t
 becomes its values.
 """
 
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from ptv2.errors import UserError
 
 Faults = dict[str, tuple[int, str]]
 """field -> (row, what) of columns that are skipped, because they cannot be read as text."""
+
+
+class Unreadable(Exception):
+    """A column cannot be read, from this row of its file on."""
+
+    def __init__(self, what: str, row: int = 0):
+        super().__init__(what)
+        self.row = row
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -46,6 +55,8 @@ def dataset_of(tables: list[pa.Table]) -> tuple[Dataset, Faults]:
                 parts.append(_column(table, name))
                 first += len(table)
             columns[name], features[name] = _joined(parts, _class_label(tables, name))
+        except Unreadable as error:
+            faults[name] = (first + error.row, str(error))
         except (pa.ArrowException, UserError, ValueError, TypeError, NotImplementedError) as error:
             faults[name] = (min(first, rows - 1), str(error).splitlines()[0])
     table = pa.table(columns)
@@ -58,7 +69,11 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     """Return a column of a file; nulls where the file lacks it."""
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(len(table))])
+    if table.column_names.count(name) > 1:
+        raise Unreadable("stands twice in the file")
     column = table.column(name)
+    if pa.types.is_float32(column.type):  # 0.1 is 0.1, not the nearest number of 64 bits
+        return column.cast(pa.string()).cast(pa.float64())
     wanted = _plain(column.type)
     if wanted == column.type:
         return column
@@ -70,7 +85,21 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
         options = pc.ReplaceSubstringOptions(r"\.0+(Z?)$", r"\1")
         return pc.call_function("replace_substring_regex", [made], options)
     except pa.ArrowException as error:
-        raise UserError(f"cannot be read as text (it is {column.type}: {error})") from error
+        what = f"cannot be read as text (it is {column.type}: {str(error).splitlines()[0]})"
+        raise Unreadable(what, _first_not(column, wanted)) from error
+
+
+def _first_not(column: pa.ChunkedArray, wanted: pa.DataType) -> int:
+    """The first row of a column that is not of the wanted type."""
+
+    def fails(count: int) -> bool:
+        try:
+            column.slice(0, count).cast(wanted)
+        except pa.ArrowException:
+            return True
+        return False
+
+    return bisect_left(range(1, len(column)), True, key=fails)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

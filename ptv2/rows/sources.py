@@ -5,7 +5,7 @@ import hashlib
 import string
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,6 +92,10 @@ def _source(card: TaskCard, split: str) -> Source | None:
     dataset, where = card.dataset, f"{card.name}.dataset.data_files"
     _known_splits(dataset.data_files, where)
     named = dataset.data_files.get(split)
+    if split in dataset.data_files and named is None:
+        return None
+    dataset = replace(dataset, data_files={name: file for name, file in dataset.data_files.items() if file is not None})
+    card = replace(card, dataset=dataset)
     if dataset.path in LOCAL_FORMATS:
         if not dataset.data_files:
             do = f"name them, e.g. task.dataset.data_files.train=FILE for path={dataset.path}"

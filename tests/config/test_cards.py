@@ -124,6 +124,12 @@ def test_a_faulty_card_is_named(tmp_path, text, says):
         ({"metrics": []}, "at least one metric"),
         ({"max_length": 2}, "use 4 or more tokens"),
         ({"labels": ["a", "a"]}, "a label name appears twice"),
+        ({"labels": ["a", " "]}, "a label name is blank"),
+        *[
+            ({"dataset": {"path": "json", "data_files": {"train": files}}}, r"data_files is '.*'; name a file")
+            for files in (5, True, "", [], [None], ["a.json", 5], {"a": 1})
+        ],
+        ({"dataset": {"path": "json", "splits": {"test": 5}}}, "splits is '5'; name a split in quotes"),
         ({"language": "Chinese"}, "language is 'Chinese'; use its ISO 639 code"),
         ({"language": False}, "language is '[Ff]alse'; use its ISO 639 code"),  # YAML's bare no
     ],

@@ -85,16 +85,16 @@ def test_predict_in_bfloat16(ptv2, finished, cards):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"text": "a"}\n{"text": \n', ":2: not JSON"),
+        ('{"text": "a"}\n{"text": \n', ":2: not valid JSON"),
         ('["a"]\n', ":1: a line must be a JSON object"),
         ('{"text": "a"}\n{"txt": "b"}\n', ":2: field 'text' is missing, only txt"),
         ('{"text": "a"}\n\n{"text": ""}\n', ":3: field 'text' is empty"),
         ('{"text": "a"}\n{"text": null}\n', ":2: field 'text' is missing"),
         ('{"text": "a"}\n{"text": ["b"]}\n', ":2: rows differ in type: 'text' is a list here, a text at "),
         ('{"text": "a"}\n{"text": 36893488147419103232}\n', ":2: rows differ in type"),
-        ('{"text": "a"}\n' + "[" * 100_000 + "\n", ":2: not JSON"),
+        ('{"text": "a"}\n' + "[" * 100_000 + "\n", ":2: not readable JSON"),
         ("\n", ": holds no rows"),
-        (b'{"text": "caf\xe9"}\n', ": not UTF-8"),
+        (b'{"text": "caf\xe9"}\n', ":1: not UTF-8"),
     ],
 )
 def test_a_faulty_input_line(ptv2, finished, tmp_path, text, says):

@@ -1,5 +1,6 @@
 """Rows as people have them: other formats than JSON lines, and files with bad rows in them."""
 
+import gzip
 import json
 
 import pytest
@@ -13,11 +14,21 @@ def csv_text(rows, mark):
     return "".join(mark.join(cells) + "\n" for cells in [["id", "text"], *quoted])
 
 
+def records(said):
+    return [json.loads(line) for line in said.out.splitlines()]
+
+
 def write(path, rows):
     if path.suffix == ".parquet":
         Dataset.from_list(rows).to_parquet(path)
     elif path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif path.name == "rows.jsonl.gz":
+        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    elif path.name == "array.json":
+        path.write_text(json.dumps(rows, indent=1))
+    elif path.name == "columns.json":  # pandas' to_json
+        path.write_text(json.dumps({key: {str(i): row[key] for i, row in enumerate(rows)} for key in rows[0]}))
     elif path.suffix == ".tsv":
         path.write_text("".join(f"{row['id']}\t{row['text']}\n" for row in [{"id": "id", "text": "text"}, *rows]))
     else:
@@ -25,29 +36,52 @@ def write(path, rows):
     return path
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_other_formats_are_answered_as_json_lines_are(ptv2, finished, tmp_path, ending):
-    said = {
-        name: ptv2("predict", "--artifact", finished("topics"), "--input", write(tmp_path / f"rows.{name}", ROWS))
-        for name in ("jsonl", ending)
-    }
-    assert said["jsonl"].code == said[ending].code == 0
-    lines = [json.loads(line) for line in said["jsonl"].out.splitlines()]
-    if ending == "csv":  # a cell is text: 007 stays 007
-        lines = [line | {"id": str(line["id"])} for line in lines]
-    assert [json.loads(line) for line in said[ending].out.splitlines()] == lines and len(lines) == 3
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "array.json", "columns.json", "rows.jsonl.gz"])
+def test_other_formats_are_answered_as_json_lines_are(ptv2, finished, tmp_path, name):
+    said = [
+        ptv2("predict", "--artifact", finished("topics"), "--input", write(tmp_path / each, ROWS))
+        for each in ("rows.jsonl", name)
+    ]
+    expected = [line | {"id": str(line["id"])} if name == "rows.csv" else line for line in records(said[0])]
+    assert [one.code for one in said] == [0, 0], said[1].err
+    assert records(said[1]) == expected and len(expected) == 3
 
 
 def test_tsv_is_answered(ptv2, finished, tmp_path):
     rows = [row for row in ROWS if '"' not in row["text"]]
     said = ptv2("predict", "--artifact", finished("topics"), "--input", write(tmp_path / "rows.tsv", rows))
-    assert said.code == 0 and [json.loads(line)["id"] for line in said.out.splitlines()] == ["1", "3"]
+    assert said.code == 0 and [record["id"] for record in records(said)] == ["1", "3"]
 
 
 def test_a_bad_row_of_a_csv_file_is_named_by_its_line(ptv2, finished, tmp_path):
     (tmp_path / "rows.csv").write_text("id,text\n1,a cat\n2,\n")
     said = ptv2("predict", "--artifact", finished("topics"), "--input", tmp_path / "rows.csv")
     assert said.code == 2 and said.err.startswith(f"error: {tmp_path}/rows.csv:3: field 'text' is ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("rows.csv", "id,text,text\n1,a,b\n", ":2: field 'text' stands twice in the header"),
+        ("rows.csv", "id;text\n1;a\n", ":1: one column, 'id;text'"),
+        ("rows.jsonl", '{"text": "a", "text": "b"}\n', ":1: 'text' stands twice"),
+        ("rows.json", '[{"text": "a"}, {"txt": "b"}]', ", row 1: field 'text' is missing"),
+        ("rows.conll", "a O\n", ": a CoNLL file"),
+        ("rows.parquet", "PAR1", ": cannot be read as Parquet"),
+    ],
+)
+def test_a_file_that_fit_would_refuse_is_refused(ptv2, finished, tmp_path, name, text, says):
+    (tmp_path / name).write_text(text)
+    said = ptv2("predict", "--artifact", finished("topics"), "--input", tmp_path / name)
+    assert said.code == 2 and said.out == "" and len(said.err.splitlines()) == 1
+    assert said.err.startswith(f"error: {tmp_path / name}{says}")
+
+
+def test_a_csv_file_is_read_with_the_delimiter_of_the_card(ptv2, finished, tmp_path):
+    (tmp_path / "rows.csv").write_text("id;text\n1;a cat, a hen\n")
+    argv = ("--artifact", finished("topics"), "--input", tmp_path / "rows.csv")
+    said = ptv2("predict", *argv, "tasks.topics.dataset.delimiter=;")
+    assert said.code == 0 and records(said)[0]["id"] == "1"
 
 
 def test_bad_rows_are_left_out_and_counted(ptv2, finished, tmp_path):
@@ -72,7 +106,7 @@ def test_bad_rows_are_left_out_and_counted(ptv2, finished, tmp_path):
         assert line.startswith(f"skipped: {path}:{number}: ")
     assert left_out[6:] == ["6 of 8 rows skipped"]
     said = ptv2("predict", *argv)
-    assert said.code == 2 and said.out == "" and said.err.startswith(f"error: {path}:2: not JSON")
+    assert said.code == 2 and said.out == "" and said.err.startswith(f"error: {path}:2: not valid JSON")
 
 
 def test_a_file_of_which_nothing_can_be_used_is_refused(ptv2, finished, tmp_path):

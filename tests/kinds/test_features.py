@@ -78,12 +78,19 @@ def test_a_row_that_cannot_be_used_is_named(tokenizer, row, says):
         encode(features(tokenizer), row)
 
 
-@pytest.mark.parametrize("label", [None, "four", "4,5", "", "nan", True, float("nan"), float("inf"), [4]])
-def test_a_score_is_a_number(tokenizer, label):
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        *[(label, "is '.*', not a number") for label in ("four", "4,5", "nan", "inf", "1_0", True, [4])],
+        *[(label, "holds no number") for label in (None, "", " ", float("nan"))],
+        *[(label, "is .*, which is too large") for label in (float("inf"), 1e39, "-1e39", 10**400)],
+    ],
+)
+def test_a_score_is_a_number(tokenizer, label, says):
     kind = features(tokenizer, "regression")
     for number in (4, 4.0, "4", "4.0", "+4e0"):  # a cell of a CSV file is a text
         assert encode(kind, {"text": "the cat", "label": number})["labels"] == 4.0
-    with pytest.raises(UserError, match=r"a.jsonl:1: field 'label' is '.*', not a number"):
+    with pytest.raises(UserError, match=f"^a.jsonl:1: field 'label' {says}"):
         encode(kind, {"text": "the cat", "label": label})
 
 
@@ -126,6 +133,8 @@ def test_a_word_without_a_piece_is_outside(tokenizer):
         ({"tokens": [], "label": []}, "field 'tokens' does not hold words"),
         ({"tokens": "Ann sees", "label": ["O"]}, "field 'tokens' does not hold words"),
         ({"tokens": ["Ann", " "], "label": ["O", "O"]}, "field 'tokens' holds an empty word"),
+        ({"tokens": ["Ann", None], "label": ["O", "O"]}, "field 'tokens' holds an empty word"),
+        ({"tokens": ["Ann", 5], "label": ["O", "O"]}, "field 'tokens' holds 5, which is not a text"),
         ({"tokens": ["Ann"], "label": ["B-PRE"]}, "unknown label 'B-PRE'"),
     ],
 )

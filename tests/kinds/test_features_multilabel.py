@@ -1,5 +1,7 @@
 """Multi-label classification: lists of names or ids, vectors of 0 and 1."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -112,3 +114,11 @@ def test_bad_labels(kind, moods, message):
     with pytest.raises(UserError) as error:
         kind.encode({"text": "the cat", "moods": moods}, where)
     assert str(error.value).startswith("rows.jsonl:3: ") and message in str(error.value)
+
+
+@pytest.mark.parametrize("vector", [[0, 1], [1, 0], [1.0, 0.0]])
+def test_two_numbers_are_no_labels_where_only_0_and_1_occur(tokenizer, card, vector):
+    with pytest.raises(UserError, match="may be two labels or a 0 or 1 for each of two; name the labels"):
+        of(tokenizer, card, ["0", "1"]).encode({"text": "a", "moods": vector}, where)
+    named = replace(card, labels=["0", "1"])
+    assert of(tokenizer, named, ["0", "1"]).encode({"text": "a", "moods": vector}, where)[0]["labels"] == [1, 1]

@@ -62,6 +62,7 @@ def test_only_the_sentence_is_cut(tokenizer):
         (4, "field 'predicate' is 4, outside the 4 words; use 0 to 3"),
         (-1, "field 'predicate' is -1, outside the 4 words"),
         (None, "field 'predicate' is 'None', neither a word nor its index"),
+        ("2", "is the text '2', which is none of the words; write the index of the predicate as a number"),
         (" ", "neither a word nor its index"),
         (True, "neither a word nor its index"),
         (1.0, "neither a word nor its index"),

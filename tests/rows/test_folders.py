@@ -56,6 +56,13 @@ def test_two_files_for_one_split_are_refused(tmp_path):
     assert "validation.csv and dev.jsonl are both validation; keep one" in refused(card(tmp_path))
 
 
+@pytest.mark.parametrize("other", ["train.csv", "train.json", "train.jsonl.gz"])
+def test_one_split_in_two_formats_is_refused(tmp_path, other):
+    put(tmp_path / "train.jsonl", ROWS)
+    (tmp_path / other).write_text("older rows")
+    assert f"train.jsonl and {other} are both train; keep one" in refused(card(tmp_path))
+
+
 PACKED = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
@@ -151,3 +158,10 @@ def test_a_folder_or_archive_in_the_place_of_a_file_is_named(tmp_path):
     assert "a.zip: a zip archive; unpack it" in refused(card("json", data_files={"train": str(tmp_path / "a.zip")}))
     (tmp_path / "b.jsonl").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     assert "a Git LFS pointer" in refused(card("json", data_files={"train": str(tmp_path / "b.jsonl")}))
+
+
+def test_a_split_of_a_folder_is_left_out_by_null(tmp_path):
+    for split in ("train", "test"):
+        put(tmp_path / f"{split}.jsonl", ROWS)
+    without = card(tmp_path, data_files={"test": None})
+    assert load_rows(without, "test") is None and read(without, "train") == ROWS

@@ -21,6 +21,14 @@ def card(labels=None, **keys):
         ([5, 1, 3], ["1", "3", "5"]),
         ([10, 9, 100], ["9", "10", "100"]),
         ([2019, 4711, 31], ["31", "2019", "4711"]),
+        (["10", "9", "100"], ["9", "10", "100"]),  # as in a CSV file
+        (["1.0", "-1", "+1.5", "1e-07"], ["-1", "1e-07", "1.0", "+1.5"]),
+        ([1e-07, 0.5, 1e20], ["1e-07", "0.5", "100000000000000000000"]),
+        (["10", 9], ["9", "10"]),
+        (["007", "12"], ["007", "12"]),
+        ([1, "1.0", 2], ["1.0", "2"]),  # one number in two spellings is what the text says
+        ([True, "True", "FALSE", False], ["FALSE", "True"]),
+        (["1", "1.0", 1, 2], ["1", "1.0", "2"]),  # two texts are two labels
         ([1.0, 0.0, None], ["0", "1"]),  # a column of numbers with a gap
         ([1.0, float("nan"), 2.0], ["1", "2"]),
         ([1.0, 1.5, 0.5], ["0.5", "1", "1.5"]),
@@ -30,7 +38,6 @@ def card(labels=None, **keys):
         ([True, False], ["false", "true"]),
         (["True", "False"], ["False", "True"]),
         (["a", None, "", " ", "b"], ["a", "b"]),  # rows without a label are refused by their line
-        (["10", "9"], ["10", "9"]),
         (["5", 5, "4"], ["4", "5"]),
         (["00123", "123"], ["00123", "123"]),
     ],
@@ -73,6 +80,8 @@ def test_one_label_is_nothing_to_learn(values):
         (["0", "1"], 1, "1"),
         (["1.0", "1.5"], 1, "1.0"),
         (["1.0", "1.5"], 1.5, "1.5"),
+        (["-1", "+1"], 1, "+1"),
+        (["-1", "1"], "+1", "1"),
         (["0.50", "1"], 0.5, "0.50"),
         (["-1", "0", "1"], -1, "-1"),
         (["True", "False"], True, "True"),
@@ -110,6 +119,8 @@ def test_a_number_is_no_id_unless_the_card_says_so(value):
         (0.5, "unknown label '0.5'"),
         (True, "unknown label 'true' .* name the labels 'false' and 'true'"),
         ("01", "unknown label '01'"),
+        ("Yes", ".*; 'yes' differs from it only in spaces, case or Unicode form: write both in one way"),
+        ("yes ", ".*; 'yes' differs from it only in spaces"),
         (None, "unknown label 'None'"),
     ],
 )
@@ -151,9 +162,20 @@ def test_ids_of_other_labels_are_clear(names):
     check_by_id(card(names, label_ids=True), names)
 
 
-@pytest.mark.parametrize("twins", [("joy", "Joy"), ("joy", "joy "), ("a b", "a  b"), ("1", "1.0"), ("ﬁne", "fine")])
-def test_labels_that_differ_in_blanks_or_case_alone_are_named(twins):
-    with pytest.warns(UserWarning, match=f"example: the labels '{twins[0]}' and '{twins[1]}' differ"):
+@pytest.mark.parametrize(
+    ("twins", "how"),
+    [
+        (("joy", "Joy"), "spaces or case"),
+        (("joy", "joy "), "spaces or case"),
+        (("a b", "a  b"), "spaces or case"),
+        (("1", "1.0"), "the spelling of a number or truth value"),
+        (("True", "true"), "the spelling of a number or truth value"),
+        (("ﬁne", "fine"), "Unicode form"),
+        (("caf\u00e9", "cafe\u0301"), "Unicode form"),
+    ],
+)
+def test_labels_that_are_probably_one_are_named(twins, how):
+    with pytest.warns(UserWarning, match=f"example: the labels '{twins[0]}' and '{twins[1]}' differ only in {how}"):
         labels_for(card([*twins, "other"]))
 
 

@@ -28,6 +28,7 @@ COLUMNS = {
     "dates": (pa.array([datetime.date(2024, 5, 1), None]), ["2024-05-01", None]),
     "times": (pa.array([datetime.datetime(2024, 5, 1, 10), None], pa.timestamp("s")), ["2024-05-01 10:00:00", None]),
     "decimals": (pa.array([Decimal("1.50"), None]), ["1.50", None]),
+    "numbers of 32 bits": (pa.array([0.1, None], pa.float32()), [0.1, None]),
     "short numbers": (pa.array([1, 2], pa.int8()), [1, 2]),
     "truth values": (pa.array([True, None]), [True, None]),
     "nothing": (pa.nulls(2), [None, None]),
@@ -58,7 +59,7 @@ def test_bytes_that_are_no_text_are_refused_where_the_card_reads_them(tmp_path):
     file = tmp_path / "a.parquet"
     written(file, {"text": ["a", "b"], "image": pa.array([b"a", b"\xff\xd8"]), "n": [1, 2]})
     assert load_rows(card_of(file, "text"), "train").data.column_names == ["text", "n"]
-    with pytest.raises(UserError, match=rf"^{file}, row 0: field 'image' cannot be read as text \(it is binary"):
+    with pytest.raises(UserError, match=rf"^{file}, row 1: field 'image' cannot be read as text \(it is binary"):
         load_rows(card_of(file, "image"), "train")
 
 
@@ -98,3 +99,20 @@ def test_what_is_no_parquet_is_refused(tmp_path, content):
     (tmp_path / "a.parquet").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.parquet: cannot be read as Parquet \("):
         read_parquet(tmp_path / "a.parquet")
+
+
+def test_a_column_that_stands_twice_is_left_out(tmp_path):
+    names = ["text", "id", "id"]
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([2])], names=names)
+    data, faults = dataset_of([written(tmp_path / "a.parquet", table)])
+    assert data.column_names == ["text"] and faults == {"id": (0, "stands twice in the file")}
+
+
+@pytest.mark.parametrize(
+    ("values", "row"),
+    [([b"\xff", b"a"], 0), ([b"a", b"\xff", b"b", b"\xfe"], 1), ([b"a", None, b"\xff"], 2), ([b"\xff"], 0)],
+)
+def test_the_first_row_that_is_no_text_is_named(tmp_path, values, row):
+    before = written(tmp_path / "a.parquet", {"text": [b"a"] * 5})
+    _, faults = dataset_of([before, written(tmp_path / "b.parquet", {"text": pa.array(values)})])
+    assert faults["text"][0] == 5 + row and "Invalid UTF8" in faults["text"][1]
