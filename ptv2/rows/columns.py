@@ -1,4 +1,4 @@
-"""Rows that came one by one as the columns of a task: a field has values of one type."""
+"""Rows that came one by one as rows of a split: values keep their types, and a field of an input has one type."""
 
 import hashlib
 import json
