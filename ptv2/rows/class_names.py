@@ -33,7 +33,7 @@ def named(rows: Rows, field: str, labels: Labels, repeats: bool = True) -> Rows:
         repeats: whether an id may stand twice in a row.
 
     Raises:
-        UserError: none of the split's names is a label, or an id stands twice in a row where none may.
+        UserError: none of the split's names is a label, or an id appears twice in a row where none may.
     """
     own = class_names(rows.data, field)
     if own is None:
@@ -58,7 +58,7 @@ def named(rows: Rows, field: str, labels: Labels, repeats: bool = True) -> Rows:
         twice = next((i for i, value in enumerate(ids) if isinstance(value, list) and len({*value}) < len(value)), None)
         if twice is not None:
             do = "give each label once; a column of vectors of 0 and 1 holds numbers, not ClassLabel ids"
-            raise UserError(f"an id stands twice in field '{field}'", where=rows.where(twice), do=do)
+            raise UserError(f"an id appears twice in field '{field}'", where=rows.where(twice), do=do)
     names = [name_of(value) for value in ids]
     data = held.remove_columns(field).add_column(field, names).select_columns(held.column_names)
     renamed = hashlib.sha256(repr((rows.fingerprint, own)).encode()).hexdigest()

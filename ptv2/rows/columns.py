@@ -65,7 +65,7 @@ def rows_of(asked: Asked, numbers: Sequence[int], fields: set[str], split: str) 
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON does not have: a number or list of NumPy's as Python's own, a date or the like as its text."""
+    """Turn what JSON does not have into what it has: NumPy's numbers and lists into Python's, dates into text."""
     if isinstance(value, bytes | bytearray):
         raise TypeError("a field holds bytes")
     return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -65,7 +65,7 @@ class Labels:
             return f"use a name, or an id from 0 to {len(self) - 1}"
         do = nearest(text, self.names)
         if (twin := next((name for name in self.names if _key(name) == _key(text)), None)) is not None:
-            return f"{do}; '{twin}' differs from it only in spaces, case or Unicode form: write both in one way"
+            return f"{do}; '{twin}' differs only in spaces, case or Unicode form: write one"
         if plain(text) in ("true", "false"):
             return f"{do}; write a name into the row, or name the labels 'false' and 'true'"
         if _is_id(text, len(self)):
@@ -81,7 +81,7 @@ def text_of(value: object) -> str:
 
 
 def plain(text: str) -> str:
-    """Choose one spelling for what is the same number or truth value: '1.50' is '1.5', '+1' is '1', 'TRUE' is 'true'."""
+    """Choose one spelling of the same number or truth value: '1.50' is '1.5', '+1' is '1', 'TRUE' is 'true'."""
     if text.lower() in ("true", "false"):
         return text.lower()
     if NUMBER.fullmatch(text):
@@ -153,7 +153,7 @@ def _warn_of_twins(names: Collection[str], card: str) -> None:
 
 
 def _key(name: str) -> str:
-    """What labels share that are probably one."""
+    """Return what labels share that are probably one."""
     return " ".join(unicodedata.normalize("NFKC", plain(name)).casefold().split())
 
 

@@ -70,7 +70,7 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(len(table))])
     if table.column_names.count(name) > 1:
-        raise Unreadable("stands twice in the file")
+        raise Unreadable("appears twice in the file")
     column = table.column(name)
     if pa.types.is_float32(column.type):  # 0.1 is 0.1, not the nearest number of 64 bits
         return column.cast(pa.string()).cast(pa.float64())
@@ -90,7 +90,7 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def _first_not(column: pa.ChunkedArray, wanted: pa.DataType) -> int:
-    """The first row of a column that is not of the wanted type."""
+    """Find the first row of a column that is not of the wanted type."""
 
     def fails(count: int) -> bool:
         try:

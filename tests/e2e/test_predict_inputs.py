@@ -62,9 +62,9 @@ def test_a_bad_row_of_a_csv_file_is_named_by_its_line(ptv2, finished, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("rows.csv", "id,text,text\n1,a,b\n", ":2: field 'text' stands twice in the header"),
+        ("rows.csv", "id,text,text\n1,a,b\n", ":2: field 'text' appears twice in the header"),
         ("rows.csv", "id;text\n1;a\n", ":1: one column, 'id;text'"),
-        ("rows.jsonl", '{"text": "a", "text": "b"}\n', ":1: 'text' stands twice"),
+        ("rows.jsonl", '{"text": "a", "text": "b"}\n', ":1: 'text' appears twice"),
         ("rows.json", '[{"text": "a"}, {"txt": "b"}]', ", row 1: field 'text' is missing"),
         ("rows.conll", "a O\n", ": a CoNLL file"),
         ("rows.parquet", "PAR1", ": cannot be read as Parquet"),

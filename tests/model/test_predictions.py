@@ -27,7 +27,7 @@ def test_a_validation_batch_without_a_word_to_score_has_no_loss(terms, losses):
 
     head = SimpleNamespace(terms=lambda batch: terms, loss=lambda logits, batch: 0.5 if terms else float("nan"))
     module = Module(
-        heads={"t": head}, validation_losses=[], keep_outputs=lambda *_: None, validation_metrics=lambda _: []
+        head=lambda _: head, validation_losses=[], keep_outputs=lambda *_: None, validation_metrics=lambda _: []
     )
     PromptModule.validation_step(module, {"task": "t", "labels": None, "row": torch.tensor([0, 1])}, 0)
     assert module.validation_losses == losses

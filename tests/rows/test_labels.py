@@ -119,8 +119,8 @@ def test_a_number_is_no_id_unless_the_card_says_so(value):
         (0.5, "unknown label '0.5'"),
         (True, "unknown label 'true' .* name the labels 'false' and 'true'"),
         ("01", "unknown label '01'"),
-        ("Yes", ".*; 'yes' differs from it only in spaces, case or Unicode form: write both in one way"),
-        ("yes ", ".*; 'yes' differs from it only in spaces"),
+        ("Yes", ".*; 'yes' differs only in spaces, case or Unicode form: write one"),
+        ("yes ", ".*; 'yes' differs only in spaces"),
         (None, "unknown label 'None'"),
     ],
 )

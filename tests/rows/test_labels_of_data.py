@@ -35,5 +35,5 @@ def test_vectors_of_0_and_1_are_no_ids_of_a_data_set(tokenizer, tmp_path):
     rows.to_parquet(str(tmp_path / "train.parquet"))
     keys = {"dataset": {"path": str(tmp_path)}, "inputs": {"text": "text"}, "metrics": ["micro_f1"]}
     card = make_card({"name": "moods", "kind": "multilabel", "label": "moods", **keys})
-    with pytest.raises(UserError, match=r"train\.parquet, row 1: an id stands twice in field 'moods'"):
+    with pytest.raises(UserError, match=r"train\.parquet, row 1: an id appears twice in field 'moods'"):
         TaskData(card, tokenizer)

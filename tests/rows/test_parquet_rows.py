@@ -105,7 +105,7 @@ def test_a_column_that_stands_twice_is_left_out(tmp_path):
     names = ["text", "id", "id"]
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([2])], names=names)
     data, faults = dataset_of([written(tmp_path / "a.parquet", table)])
-    assert data.column_names == ["text"] and faults == {"id": (0, "stands twice in the file")}
+    assert data.column_names == ["text"] and faults == {"id": (0, "appears twice in the file")}
 
 
 @pytest.mark.parametrize(
