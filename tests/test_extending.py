@@ -1,17 +1,22 @@
-"""The worked example of docs/extending.md: its code, card and config are taken from the page and run."""
+"""The examples of docs/extending.md: their code, card and config are taken from the page and run."""
 
 import importlib.util
 import json
 import random
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from scene import make_config, write_cards
 
+import ptv2
 from ptv2.commands import shell as command
 from ptv2.commands import tasks as cards
 from ptv2.kinds import KINDS
+from ptv2.methods import METHODS
 from ptv2.metrics.table import METRICS
+from ptv2.runtime import imports
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 WORDS = ["cat", "dog", "cow", "hen", "apple"]  # one for each star
@@ -24,7 +29,7 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def example(tmp_path, monkeypatch):
     """The example's files in a working folder, and its module, whose entries in the tables are taken out again."""
-    (code,), (card, config) = blocks("python"), blocks("yaml")
+    (code, *_), (card, config) = blocks("python"), blocks("yaml")
     (tmp_path / "my_cards").mkdir()
     (tmp_path / "my_cards" / "reviews.yaml").write_text(card)
     (tmp_path / "ordinal.yaml").write_text(config)
@@ -64,6 +69,36 @@ def test_the_example_trains_scores_and_predicts(example, tiny_bert, tmp_path, ca
 
     assert "│ 20 │" in re.sub(" +", " ", run(cards, "check", "reviews", "--backbone", tiny_bert))
     assert "label: " in run(cards, "show", "reviews", "--backbone", tiny_bert)
+
+
+@pytest.fixture
+def own_files(tmp_path, tiny_bert, monkeypatch):
+    """norms.py and drift.py in a working folder, with topics.yaml; nothing of them is known in this process."""
+    for name, code in zip(("norms", "drift"), blocks("python")[1:], strict=True):
+        (tmp_path / f"{name}.py").write_text(code)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(imports, "loaded", set())
+    monkeypatch.setitem(METHODS, "norms", None)
+    monkeypatch.delitem(METHODS, "norms")
+    (tmp_path / "cards").mkdir()
+    make_config(tmp_path, tiny_bert, write_cards(tmp_path / "cards")["topics"], run={"folder": "runs", "log_every": 1})
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_method_trains_what_it_says_and_predicts(own_files):
+    results = ptv2.fit("topics.yaml", {"method": "norms"}, imports=["norms.py"])
+    assert 0 < results["parameters"]["backbone"]["trainable"] < results["parameters"]["backbone"]["total"]
+    run = ptv2.load("runs/topics", imports=["norms.py"])
+    weights = [name for name in run.artifact.weights if name.startswith("backbone.")]
+    assert weights and all("LayerNorm" in name for name in weights)
+    assert run.predict([{"text": "a cat"}])[0]["label"] in run.labels
+
+
+def test_the_callback_logs(own_files):
+    ptv2.fit("topics.yaml", {"run.callbacks.drift": {"path": "drift.Drift", "every": 2}}, imports=["drift.py"])
+    lines = [json.loads(line) for line in Path("runs/topics/metrics.jsonl").read_text().splitlines()]
+    drift = {line["step"]: line["drift"] for line in lines if "drift" in line}
+    assert len(drift) > 2 and all(moved > 0 for moved in drift.values())
 
 
 def test_what_the_page_names_is_there():

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -39,6 +40,24 @@ def read_artifact(path: str | Path) -> Artifact:
         raise UserError("cannot be read (artifact.json has no format)", where=folder, do="copy it again")
     if about["format"] != FORMAT:
         raise UserError(f"has format {about['format']}, this version reads {FORMAT}", where=folder)
-    if missing := {"backbone", "labels", "config"} - set(about):
+    if missing := {"method", "backbone", "labels", "config"} - set(about):
         raise UserError(f"cannot be read (artifact.json lacks {min(missing)})", where=folder, do="copy it again")
+    if (part := odd_part(about)) is not None:
+        raise UserError(f"cannot be read (artifact.json has no readable {part})", where=folder, do="copy it again")
     return Artifact(folder, about, weights)
+
+
+def odd_part(about: dict[str, Any]) -> str | None:
+    """Name the part of an artifact's description that has another form than it was written in; None: no part."""
+    config, labels, backbone = about["config"], about["labels"], about["backbone"]
+    if not isinstance(backbone, dict) or not {"name", "weights", "tokenizer"} <= backbone.keys():
+        return "backbone"
+    if not isinstance(config, dict) or not isinstance(config.get("tasks"), dict) or not config["tasks"]:
+        return "config"
+    if not all(isinstance(config.get(key), dict) for key in ("backbone", "prompt", "head", "data", "run")):
+        return "config"
+    if not isinstance(labels, dict) or set(labels) != set(config["tasks"]):
+        return "labels"
+    named = [names for names in labels.values() if names is not None]
+    readable = all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in named)
+    return None if readable else "labels"

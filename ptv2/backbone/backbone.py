@@ -21,6 +21,7 @@ from ptv2.backbone.sites import Observation, install, observe, takes, without_ca
 from ptv2.errors import UserError
 
 Prompts = Sequence[SitePrompt | None]
+LEAST = 4  # tokens that a card's max_length has at least
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -174,7 +175,8 @@ class Backbone(nn.Module):
         shift = prompt_length if self.position_shift else 0
         if limit is not None and tokens + shift > limit:
             parts = f"{tokens} tokens + {shift} prompt positions" if shift else f"{tokens} tokens"
-            do = f"use max_length={limit - shift} or less" + (", or prompt.position_offset=false" if shift else "")
+            do = f"use max_length={limit - shift} or less" if limit - shift >= LEAST else "lower prompt.length"
+            do += ", or prompt.position_offset=false" if shift else ""
             if self.can_generate:  # the tokens to write are among them
                 do = f"lower max_length or max_target_length by {tokens - limit}"
             raise UserError(f"{parts} do not fit the backbone's {limit} positions", where=where, do=do)

@@ -34,12 +34,20 @@ def read_results(path: Path) -> dict[str, Any]:
     file = path / "results.json"
     if not file.is_file():
         raise UserError("no results.json here", where=path, do="give the folder of a finished run")
+    do = "run it again with run.overwrite=true"
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"cannot be read ({error})", where=file, do="run it again with run.overwrite=true") from error
-    if not results["scores"]:
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read ({error})", where=file, do=do) from error
+    if isinstance(results, dict) and results.get("scores") == {}:
         raise UserError("has no scores", where=path, do="give its task validation or test rows")
+    try:
+        for task in results["tasks"]:
+            headline(results, task)
+            dict(results["baseline"][task])
+        trained(results), results["name"], results["method"]
+    except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:
+        raise UserError("these are not the results of a run", where=file, do=do) from error
     return results
 
 

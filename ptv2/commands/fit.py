@@ -62,7 +62,7 @@ class HelpConfig(argparse.Action):
         try:
             print(describe(key))
         except UserError as error:
-            parser.error(str(error))
+            parser.error(str(error).removeprefix("command line: "))
         parser.exit()
 
 

@@ -1,12 +1,16 @@
 """Values of a config that have the right type but cannot work."""
 
 import re
+import unicodedata
 
 from ptv2.config.cards import SPLITS, check_values
 from ptv2.config.keys import outside
 from ptv2.config.schema import Config
 from ptv2.config.trainer_keys import check_trainer
 from ptv2.errors import UserError, nearest
+
+LONGEST = 255
+"""Bytes in the name of a folder, on every file system in use."""
 
 
 def check(config: Config, where: str = "config") -> None:
@@ -28,9 +32,26 @@ def check(config: Config, where: str = "config") -> None:
     for split in config.data.limit:
         if split not in SPLITS:
             raise UserError(f"no split '{split}'", where=f"{where}: data.limit", do=nearest(split, SPLITS))
+    check_folder(config.run.name, config.run.folder, where)
     for name, callback in config.run.callbacks.items():
         path = callback.get("path")
         if not isinstance(path, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", path):
             do = "give the import path of a class, e.g. path: lightning.pytorch.callbacks.StochasticWeightAveraging"
             raise UserError(f"path is '{path}'", where=f"{where}: run.callbacks.{name}", do=do)
     check_trainer(config.trainer, where)
+
+
+def check_folder(name: str, folder: str, where: str) -> None:
+    """Refuse a run's name or folder that no file system takes, or a name that leads out of the folder.
+
+    Raises:
+        UserError: see above.
+    """
+    for key, text in (("run.name", name), ("run.folder", folder)):
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+            raise UserError(f"'{key}' holds a character that is no text", where=where, do="leave it out")
+        if any(len(part.encode()) > LONGEST for part in text.split("/")):
+            raise UserError(f"'{key}' is too long for a folder", where=where, do=f"use {LONGEST} bytes or fewer")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        do = "use a name such as first or boolq/first, and run.folder for where it stands"
+        raise UserError(f"'run.name' is '{name}', which leads out of 'run.folder'", where=where, do=do)

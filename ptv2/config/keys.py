@@ -1,5 +1,6 @@
 """The keys of the schema: their names in YAML, their types, and what is declared beside them."""
 
+import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass
@@ -10,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Range:
-    """What a number may be; null passes."""
+    """What a number may be, if it is finite; null passes."""
 
     words: str
     holds: Callable[[float], bool]
@@ -80,6 +81,6 @@ def outside(config: Any, prefix: str = "") -> tuple[str, Any, str] | None:
         value, within = getattr(config, f.name), f.metadata.get("range")
         if is_dataclass(value) and (found := outside(value, f"{prefix}{key}.")):
             return found
-        if within is not None and value is not None and not within.holds(value):
+        if within is not None and value is not None and not (math.isfinite(value) and within.holds(value)):
             return f"{prefix}{key}", value, within.words
     return None

@@ -94,8 +94,9 @@ def fitted(kind: Any, value: Any, where: str, key: str = "") -> Any:
     if value is None and type(None) not in options(kind):
         if mapping is not None:
             return {}
-        if takes_text(kind):
-            raise UserError(f"'{key}' has no value", where=where, do="give it a value; write the word null in quotes")
+        if Any not in options(kind):
+            do = "give it a value" + ("; write the word null in quotes" if takes_text(kind) else "")
+            raise UserError(f"'{key}' has no value", where=where, do=do)
     elif word is not None and value is not None and value not in get_args(word):
         raise UserError(f"'{key}' is '{_shown(value)}'", where=where, do=nearest(value, get_args(word)))
     if mapping is not None and value is not None:

@@ -51,7 +51,7 @@ def override(config: DictConfig, item: str) -> None:
     names = _full_names(key.split("."), item, list(config.tasks))
     kind = type_at(Config, names)
     value = read(key, text, kind)
-    emptied = value == {} or (value is None and of_origin(kind, dict) is not None)
+    emptied = value in ({}, None) and of_origin(kind, dict) is not None
     nested = {} if emptied else value
     for name in reversed(names):
         nested = {name: nested}

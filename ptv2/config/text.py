@@ -58,7 +58,10 @@ def load(text: str, kind: Any = Any, flags: bool = False) -> Any:
     Raises:
         ValueError: not YAML, a key that appears twice, or an alias of a node around it; names the line.
     """
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise ValueError("a character that YAML cannot hold") from error
     try:
         node = loader.get_single_node()
         if node is None:
@@ -90,8 +93,10 @@ def value_of(text: str, kind: Any) -> Any:
         if only_text:
             return text
         raise
-    if value is None or (text[:1] in ("'", '"') and isinstance(value, str)):
-        return value if text.strip()[:1] != "#" else text
+    if value is None and text.strip()[:1] not in tuple("#!&"):
+        return None
+    if text[:1] in ("'", '"') and isinstance(value, str):
+        return value
     plain = isinstance(value, str) and text[:1] not in "!&*|>"  # a # would begin a comment
     return text if only_text or plain else value
 

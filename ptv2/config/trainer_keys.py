@@ -22,6 +22,7 @@ INSTEAD = {
     "limit_val_batches": "scores are of whole splits: use data.limit.validation=N",
     "limit_test_batches": "use data.limit.test=N",
     "limit_predict_batches": "give ptv2.predict fewer rows",
+    "barebones": "leave it out: a run logs and keeps checkpoints",
 }
 """Arguments of the Trainer that a run has no use for -> what to use instead."""
 
@@ -57,6 +58,8 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             if value in ("bf16-true", "16-true"):
                 do = "use backbone.dtype=bfloat16, which casts the frozen weights alone"
             raise UserError(f"'trainer.precision' is '{value}'", where=where, do=do)
+        if key == "deterministic" and value not in (None, True, False, "warn"):
+            raise UserError(f"'trainer.deterministic' is '{value}'", where=where, do="use true, false or warn")
         kinds = known[key]
         if kinds is not None and not isinstance(value, kinds):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)

@@ -17,7 +17,7 @@ from ptv2.config.schema import HeadConfig
 from ptv2.errors import Joint, UserError, nearest
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row
 from ptv2.kinds.head import Head
-from ptv2.kinds.options import COMMON, CUT, FIELD, SETTINGS, TEXT, whole
+from ptv2.kinds.options import COMMON, CUT, FIELD, SETTINGS, TEXT, check_options, whole
 from ptv2.kinds.templates import Part, value_at
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
@@ -28,6 +28,18 @@ RESERVED = {
     "return_dict_in_generate": "remove it: only texts are kept",
 }
 """Settings of `generate` that a card cannot give, and what to do instead."""
+
+
+NUMBERS = {
+    "max_new_tokens": whole(1),
+    "min_new_tokens": whole(0),
+    "min_length": whole(0),
+    "num_beams": whole(1),
+    "no_repeat_ngram_size": whole(0),
+    "encoder_no_repeat_ngram_size": whole(0),
+    "top_k": whole(0),
+}
+"""Settings of `generate` that count something; transformers would find out row by row, or not at all."""
 
 
 class Seq2SeqFeatures(Features):
@@ -60,6 +72,7 @@ class Seq2SeqFeatures(Features):
         if self.decoder_only and self.tokenizer.eos_token_id is None:
             what = "the tokenizer names no token for the end of a text"
             raise UserError(what, where="backbone.name", do="name its eos_token in tokenizer_config.json")
+        self.generation()  # what cannot be is refused before anything is read
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -88,16 +101,21 @@ class Seq2SeqFeatures(Features):
     ) -> list[Feature]:
         source = self.parts("source", row, where)
         targets = self._targets(row, where) if labelled else [None]
+        more = self.card.options.get("references")
+        if labelled and more and value_at(row, more):
+            self._texts(value_at(row, more), more, where)
         return [self._feature(source, target) for target in (targets if training else targets[:1])]
 
     def _targets(self, row: Row, where: Callable[[], str]) -> list[str]:
-        value = value_at(row, self.card.label)
+        return self._texts(value_at(row, self.card.label), self.card.label, where)
+
+    def _texts(self, value: Any, field: str, where: Callable[[], str]) -> list[str]:
         targets = [_text(target) for target in (value if isinstance(value, list) else [value])]
         bad = [i for i, text in enumerate(targets, start=1) if not isinstance(text, str) or not text.strip()]
         if bad or not targets:
             which = f" in text {bad[0]} of {len(targets)}" if len(targets) > 1 else ""
             is_empty = not targets or targets[bad[0] - 1] is None or isinstance(targets[bad[0] - 1], str)
-            what = f"field '{self.card.label}' is {'empty' if is_empty else 'no text'}{which}"
+            what = f"field '{field}' is {'empty' if is_empty else 'no text'}{which}"
             raise UserError(what, where=where(), do="give it a target text")
         return targets
 
@@ -148,13 +166,20 @@ class Seq2SeqFeatures(Features):
         """
         tokenizer, given = self.tokenizer, dict(self.card.options.get("generation") or {})
         valid = {name for name in vars(GenerationConfig()) if not name.startswith("_")} - set(RESERVED)
+        where = f"{self.card.name}.options.generation"
         for name in given:
             if name not in valid:
-                where = f"{self.card.name}.options.generation"
                 raise UserError(f"no setting '{name}'", where=where, do=RESERVED.get(name) or nearest(name, valid))
+        check_options({name: value for name, value in given.items() if name in NUMBERS}, NUMBERS, where)
         settings = {"max_new_tokens": self.longest_target(), "do_sample": False, "num_beams": 1}
         ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-        return settings | {name: value for name, value in ids.items() if value is not None} | given
+        settings |= {name: value for name, value in ids.items() if value is not None}
+        settings |= {name: value for name, value in given.items() if value is not None}
+        try:
+            GenerationConfig(**settings)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"impossible settings ({error})", where=where, do="correct them") from error
+        return settings
 
     def notices(self, encoded: Dataset) -> list[str]:
         said = super().notices(encoded)
@@ -259,7 +284,8 @@ class Seq2SeqHead(Head):
                 torch.manual_seed(int(batch["row"][0]))
             try:
                 ids_BT = backbone.generate(inputs, prompts, settings)
-            except (ValueError, TypeError) as error:  # transformers looks at some values only when it generates
+            except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+                # transformers looks at some values only when it generates
                 what = f"`generate` refuses these settings ({error})"
                 raise Joint(what, where="task.options.generation", do="correct them") from error
         texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)

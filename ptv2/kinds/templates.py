@@ -62,7 +62,7 @@ def fill(template: str, row: Row, where: Callable[[], str]) -> str:
     """Return a field's text, or a template such as "{premise} because {choice}" filled from the row.
 
     Raises:
-        UserError: a field is missing or empty, or holds an object.
+        UserError: a field is missing or empty, or holds an object, alone or in a list.
     """
     return joined(parts_of(template, row, where))
 
@@ -71,7 +71,7 @@ def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
     """Return the parts of a filled template; a field's text is one.
 
     Raises:
-        UserError: a field is missing or empty, or holds an object.
+        UserError: a field is missing or empty, or holds an object, alone or in a list.
     """
     for name in names_of(template):
         value = value_at(row, name.partition("[")[0])
@@ -82,6 +82,9 @@ def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
         if isinstance(value, dict) and "[" not in name:
             do = f"name what to read of it, e.g. {name}.{next(iter(value), 'text')}"
             raise UserError(f"field '{name}' holds an object", where=where(), do=do)
+        if isinstance(value, list) and "[" not in name and not all(map(_is_part, value)):
+            what = f"field '{name}' holds a list with null or an object in it"
+            raise UserError(what, where=where(), do="correct the list, or name what to read of its objects")
     filler = Filler()
     if "{" not in template:
         return [Part(filler.format_field(value_at(row, template), ""), template)]
@@ -100,6 +103,11 @@ def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
 def joined(parts: Iterable[Part]) -> str:
     """Return the text that the parts make."""
     return "".join(part.text for part in parts)
+
+
+def _is_part(value: Any) -> bool:
+    """Tell whether a value in a list can stand in a text."""
+    return all(map(_is_part, value)) if isinstance(value, list) else value is not None and not isinstance(value, dict)
 
 
 def value_at(row: Row, path: str) -> Any:

@@ -51,7 +51,7 @@ def fit(config: Config) -> dict[str, Any]:
     folder = RunFolder(config)
     folder.check()
     if folder.finished:
-        results = json.loads(folder.results_file.read_text(encoding="utf-8"))
+        results = folder.read_results()
         check_rows(config, results.get("rows", {}))
         return results
     with folder, broken_machine(folder.path):

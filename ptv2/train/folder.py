@@ -124,6 +124,21 @@ class RunFolder:
             elif entry.name != lock.NAME:  # it is ours, and another process may be looking at it
                 entry.unlink()
 
+    def read_results(self) -> dict[str, Any]:
+        """Read the results of a finished run.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        do = "remove the file to score the run again, or set run.overwrite=true"
+        try:
+            results = json.loads(self.results_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot be read ({error})", where=self.results_file, do=do) from error
+        if not isinstance(results, dict):
+            raise UserError("these are not the results of a run", where=self.results_file, do=do)
+        return results
+
     def write_results(self, results: dict[str, Any]) -> None:
         write_text(self.results_file, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 

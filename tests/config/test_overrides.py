@@ -3,6 +3,7 @@
 import pytest
 
 from ptv2.config.load import make_config, to_plain
+from ptv2.config.text import value_of
 from ptv2.errors import UserError
 
 BASE = {"task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "run"}}
@@ -147,3 +148,39 @@ def test_a_value_that_does_not_fit_is_refused_in_one_line(override, says):
     with pytest.raises(UserError, match=f"^command line: .*{says}") as error:
         value_at(override)
     assert "\n" not in str(error.value) and "AnyNode" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["&x", "!!int 3", "!x", "# x", "*x", "@x", "[a]"])
+def test_signs_of_yaml_are_part_of_a_text(name):
+    assert value_of(name, str) == name
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ("optim.lr=", "command line: 'optim.lr' has no value; give it a value"),
+        ("import=null", "command line: 'import' has no value; give it a value"),
+        ("data.limit.train=null", "command line: 'data.limit.train' has no value; give it a value"),
+        ("optim.lr=inf", "config: 'optim.lr' is inf; use a number above 0"),
+        ("prompt.init_std=inf", "config: 'prompt.init_std' is inf; use 0 or more"),
+        ("run.name=a\0b", "config: 'run.name' holds a character that is no text; leave it out"),
+        ("run.name=a\nb", "config: 'run.name' holds a character that is no text; leave it out"),
+        ("run.folder=a\0b", "config: 'run.folder' holds a character that is no text; leave it out"),
+        ("run.name=" + "x" * 300, "config: 'run.name' is too long for a folder; use 255 bytes or fewer"),
+        ("run.name=..", "config: 'run.name' is '..', which leads out of 'run.folder'; use a name"),
+        ("run.name=a/../../b", "config: 'run.name' is 'a/../../b', which leads out of 'run.folder'; use a name"),
+        ("run.name=/tmp/a", "config: 'run.name' is '/tmp/a', which leads out of 'run.folder'; use a name"),
+        ("trainer.deterministic=x", "config: 'trainer.deterministic' is 'x'; use true, false or warn"),
+        ("trainer.barebones=true", "config: 'trainer.barebones' is not supported; leave it out"),
+    ],
+)
+def test_what_no_run_can_have_is_refused(item, says):
+    values = {"task": "demo/bbc_topic", "backbone": {"name": "none"}, "run": {"name": "a"}}
+    with pytest.raises(UserError) as refused:
+        make_config(values, [item])
+    assert str(refused.value).startswith(says)
+
+
+def test_an_empty_group_changes_nothing():
+    values = {"task": "demo/bbc_topic", "backbone": {"name": "none"}, "run": {"name": "a/b"}, "optim": {"lr": 3}}
+    assert make_config(values, ["optim={}"]).optim.lr == 3

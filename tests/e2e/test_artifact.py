@@ -153,6 +153,19 @@ def test_a_damaged_artifact(refused, copied):
     assert f"{folder}: cannot be read" in refused(folder)
     (folder / "artifact.json").write_text('{"format": 1}')
     assert f"{folder}: cannot be read" in refused(folder)
+    for part in (
+        {"labels": {}},
+        {"labels": None},
+        {"labels": {"topics": 3}},
+        {"config": None},
+        {"config": {"tasks": {}}},
+        {"backbone": {}},
+        {"backbone": "x"},
+    ):
+        (folder / "artifact.json").write_text(about)
+        change(folder, **part)
+        says = f"{folder}: cannot be read (artifact.json has no readable {next(iter(part))}); copy it again"
+        assert refused(folder) == refused(folder, command="evaluate") == says
     (folder / "artifact.json").write_text(about)
     change(folder, format=99)
     assert refused(folder) == f"{folder}: has format 99, this version reads 1"

@@ -35,4 +35,8 @@ def test_what_is_no_finished_run(ptv2, finished, tmp_path):
     results = json.loads((finished("topics") / "results.json").read_text())
     (tmp_path / "results.json").write_text(json.dumps(results | {"scores": {}}))
     assert ptv2("compare", tmp_path).err.startswith(f"error: {tmp_path}: has no scores")
+    for key, value in (("scores", "x"), ("scores", {"test": {}}), ("tasks", None), ("baseline", {}), ("parameters", 3)):
+        (tmp_path / "results.json").write_text(json.dumps(results | {key: value}))
+        said = f"error: {tmp_path}/results.json: these are not the results of a run; run it again with"
+        assert ptv2("compare", tmp_path).err.startswith(said)
     assert ptv2("compare").code == 2

@@ -175,3 +175,9 @@ def test_baselines(tokenizer):
     assert features(tokenizer).baseline(["no", "yes", "yes"], ["no", "no"]) == ["yes", "yes"]
     assert features(tokenizer, "regression").baseline([1.0, 2.0], [5.0]) == [1.5]
     assert features(tokenizer, "tagging", names=NAMES).baseline([TAGS], [TAGS]) == [["O", "O", "O", "O"]]
+
+
+@pytest.mark.parametrize("words", [["a", None], [{"x": "a"}], [["a", None]]])
+def test_a_list_with_what_is_no_text_in_it_is_refused(tokenizer, words):
+    with pytest.raises(UserError, match="row 0: field 'text' holds a list with null or an object in it"):
+        features(tokenizer).encode({"text": words, "label": "no"}, lambda: "row 0")

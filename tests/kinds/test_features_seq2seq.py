@@ -165,3 +165,34 @@ def test_the_row_of_a_file_is_named(tmp_path):
     with pytest.warns(UserWarning, match="1 bad train rows skipped"):
         data = make_data(tmp_path, "t5", {"train": rows}, on_bad_row="skip")
     assert len(data.encoded("train")) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"num_beams": 0}, "num_beams is '0'; use a whole number, 1 or more"),
+        ({"num_beams": "x"}, "num_beams is 'x'; use a whole number, 1 or more"),
+        ({"max_new_tokens": "8"}, "max_new_tokens is '8'; use a whole number, 1 or more"),
+        ({"top_k": -1}, "top_k is '-1'; use a whole number, 0 or more"),
+        ({"early_stopping": "sometimes"}, "impossible settings"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_rows_are_read(given, says):
+    with pytest.raises(UserError) as refused:
+        make_features("t5", generation=given)
+    assert str(refused.value).startswith(f"tiny.options.generation: {says}")
+
+
+@pytest.mark.parametrize("references", [[None], [""], {"a": 1}, [["a"]], [True]])
+def test_references_that_are_no_texts_are_refused_by_row(references):
+    features = make_features("t5", references="all")
+    with pytest.raises(UserError, match=r"rows\.jsonl:3: field 'all' is "):
+        encode(features, {"text": SOURCE, "target": TARGET, "all": references})
+
+
+def test_references_may_be_left_out_or_be_numbers():
+    features = make_features("t5", references="all")
+    for references, wanted in ((None, [TARGET]), ([], [TARGET]), ([3], ["3"]), ("a cow", ["a cow"])):
+        row = {"text": SOURCE, "target": TARGET, "all": references}
+        encode(features, row)
+        assert features.reference(row) == wanted

@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -273,3 +274,36 @@ def test_every_answer_of_real_data_comes_back(folder, name, make):
     print(f"{folder}, {make.__name__}: {len(rows)} rows, {windows} windows, answers {counts}")
     assert more <= 0.03 * (len(rows) - none)
     assert lost <= 1  # Hebrew points at the end of a word, which an uncased tokenizer drops
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"text": ["Rome"], "answer_start": [22]},
+        [{"text": "Rome", "answer_start": 22}],
+        {"text": ["Rome"], "answer_start": [22.0]},
+    ],
+)
+def test_answers_are_two_lists_or_one_list_of_objects(tokenizer, answers):
+    features = SpanFeatures(card(), tokenizer, None)
+    asked = row() | {"answers": answers}
+    assert any(f["labels"] != [0, 0] for f in encode(features, asked))
+    assert features.reference(asked) == ["Rome"]
+    nested = SpanFeatures(make_card(asdict(card()) | {"label": "qa.answers"}), tokenizer, None)
+    assert nested.reference(row() | {"qa": {"answers": answers}}) == ["Rome"]
+
+
+def test_an_answer_that_is_a_number_is_its_text(tokenizer):
+    features = SpanFeatures(card(), tokenizer, None)
+    asked = row(context="the cow is 12") | {"answers": {"text": [12], "answer_start": [11]}}
+    assert any(f["labels"] != [0, 0] for f in encode(features, asked))
+    assert features.reference(asked) == ["12"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [(["Rome"], "no text"), ({"a": 1}, "no text"), (None, "empty"), (" ", "empty")]
+)
+def test_an_answer_that_is_no_text_is_refused(tokenizer, text, says):
+    asked = row() | {"answers": {"text": [text], "answer_start": [22]}}
+    with pytest.raises(UserError, match=rf"rows\.jsonl:1: an answer is .*{says}"):
+        encode(SpanFeatures(card(), tokenizer, None), asked)

@@ -24,7 +24,11 @@ FAULTS = {
         ("placeholder", " ", "not only spaces"),
         ("replace", {"a": 1}, "by what"),
     ],
-    "span": [("strid", 3, "did you mean 'stride'?"), ("stride", -1, "0 or more")],
+    "span": [
+        ("strid", 3, "did you mean 'stride'?"),
+        ("stride", -1, "0 or more"),
+        ("null_threshold", float("nan"), "use a number, or validation"),
+    ],
     "seq2seq": [
         ("max_target_lenght", 8, "did you mean 'max_target_length'?"),
         ("genration", {"num_beams": 4}, "did you mean 'generation'?"),

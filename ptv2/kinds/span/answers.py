@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ptv2.errors import UserError
-from ptv2.kinds.features import Row
+from ptv2.kinds.templates import Row, value_at
 from ptv2.rows.labels import text_of
 
 OUTSIDE = -1  # offset of a token that is not the context's
@@ -18,16 +18,24 @@ SENTENCE = re.compile(r"[.!?](?=\s)|[。！？]")
 def answers_of(row: Row, field: str, where: Callable[[], str]) -> tuple[list[str], list[int]]:
     """Read the texts and offsets of a row's gold answers.
 
+    They are {text: [...], answer_start: [...]}, or [{text, answer_start}, ...].
+
     Raises:
-        UserError: not in the form {text: [...], answer_start: [...]}, or an empty text, or a wrong offset.
+        UserError: in neither form, or an empty text, or an offset that is no number.
     """
-    value = row.get(field)
+    value = value_at(row, field)
+    if isinstance(value, list) and all(isinstance(answer, dict) for answer in value):
+        value = {key: [answer.get(key) for answer in value] for key in ("text", "answer_start")}
     texts, starts = (value.get("text"), value.get("answer_start")) if isinstance(value, dict) else (None, None)
     if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
         do = "write {text: [...], answer_start: [...]}, both empty where there is no answer"
         raise UserError(f"field '{field}' is not a list of answers and one of as many offsets", where=where(), do=do)
-    if any(not isinstance(text, str) or not text.strip() for text in texts):
-        raise UserError("an answer is empty", where=where(), do="leave both lists empty where there is no answer")
+    texts = [str(text) if type(text) in (int, float) else text for text in texts]
+    for text in texts:
+        if not isinstance(text, str | None):
+            raise UserError(f"an answer is '{text}', which is no text", where=where(), do="write it as a text")
+        if not (text or "").strip():
+            raise UserError("an answer is empty", where=where(), do="leave both lists empty where there is no answer")
     for start in starts:
         if isinstance(start, bool) or not re.fullmatch(r"-?[0-9]+", text_of(start)):
             what = f"field '{field}' has the offset '{start}', not a whole number"

@@ -19,7 +19,7 @@ from ptv2.metrics.qa import row_f1
 
 VALIDATION = "validation"
 THRESHOLD = Option(
-    lambda value: value == VALIDATION or (isinstance(value, (int, float)) and not isinstance(value, bool)),
+    lambda value: value == VALIDATION or (type(value) in (int, float) and not math.isnan(value)),
     f"use a number, or {VALIDATION}",
 )
 OPTIONS = {
@@ -191,7 +191,7 @@ class SpanFeatures(Features):
     # -- outputs to answers ------------------------------------------------------------------------------------------
 
     def reference(self, row: Row) -> list[str]:
-        return list(row[self.card.label]["text"])
+        return answers_of(row, self.card.label, lambda: self.card.name)[0]
 
     def prediction(self, row: Row, outputs: list[Any]) -> str:
         return self.answer(row, outputs).text
