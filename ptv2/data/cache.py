@@ -39,7 +39,7 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
             for k, v in asdict(card).items()
             if k in ("kind", "inputs", "label", "label_ids", "max_length", "options")
         },
-        "labels": features.labels.names if features.labels else None,
+        "labels": features.labels.names if features.has_labels() else None,
         "version": features.version,
         "labelled": labelled,
         "training": training,

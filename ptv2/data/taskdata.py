@@ -126,14 +126,14 @@ class TaskData:
 
     def tune(self, split: str, outputs: dict[int, list[Any]]) -> float | None:
         """Return what the kind chooses on a scored split, see `Features.tune`."""
-        return self.features.tune(self.rows[split].data, outputs, self.references(split))
+        return self.features.tune(self.rows[split], outputs, self.references(split))
 
     def baseline_scores(self) -> dict[str, dict[str, float]]:
         """Score answers without a model, by split: the training rows' majority label, or what the kind has instead."""
         scores, training = {}, self.references("train")
         for split in set(self.rows) - {"train"}:
             gold = self.references(split)
-            guesses = self.features.guesses(self.rows[split].data, training, gold)
+            guesses = self.features.guesses(self.rows[split], training, gold)
             sides = [self.features.side(row, []) for row in self.rows[split]]
             metrics = [metric for metric in self.card.metrics if METRICS[metric].needs_text]
             scores[split] = score(metrics, self._split(guesses, gold, sides))

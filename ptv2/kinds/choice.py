@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -23,6 +22,7 @@ from ptv2.kinds.options import COMMON, CUT, FIELD, whole
 from ptv2.kinds.templates import Part, fields_of, names_of, value_at
 from ptv2.kinds.texts import PooledHead
 from ptv2.rows.labels import text_of
+from ptv2.rows.rows import Rows
 
 CHOICE = "{choice}"
 
@@ -54,7 +54,7 @@ class ChoiceFeatures(Features):
         choices = self._choices(row, where)
         right = self._right(row, choices, where) if labelled else None
         encodings = [self._encode_choice(choice, row, where) for choice in choices]
-        feature = {key: [encoding[key] for encoding in encodings] for key in encodings[0]}
+        feature: Feature = {key: [encoding[key] for encoding in encodings] for key in encodings[0]}
         feature["cut"] = sum(feature["cut"])
         # Groups rows of like cost: a batch pads every choice to its longest one.
         feature["length"] = len(choices) * max(map(len, feature["input_ids"]))
@@ -144,7 +144,7 @@ class ChoiceFeatures(Features):
         scores = outputs[0]["scores"].items()
         return {"scores": {str(self._first() + int(i)): round(p, 6) for i, p in scores}}
 
-    def guesses(self, rows: Dataset, training: list[dict[str, Any]], references: list[Any]) -> list[dict[str, Any]]:
+    def guesses(self, rows: Rows, training: list[dict[str, Any]], references: list[Any]) -> list[dict[str, Any]]:
         """Choose for every row the index that is right most often in the training rows, or else the first."""
         place = Counter(answer["index"] for answer in training).most_common(1)[0][0] - self._first()
         listed = ((row, self._choices(row, lambda: self.card.name)) for row in rows)
@@ -198,4 +198,5 @@ class ChoiceHead(PooledHead):
 
 def by_row(logits_S1: Tensor, choices_B: Tensor) -> Tensor:
     """Lay the scores out as [B, N]: a row with fewer than N choices is padded with -inf, which no softmax sees."""
-    return pad_sequence(logits_S1[:, 0].split(choices_B.tolist()), batch_first=True, padding_value=-math.inf)
+    scores = list(logits_S1[:, 0].split(choices_B.tolist()))
+    return pad_sequence(scores, batch_first=True, padding_value=-math.inf)

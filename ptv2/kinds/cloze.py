@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
 from torch import Tensor
 
 from ptv2.backbone import Backbone
@@ -20,6 +19,7 @@ from ptv2.kinds.features import Explained, Feature, Features, Row
 from ptv2.kinds.options import COMMON, CUT, FILLED, TEXTS
 from ptv2.kinds.templates import Part, joined, names_of, value_at
 from ptv2.kinds.texts import PooledHead
+from ptv2.rows.rows import Rows
 
 
 class ClozeFeatures(Features):
@@ -84,7 +84,7 @@ class ClozeFeatures(Features):
         in_order = sorted(outputs, key=lambda output: output["entity"])
         return {"scores": {entities[output["entity"]]: round(output["yes"], 6) for output in in_order}}
 
-    def guesses(self, rows: Dataset, training: list[list[str]], references: list[list[str]]) -> list[str]:
+    def guesses(self, rows: Rows, training: list[list[str]], references: list[list[str]]) -> list[str]:
         """Guess the entity that the passage names most often."""
         passages = [self.text("text", row, lambda: self.card.name) for row in rows]
         named = [value_at(row, self.card.inputs["entities"]) for row in rows]

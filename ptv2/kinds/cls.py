@@ -36,7 +36,7 @@ class ClsFeatures(TextFeatures):
 
     def positive(self) -> str | None:
         """Return the label that the card names, or else the last."""
-        if self.labels is None or not TWO_CLASSES & set(self.card.metrics):
+        if not TWO_CLASSES & set(self.card.metrics):
             return None
         chosen = self.card.options.get("positive")
         return self.labels.names[-1 if chosen is None else self.labels.id(chosen, self.card.name)]

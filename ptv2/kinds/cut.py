@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from ptv2.kinds.templates import Part, joined
 
@@ -25,14 +25,19 @@ def encode_cut(
         max_length: tokens, special ones included.
         field: the field that is shortened before all others.
     """
-    whole = dict(tokenizer(*map(joined, texts), verbose=False))
+    whole = dict(_encoded(tokenizer, texts, verbose=False))
     over = len(whole["input_ids"]) - max_length
     if over <= 0:
         return whole | {"cut": 0}
     if field is not None or any(len(parts) > 1 for parts in texts):
         texts = _shortened(tokenizer, texts, max_length, over, field)
-    encoded = dict(tokenizer(*map(joined, texts), truncation=True, max_length=max_length))
+    encoded = dict(_encoded(tokenizer, texts, truncation=True, max_length=max_length))
     return encoded | {"cut": len(whole["input_ids"]) - len(encoded["input_ids"])}
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, texts: Texts, **settings: Any) -> BatchEncoding:
+    text, *pair = map(joined, texts)
+    return tokenizer(text, pair[0] if pair else None, **settings)
 
 
 @dataclass
@@ -63,7 +68,7 @@ def _shortened(
         for one in fields:
             if one.kept < len(one.ends):
                 made[one.place[0]][one.place[1]] = one.shortened()
-        over = len(tokenizer(*map(joined, made), verbose=False)["input_ids"]) - max_length
+        over = len(_encoded(tokenizer, made, verbose=False)["input_ids"]) - max_length
     return made
 
 

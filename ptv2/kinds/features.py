@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
@@ -16,7 +16,6 @@ from ptv2.kinds.options import COMMON, Option, check_options
 from ptv2.kinds.templates import Part, Row, fields_of, joined, names_of, parts_of, value_at
 from ptv2.rows.labels import Labels, missing
 from ptv2.rows.rows import Rows
-from ptv2.rows.table import Table
 
 Feature = dict[str, Any]
 Explained = tuple[list[str], dict[str, Any]]
@@ -46,7 +45,14 @@ class Features(ABC):
         self, card: TaskCard, tokenizer: PreTrainedTokenizerBase, labels: Labels | None, decoder_only: bool = False
     ):
         check_options(card.options, self.valid_options, f"{card.name}.options")
-        self.card, self.tokenizer, self.labels, self.decoder_only = card, tokenizer, labels, decoder_only
+        self.card, self.tokenizer, self.decoder_only = card, tokenizer, decoder_only
+        self._labels = labels
+
+    @property
+    def labels(self) -> Labels:
+        """The task's label names; only kinds that `has_labels` have any."""
+        assert self._labels is not None  # such a kind is given them
+        return self._labels
 
     @classmethod
     def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
@@ -101,7 +107,7 @@ class Features(ABC):
 
     def scored_names(self) -> list[str]:
         """List the label names in the order that metrics take them in."""
-        return self.labels.names if self.labels is not None else []
+        return self._labels.names if self._labels is not None else []
 
     def positive(self) -> str | None:
         """Name the label that a metric of two classes counts, where the card has such a metric."""
@@ -178,14 +184,14 @@ class Features(ABC):
         scores = outputs[0].get("scores")
         return {"scores": {name: round(value, 6) for name, value in scores.items()}} if scores else {}
 
-    def tune(self, rows: Dataset | Table, outputs: dict[int, list[Any]], references: list[Any]) -> float | None:
+    def tune(self, rows: Rows, outputs: dict[int, list[Any]], references: list[Any]) -> float | None:
         """Choose on the validation rows what is not learned by gradient, e.g. a threshold; None: nothing.
 
         The head keeps it in its buffer `tuned`, and what it decodes carries it as `tuned`.
         """
         return None
 
-    def guesses(self, rows: Dataset | Table, training: list[Any], references: list[Any]) -> list[Any]:
+    def guesses(self, rows: Rows, training: list[Any], references: list[Any]) -> list[Any]:
         """Predict without a model, one answer per row; kinds that guess from the row itself replace this one."""
         return self.baseline(training, references)
 
@@ -205,7 +211,8 @@ class Features(ABC):
 
     def pieces(self, ids: list[int]) -> list[str]:
         """Return the text of each token."""
-        return [self.tokenizer.decode([i]).strip().replace("\n", "\\n") for i in ids]
+        texts = [cast(str, self.tokenizer.decode([i])) for i in ids]  # a list only of several sequences
+        return [text.strip().replace("\n", "\\n") for text in texts]
 
 
 def lost(encoded: Dataset, column: str) -> dict[int, int]:

@@ -37,7 +37,7 @@ class MultilabelFeatures(TextFeatures):
         field = self.card.label
         values = listed(row.get(field), field, where)
         if self._is_vector(values, where):
-            return {i for i, value in enumerate(values) if float(value)}
+            return {i for i, value in enumerate(values) if value}
         if (twice := repeated_number(values)) is not None:
             what = f"the label {text_of(twice)} appears twice in field '{field}'"
             do = f"give each label once, or one 0 or 1 for each of the {len(self.labels)} labels"

@@ -37,7 +37,9 @@ class Pooling(nn.Module):
 
     def forward(self, states: States) -> Tensor:
         if self.kind == "pooler":
+            assert states.pooled_BD is not None  # of a backbone that has a pooler
             return states.pooled_BD.float()
+        assert states.last_BTD is not None  # of a head that reads states
         last_BTD = states.last_BTD.float()
         if self.kind == "mean":
             mask_BT1 = states.mask_BT[..., None].to(last_BTD.dtype)

@@ -4,7 +4,7 @@ Shapes: B batch, T tokens (of the target; of source and target where they are on
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -88,12 +88,12 @@ class Seq2SeqFeatures(Features):
             raise UserError(f"no column '{field}'", where=f"{self.card.name}.options.group_by", do=do)
         references: dict[str, list[Any]] = {}
         first: dict[str, int] = {}
-        for index, row in enumerate(rows.data):
+        for index, row in enumerate(rows):
             group, target = repr(row[field]), value_at(row, self.card.label)
             first.setdefault(group, index)
             references.setdefault(group, []).extend(target if isinstance(target, list) else [target])
         grouped = rows.select(list(first.values()))
-        together = zip(grouped.data, references.values(), strict=True)
+        together = zip(grouped, references.values(), strict=True)
         return grouped.with_data(Table(row | {self.card.label: texts} for row, texts in together))
 
     def encode(
@@ -207,8 +207,9 @@ class Seq2SeqFeatures(Features):
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
         """Collate training inputs padded on the right; for decoder-only also the sources alone, padded on the left."""
+        pad = cast(int, self.tokenizer.pad_token_id)  # a backbone's tokenizer has one
         batch = {
-            "input_ids": self._pad([f["input_ids"] for f in features], self.tokenizer.pad_token_id, length=length),
+            "input_ids": self._pad([f["input_ids"] for f in features], pad, length=length),
             "attention_mask": self._pad([f["attention_mask"] for f in features], 0, length=length),
             "row": torch.tensor([f["row"] for f in features]),
         }
@@ -217,7 +218,7 @@ class Seq2SeqFeatures(Features):
             batch["labels"] = self._pad([f["labels"] for f in features], IGNORE, length=same)
         if self.decoder_only:
             sources = [f["input_ids"][: f["source_length"]] for f in features]
-            batch["source_ids"] = self._pad(sources, self.tokenizer.pad_token_id, left=True)
+            batch["source_ids"] = self._pad(sources, pad, left=True)
             batch["source_mask"] = self._pad([[1] * len(ids) for ids in sources], 0, left=True)
         return batch
 
@@ -231,7 +232,8 @@ class Seq2SeqFeatures(Features):
         ids = [label for label in feature["labels"] if label != IGNORE]
         source = feature["input_ids"][: feature.get("source_length")]
         lines = [self.tokens(source, "source, tokens"), self.tokens(ids, "target, tokens")]
-        return lines, {"text": self.tokenizer.decode(ids, skip_special_tokens=True).strip()}
+        text = cast(str, self.tokenizer.decode(ids, skip_special_tokens=True))  # a list only of several sequences
+        return lines, {"text": text.strip()}
 
 
 def _text(target: Any) -> Any:
@@ -265,6 +267,7 @@ class Seq2SeqHead(Head):
         """Compute the negative log-likelihood of each row's target and its number of tokens."""
         if "labels" not in batch:
             return [{} for _ in batch["row"]]
+        assert logits_BTV is not None  # only rows without a target have none
         logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
         nll_BT = F.cross_entropy(logits_BTV.transpose(1, 2), labels_BT, ignore_index=IGNORE, reduction="none")
         counts = (labels_BT != IGNORE).sum(1).tolist()

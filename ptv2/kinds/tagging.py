@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import BatchEncoding
+from transformers import BatchEncoding, PreTrainedTokenizer
 
 from ptv2.backbone import States
 from ptv2.config.cards import TaskCard
@@ -126,7 +126,8 @@ class TaggingFeatures(Features):
         """Encode as `_encode_words`, with a tokenizer that does not say which word a token comes from."""
         ids, word_of = self._pieces(words)
         after = self._pieces(predicate)[0] if predicate else None
-        encoded = self.tokenizer.prepare_for_model(ids, after, return_special_tokens_mask=True, **settings)
+        tokenizer = cast(PreTrainedTokenizer, self.tokenizer)  # what is not fast
+        encoded = tokenizer.prepare_for_model(ids, after, return_special_tokens_mask=True, **settings)
         special = encoded.pop("special_tokens_mask")
         kept = iter(word_of[: special.count(0) - len(after or ())])
         return encoded, [None if mark else next(kept, None) for mark in special]
@@ -206,6 +207,7 @@ class TaggingHead(Head):
     smooths = weighs = True
 
     def forward(self, states: States) -> Tensor:
+        assert states.last_BTD is not None  # this head reads states
         return self.out(self.dropout(states.last_BTD.float()))
 
     def loss(self, logits_BTC: Tensor, batch: dict[str, Any]) -> Tensor:

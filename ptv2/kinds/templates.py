@@ -1,4 +1,4 @@
-"""Templates: the texts of a row, made of its fields and of words between them."""
+"""Fill templates: the texts that a kind reads, made of a row's fields and of words between them."""
 
 import string
 from collections.abc import Callable, Iterable

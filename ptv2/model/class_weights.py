@@ -1,6 +1,7 @@
 """Weights of the labels' losses in training; an artifact has none of them. Shapes: C labels."""
 
 from collections import Counter
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
 from ptv2.kinds import KINDS
+from ptv2.kinds.head import Head
 
 
 def check_label_loss(config: Config) -> None:
@@ -43,7 +45,8 @@ def weigh_labels(config: Config, heads: nn.ModuleDict, tasks: dict[str, TaskData
         references = data.references("train")
         counts = Counter(label for answer in references for label in (answer if isinstance(answer, list) else [answer]))
         counts_C = torch.tensor([float(counts[label]) for label in data.label_names()])
-        heads[name].class_weights = heads[name].weights(counts_C, len(references), given_C)
+        head = cast(Head, heads[name])
+        head.class_weights = head.weights(counts_C, len(references), given_C)
 
 
 def _check_names(asked: dict[str, float], tasks: dict[str, TaskData]) -> None:

@@ -1,4 +1,4 @@
-"""The optimiser and schedules of the paper: AdamW without weight decay; linear, exponential or constant."""
+"""The optimiser and schedules of the paper: AdamW; a linear, exponential or constant learning rate."""
 
 from collections.abc import Iterable
 

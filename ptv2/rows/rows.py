@@ -1,4 +1,4 @@
-"""The rows of one split of a task, and the place of each for messages."""
+"""Rows: those of one split, each with its place for messages, and some of them chosen or drawn."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""The rows of one split of a task, wherever its card says they are, and the place of each for messages."""
+"""Load the rows of one split of a task from where its card says they are: the demo, files, a folder or the hub."""
 
 import difflib
 import hashlib

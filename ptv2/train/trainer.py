@@ -1,4 +1,4 @@
-"""Lightning's Trainer: what `trainer:` in a config may say, and the one that a run uses."""
+"""Make the Lightning Trainer of a run, with its callbacks, loggers and strategy."""
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping

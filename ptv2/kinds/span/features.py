@@ -16,6 +16,7 @@ from ptv2.kinds.features import Explained, Feature, Features, Row, lost, share
 from ptv2.kinds.options import COMMON, FLAG, Option, whole
 from ptv2.kinds.span.answers import OUTSIDE, answers_of, best_threshold, first_sentence, locate, merge, token_span, trim
 from ptv2.metrics.qa import row_f1
+from ptv2.rows.rows import Rows
 
 VALIDATION = "validation"
 THRESHOLD = Option(
@@ -206,8 +207,9 @@ class SpanFeatures(Features):
         spans, null = merge(outputs)
         start, end, score = spans[0]
         lead = null - score
-        threshold = self.options.null_threshold
-        none = not self.options.answerable and lead > (outputs[0]["tuned"] if threshold == VALIDATION else threshold)
+        chosen = self.options.null_threshold
+        threshold = outputs[0]["tuned"] if isinstance(chosen, str) else chosen  # the one text allowed is `validation`
+        none = not self.options.answerable and lead > threshold
         rivals = [s for _, _, s in spans[: self.options.n_best]] + ([] if self.options.answerable else [null])
         top = max(rivals)
         total = sum(math.exp(s - top) for s in rivals)
@@ -216,7 +218,7 @@ class SpanFeatures(Features):
             return Answer("", None, probability, lead)
         return Answer(self._context(row)[start:end], start, probability, lead)
 
-    def tune(self, rows: Any, outputs: dict[int, list[Any]], references: list[list[str]]) -> float | None:
+    def tune(self, rows: Rows, outputs: dict[int, list[Any]], references: list[list[str]]) -> float | None:
         """With `null_threshold: validation`, choose the one of best F1, as the official `best_f1_thresh`."""
         if self.options.answerable or self.options.null_threshold != VALIDATION:
             return None
@@ -229,7 +231,7 @@ class SpanFeatures(Features):
             silent.append(row_f1("", gold))
         return best_threshold(leads, answered, silent)
 
-    def guesses(self, rows: Any, training: list[Any], references: list[list[str]]) -> list[str]:
+    def guesses(self, rows: Rows, training: list[Any], references: list[list[str]]) -> list[str]:
         """Answer the first sentence of each context, or nothing: whichever scores higher on these references."""
         sentences = [first_sentence(self._context(row)) for row in rows]
         silence = [""] * len(references)

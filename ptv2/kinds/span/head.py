@@ -24,9 +24,11 @@ class SpanHead(Head):
 
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=2)
+        self.tuned: Tensor
         self.register_buffer("tuned", torch.zeros(()))  # null threshold chosen on the validation rows
 
     def forward(self, states: States) -> Tensor:
+        assert states.last_BTD is not None  # this head reads states
         logits_BT2 = self.out(self.dropout(states.last_BTD.float()))
         return logits_BT2.masked_fill(states.mask_BT[..., None] == 0, torch.finfo(logits_BT2.dtype).min)
 
