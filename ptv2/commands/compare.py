@@ -45,7 +45,7 @@ def read_results(path: Path) -> dict[str, Any]:
         for task in results["tasks"]:
             headline(results, task)
             dict(results["baseline"][task])
-        trained(results), results["name"], results["method"]
+        _ = trained(results), results["name"], results["method"]
     except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:
         raise UserError("these are not the results of a run", where=file, do=do) from error
     return results

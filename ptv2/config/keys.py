@@ -79,8 +79,9 @@ def outside(config: Any, prefix: str = "") -> tuple[str, Any, str] | None:
     """Find the first number out of its range in a dataclass and those below it: key, value, what to use instead."""
     for key, f in keys_of(type(config)).items():
         value, within = getattr(config, f.name), f.metadata.get("range")
-        if is_dataclass(value) and (found := outside(value, f"{prefix}{key}.")):
-            return found
-        if within is not None and value is not None and not (math.isfinite(value) and within.holds(value)):
+        if is_dataclass(value):
+            if found := outside(value, f"{prefix}{key}."):
+                return found
+        elif within is not None and value is not None and not (math.isfinite(value) and within.holds(value)):
             return f"{prefix}{key}", value, within.words
     return None
