@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from label_sets import LABELS, printed
 
 from ptv2.config.cards import make_card
@@ -42,6 +42,8 @@ def write(folder: Path, form: str, kind: str, labels: list[Any]) -> None:
 
 
 def check(tokenizer: Any, kind: str, form: str, labels: list[Any]) -> None:
+    # [1, 0] with the labels 0 and 1 may list both or mark the second: refused, see test_features_multilabel.py.
+    assume(kind != "multilabel" or set(map(printed, labels)) != {"0", "1"})
     inputs, metrics = KINDS[kind]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*differ in blanks or case alone")
