@@ -128,6 +128,9 @@ class PromptModule(L.LightningModule):
         for group, (base, decay), factor in zip(optimizer.param_groups, self.rates, scheduler.lr_lambdas, strict=True):
             group.update(initial_lr=base, lr=base * factor(scheduler.last_epoch), weight_decay=decay)
 
+    def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
+
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Return this rank's part of the batch's loss, see `ptv2.model.loss`."""
         read = self.read(batch)
@@ -135,7 +138,6 @@ class PromptModule(L.LightningModule):
         self.losses, self.row_counts = loss.losses, loss.row_counts
         self.tokens_seen += sum(int(part["attention_mask"].sum()) for part, _ in read)
         self.log("train/loss", loss.mean, batch_size=1, prog_bar=True)
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
         return loss.part
 
     def configure_optimizers(self) -> dict[str, Any]:

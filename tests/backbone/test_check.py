@@ -30,7 +30,9 @@ def test_an_added_token_without_a_row_is_refused(copied, special):
     tokenizer = copied()
     config = bert(tokenizer)
     tokenizer.add_tokens(["<e1>", "</e1>"], special_tokens=special)
-    with pytest.raises(UserError, match=r"mine: the embedding has \d+ rows.*2 tokens.*'<e1>'.*resize_token_embeddings"):
+    with pytest.raises(
+        UserError, match=r"mine: the embedding has \d+ vectors.*2 tokens.*'<e1>'.*resize_token_embeddings"
+    ):
         fit_tokenizer(tokenizer, config, "mine")
     assert fit_tokenizer(tokenizer, bert(tokenizer), "mine")  # the embedding was made larger
     assert fit_tokenizer(tokenizer, bert(tokenizer, vocab_size=len(tokenizer) + 60), "mine")  # or rounded up

@@ -102,7 +102,7 @@ def test_a_mixed_batch_has_the_loss_of_its_tasks_alone(write_mixture):
 
 def test_losses_can_be_weighed_by_classes(write_mixture):
     module = build(load_config(write_mixture(), ["mixture.loss=classes", "mixture.loss_weights.names=2"])).module
-    assert module.loss_weights == pytest.approx({"topics": 1.442695, "ratings": 1.0, "names": 2 / 1.609438})
+    assert module.task_weights == pytest.approx({"topics": 1.442695, "ratings": 1.0, "names": 2 / 1.609438})
 
 
 def test_one_pass_scores_what_each_loader_scores(write_mixture):
@@ -203,7 +203,7 @@ def test_a_row_of_another_task_than_the_only_one_is_named(ptv2, finished, rows):
 
 def test_artifacts_that_do_not_go_together_are_refused(ptv2, finished, rows, write_config, tmp_path):
     said = ptv2("predict", "--artifact", finished("topics"), "--artifact", finished("topics"), "--input", rows)
-    assert said.code == 2 and "a task 'topics' is in another artifact too" in said.err
+    assert said.code == 2 and "task 'topics' is in another artifact too" in said.err
     assert ptv2("fit", "--config", write_config("names"), "prompt.length=3").code == 0
     said = ptv2("predict", "--artifact", finished("topics"), "--artifact", tmp_path / "runs" / "names", "--input", rows)
     assert said.code == 2 and "has prompt.length '3'" in said.err and len(said.err.splitlines()) == 1

@@ -147,7 +147,7 @@ def test_the_prompt_of_an_artifact_starts_another_run(config, ptv2, tmp_path):
     )
     # As many rows of the same shapes, but for another place.
     said = refused(ptv2("fit", "--config", path, "prompt.length={encoder: 3, decoder: 4}", init, "run.name=other"))
-    assert "the config asks for form 'kv' with 4 layers of (3, 64), other layers or places" in said
+    assert "the config asks for form 'kv' with 4 layers of (3, 64), at other layers or places" in said
 
 
 @pytest.mark.filterwarnings("ignore:html5lib's sanitizer")  # TensorBoard's own
@@ -225,7 +225,7 @@ def test_an_encoder_cannot_write(config, ptv2, tiny_bert, tmp_path):
         ("bart", "task.options.max_target_length=100", "100 tokens do not fit"),
         ("bart", "task.max_length=97", "97 tokens do not fit"),
         ("t5", "task.options.generation={num_beam: 3}", "no setting 'num_beam'; did you mean 'num_beams'?"),
-        ("t5", "task.options.max_target_length=1", "'1' is no length"),
+        ("t5", "task.options.max_target_length=1", "max_target_length is '1'; use a whole number, 2 or more"),
         ("gpt2", "prompt.length={encoder: 3}", "no place 'encoder' in this backbone"),
         ("gpt2", "prompt.position_offset=true", "set it to false for a generating backbone"),
         ("gpt2", "task.metrics=[accuracy]", "metric 'accuracy' does not score kind 'seq2seq'"),
