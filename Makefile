@@ -21,7 +21,7 @@ quickstart: $(INSTALLED)  ## pretrain a prompt on two kinds of task, transfer it
 	@echo 'Curves: $(VENV)/bin/tensorboard --logdir runs'
 
 test: lint  ## lint, then every test that takes seconds
-	$(PY) -m pytest -q -m "not slow and not faults and not slurm"
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not faults and not slurm"
 
 test-slow: $(INSTALLED)  ## the tests that train real weights
 	$(PY) -m pytest -q -m slow
