@@ -76,6 +76,15 @@ class TaskData:
             self.rows = {split: self._without_bad(rows) for split, rows in self.rows.items()}
         self._encoded: dict[str, Dataset] = {}
 
+    def check_trains(self, where: str) -> None:
+        """Refuse a data set without training rows.
+
+        Raises:
+            UserError: it has none; `where` names it.
+        """
+        if "train" not in self.rows:
+            raise UserError("has no training rows", where=where, do="name a train split or file")
+
     def put(self, split: str, rows: Rows) -> None:
         """Take rows that stand in no data set, instead of those that the split had."""
         self.rows[split] = rows

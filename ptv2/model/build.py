@@ -58,8 +58,7 @@ def build(config: Config) -> Parts:
         for name, card in config.tasks.items()
     }
     for name, data in tasks.items():
-        if "train" not in data.rows:
-            raise UserError("has no training rows", where=f"tasks.{name}.dataset", do="name a train split or file")
+        data.check_trains(f"tasks.{name}.dataset")
         if len(tasks) > 1 and "validation" not in data.rows:
             what = "has no validation rows: the mean score of the tasks, which chooses the checkpoint, would lack it"
             raise UserError(what, where=f"tasks.{name}.dataset", do="name a validation split or file")

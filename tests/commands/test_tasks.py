@@ -184,6 +184,12 @@ def test_check_goes_on_after_a_card_that_cannot_be_loaded(mine, capsys, tiny_ber
     assert "mine/my_tagging" in out
 
 
+def test_check_refuses_what_fit_would_for_want_of_training_rows(mine, capsys, tiny_bert):
+    (mine / "data" / "my_cls" / "train.jsonl").rename(mine / "data" / "my_cls" / "validation.jsonl")
+    code, _, err = run(capsys, "check", "mine/my_cls", "--data", mine / "data", "--backbone", tiny_bert)
+    assert (code, err.count("\n")) == (2, 1) and "mine/my_cls: its dataset: has no training rows" in err
+
+
 def test_what_is_out_of_reach_is_not_checked(mine, capsys, tiny_bert):
     code, out, err = run(capsys, "check", "glue/qnli", "mine/my_cls", "--backbone", tiny_bert)
     assert (code, err) == (0, "")
