@@ -1,7 +1,7 @@
 """What is frozen: any Hugging Face model, with prompts installed in its attention."""
 
-from ptv2.backbone.attention import SitePrompt
-from ptv2.backbone.backbone import INPUTS, Backbone, Prompts, States
+from ptv2.backbone.backbone import INPUTS, Backbone, States
+from ptv2.backbone.injection import Injection, InputPrompt, Memory, SitePrompt, Slots
 from ptv2.backbone.load import (
     is_encoder_decoder,
     load_backbone,
@@ -12,7 +12,7 @@ from ptv2.backbone.load import (
 from ptv2.backbone.sites import Observation, Site
 
 __all__ = [
-    "INPUTS", "Backbone", "Observation",
-    "Prompts", "Site", "SitePrompt", "States",
+    "INPUTS", "Backbone", "Injection", "InputPrompt", "Memory",
+    "Observation", "Site", "SitePrompt", "Slots", "States",
     "is_encoder_decoder", "load_backbone", "load_tokenizer", "quiet_transformers", "tokenizer_fingerprint",
 ]  # fmt: skip

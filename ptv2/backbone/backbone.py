@@ -5,22 +5,24 @@ Shapes: B batch, T tokens, D width, P prompt positions.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ptv2.backbone.attention import SitePrompt
 from ptv2.backbone.checkpointing import checkpoint_layers
 from ptv2.backbone.families import position_limit, position_table, shifted_positions
+from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
+from ptv2.backbone.injection import Injection
+from ptv2.backbone.inputs import in_front, take_embeddings
 from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, install, observe, takes, without_cache
 from ptv2.errors import UserError
 
-Prompts = Sequence[SitePrompt | None]
 LEAST = 4  # tokens that a card's max_length has at least
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -72,6 +74,7 @@ class Backbone(nn.Module):
         self.sharded = False  # over the ranks, see `train/sharded.py`
         self._position_shift = 0
         self._no_cache = without_cache(model)
+        take_embeddings(model, self.reader, self.state)
 
     @property
     def is_encoder_decoder(self) -> bool:
@@ -119,22 +122,35 @@ class Backbone(nn.Module):
     def has_pooler(self) -> bool:
         return getattr(self.model, "pooler", None) is not None
 
-    def forward(self, batch: dict[str, Any], prompts: Prompts = (), reads: str = "states") -> States:
-        """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts`, one per site."""
+    def forward(self, batch: dict[str, Any], prompts: Injection | None = None, reads: str = "states") -> States:
+        """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts` in force."""
         inputs = {key: batch[key] for key in INPUTS if key in batch}
+        mask_BT, prompts = inputs["attention_mask"], prompts or Injection()
+        inputs, prompts, P = self._lengthened(inputs, prompts)
         if self.position_shift and prompts:
             inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], self.position_shift)
         if reads == "logits":
             if self.is_encoder_decoder:
                 if "labels" not in batch:  # nothing for the decoder to read: such rows can only be written for
-                    return States(None, inputs["attention_mask"])
+                    return States(None, mask_BT)
                 inputs |= self._decoder_inputs(batch["labels"])
             with self.state.use(prompts):
                 logits_BTV = self.model(**inputs, **self._no_cache).logits
-            return States(None, inputs["attention_mask"], logits_BTV=logits_BTV)
+            return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
         with self.state.use(prompts):
             out = self.reader(**inputs)
-        return States(out.last_hidden_state, inputs["attention_mask"], getattr(out, "pooler_output", None))
+        last_BTD, pooled_BD = out.last_hidden_state, getattr(out, "pooler_output", None)
+        if P and pooled_BD is not None:  # the text's first token, not the prompt's
+            last_BTD = last_BTD[:, P:].contiguous()
+            pooled_BD = cast(Any, self.model).pooler(last_BTD)
+        return States(last_BTD if pooled_BD is not None else last_BTD[:, P:], mask_BT, pooled_BD)
+
+    def _lengthened(self, inputs: dict[str, Tensor], prompts: Injection) -> tuple[dict[str, Tensor], Injection, int]:
+        """Make room in front of the text for a prompt at the input that has none; return how many tokens wide."""
+        if prompts.inputs is None or prompts.inputs.at_BT is not None:
+            return inputs, prompts, 0
+        inputs, placed = in_front(prompts.inputs, inputs, cast(int, self.tokenizer.pad_token_id or 0))
+        return inputs, replace(prompts, inputs=placed), placed.vectors_BPW.shape[1]
 
     def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
         """Make what the decoder reads to predict the labels: the labels, shifted by one as the family does it."""
@@ -143,7 +159,7 @@ class Backbone(nn.Module):
         return {"decoder_input_ids": shifted(labels=labels_BT)} if shifted else {"labels": labels_BT}
 
     @torch.no_grad()
-    def generate(self, inputs: dict[str, Tensor], prompts: Prompts, settings: dict[str, Any]) -> Tensor:
+    def generate(self, inputs: dict[str, Tensor], prompts: Injection, settings: dict[str, Any]) -> Tensor:
         """Generate ids [B, T] for source ids [B, S], without the source; `settings` go to transformers' `generate`.
 
         A decoder-only model's sources are padded on the left.
@@ -151,6 +167,7 @@ class Backbone(nn.Module):
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
         sharded, all ranks continue until the longest text of any of them has ended: each gathers what the others need.
         """
+        inputs, prompts, _ = self._lengthened(inputs, prompts)
         table = position_table(self.model)
         if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
             # RoBERTa and its relatives begin behind `padding_idx`; transformers would let them begin at 0.
@@ -166,20 +183,29 @@ class Backbone(nn.Module):
         return in_force(self.model, settings)
 
     def check_length(self, tokens: int, prompt_length: int, where: str) -> None:
-        """Refuse inputs that the position table cannot hold.
+        """Refuse inputs that the position table cannot hold, with the positions that a prompt takes of it.
 
         Raises:
             UserError: names the largest length that fits.
         """
         limit = position_limit(self.model)
-        shift = prompt_length if self.position_shift else 0
-        if limit is not None and tokens + shift > limit:
-            parts = f"{tokens} tokens + {shift} prompt positions" if shift else f"{tokens} tokens"
-            do = f"use max_length={limit - shift} or less" if limit - shift >= LEAST else "lower prompt.length"
-            do += ", or prompt.position_offset=false" if shift else ""
+        if limit is not None and tokens + prompt_length > limit:
+            left = limit - prompt_length
+            parts = f"{tokens} tokens + {prompt_length} prompt positions" if prompt_length else f"{tokens} tokens"
+            do = f"use max_length={left} or less" if left >= LEAST else "lower prompt.length"
+            do += ", or prompt.position_offset=false" if self.position_shift else ""
             if self.can_generate:  # the tokens to write are among them
-                do = f"lower max_length or max_target_length by {tokens - limit}"
+                do = f"lower max_length or max_target_length by {tokens - left}"
             raise UserError(f"{parts} do not fit the backbone's {limit} positions", where=where, do=do)
+
+    @cached_property
+    def feed_forward(self) -> dict[int, FeedForward]:
+        """The feed-forward layers by the index of their site; reading it first lets them take slots.
+
+        Raises:
+            UserError: the family's are not known.
+        """
+        return take_slots(self.model, self.state, self.sites)
 
     def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
         """Recompute layers in the backward pass, see `checkpoint_layers`."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from ptv2.backbone.attention import PromptState
+from ptv2.backbone.injection import PromptState
 from ptv2.errors import UserError
 
 
@@ -24,7 +24,7 @@ def checkpoint_layers(model: PreTrainedModel, state: PromptState, compiled: bool
     """
 
     def contexts():
-        return nullcontext(), state.use(state.prompts)
+        return nullcontext(), state.use(state.injection)
 
     settings: dict[str, Any] = {"use_reentrant": False} | ({} if compiled else {"context_fn": contexts})
     if model.supports_gradient_checkpointing:

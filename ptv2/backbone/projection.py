@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from torch import Tensor
 
-from ptv2.backbone.attention import Call, PromptState
+from ptv2.backbone.injection import Call, PromptState
 from ptv2.backbone.sites import Observation
 
 
@@ -33,4 +33,4 @@ def project(state: PromptState, seen: Observation, hidden_PD: Tensor) -> tuple[T
         kwargs["key_value_states"] = states_1PD
     with state.recording(stop), suppress(_Captured):
         module.forward(states_1PD, *seen.args, **kwargs)
-    return found[0].key_BGSD, found[0].value_BGSD
+    return found[0].key_BGSD, found[0].value_BGSE

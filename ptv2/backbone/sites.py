@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ptv2.backbone.attention import PLACE, Call, Place, PromptState
+from ptv2.backbone.attention import REGISTERED
 from ptv2.backbone.families import PROMPTABLE, unshare_layers
+from ptv2.backbone.injection import PLACE, Call, Injection, Place, PromptState
 from ptv2.errors import UserError
 
 SOURCE_LENGTH, TARGET_LENGTH = 3, 2  # of the probe: they differ, so that cross attention shows
@@ -64,7 +65,7 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
             do=f"families that can: {', '.join(PROMPTABLE)}, and any other that uses the interface",
         )
     unshare_layers(model)
-    model.set_attn_implementation(f"ptv2_{supported_kernel(model, kernel)}")
+    model.set_attn_implementation(REGISTERED[supported_kernel(model, kernel)])
     state = PromptState()
     for module in model.modules():
         setattr(module, PLACE, Place(state))
@@ -113,7 +114,7 @@ def observe(model: PreTrainedModel, state: PromptState, inputs: dict[str, Tensor
     ]
     was_training = model.training
     model.eval()
-    with state.use(()), state.recording(record):
+    with state.use(Injection()), state.recording(record):
         model.forward(**inputs, **without_cache(model))  # not the compiled call: this graph would be used once
     model.train(was_training)
     for hook in hooks:
@@ -133,7 +134,7 @@ def _sites_from(model: PreTrainedModel, observations: list[Observation]) -> list
             place = "decoder" if getattr(call.module, "is_causal", False) else "encoder"
         _, kv_heads, _, key_dim = call.key_BGSD.shape
         layer = counts[place] = counts.get(place, -1) + 1
-        heads, value_dim = call.query_BHTD.shape[1], call.value_BGSD.shape[-1]
+        heads, value_dim = call.query_BHTD.shape[1], call.value_BGSE.shape[-1]
         sites.append(Site(call.module, place, layer, heads, kv_heads, key_dim, value_dim, seen.hidden_BTD.shape[-1]))
     return sites
 

@@ -25,7 +25,7 @@ def check(config: Config, where: str = "config") -> None:
         key, value, words = found
         raise UserError(f"'{key}' is {value}", where=where, do=f"use {words}")
     try:
-        _ = config.prompt.start, config.prompt.chosen_layers, config.head.start
+        _ = config.prompt.forms, config.prompt.start, config.prompt.chosen_layers, config.head.start
         _ = config.optim.weights, config.mixture.rule, config.guard.skips
     except UserError as error:
         raise UserError(str(error), where=where) from error

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from omegaconf import MISSING
 
 from ptv2.config.cards import TaskCard
+from ptv2.config.forms import parse_forms
 from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, SEED, Range, number
 from ptv2.config.layers import Layers, parse_layers
 from ptv2.config.sampling import Sampling, parse_sampling
@@ -40,12 +41,25 @@ class RetrieveConfig:
 
 
 @dataclass
+class MemoryConfig:
+    """Settings of `prompt.form=memory`: scale * phi(query) @ M is added to the output of each head."""
+
+    phi: Literal["tanh", "identity", "elu+1"] = "tanh"  # feature map of the queries
+    scale: float = number(1.0, POSITIVE)  # factor on what is read
+    rank: int | None = number(None, POSITIVE)  # of M; null: a full matrix
+
+
+@dataclass
 class PromptConfig:
     """The prompts that are trained."""
 
-    length: Any = 16  # P: positions per layer; a number, one per prompted layer, or {encoder: 8, decoder: 8, cross: 0}
+    # P: positions (slots: neurons) per layer; a number, one per prompted layer, or {encoder: 8, decoder: 8, cross: 0}
+    length: Any = 16
     layers: Any = "all"  # all | top:K | bottom:K | [0, 3, 5]
-    form: Literal["kv", "hidden"] = "kv"  # kv: keys and values (official) | hidden: one vector, projected by the layer
+    # kv: keys and values (official) | hidden: one vector, projected by the layer | memory: a matrix that queries read
+    # beside the softmax | slots: more neurons of the feed-forward layer | values, queries: a map in each head | a list
+    form: Any = field(default="kv", metadata={"reads": str | list[str]})
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     projection: int | None = number(None, POSITIVE)  # width of the two-layer Tanh projection (official: 512)
     init: str = "normal"  # normal | zero | text:<words> | vocab | artifact:<path>[+task:<name>] | retrieve:<folder>
     init_std: float = number(0.02, NONNEGATIVE)  # standard deviation of `normal` (official: 0.02)
@@ -58,6 +72,11 @@ class PromptConfig:
     rank: int = number(1, POSITIVE)  # of the low-rank matrices of shared+task
     train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own matrix and head
     retrieve: RetrieveConfig = field(default_factory=RetrieveConfig)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """`form`, parsed."""
+        return parse_forms(self.form)
 
     @property
     def start(self) -> Start:

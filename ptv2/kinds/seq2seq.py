@@ -12,7 +12,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
-from ptv2.backbone import Backbone, Prompts, States
+from ptv2.backbone import Backbone, Injection, States
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import Joint, UserError, nearest
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row
@@ -273,7 +273,7 @@ class Seq2SeqHead(Head):
         counts = (labels_BT != IGNORE).sum(1).tolist()
         return [{"nll": nll, "tokens": n} for nll, n in zip(nll_BT.sum(1).tolist(), counts, strict=True)]
 
-    def generate(self, backbone: Backbone, prompts: Prompts, batch: dict[str, Any]) -> list[str]:
+    def generate(self, backbone: Backbone, prompts: Injection, batch: dict[str, Any]) -> list[str]:
         """Generate a text for each row's source."""
         if self.decoder_only:
             inputs = {"input_ids": batch["source_ids"], "attention_mask": batch["source_mask"]}

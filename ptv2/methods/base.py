@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
-from ptv2.backbone import Backbone, Prompts
+from ptv2.backbone import Backbone, Injection
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 
@@ -42,14 +42,14 @@ class Method(nn.Module):
         if not cls.has_prompts and config.prompt.start.earlier:
             raise UserError(f"method '{config.method}' has no prompt", where="prompt.init", do="use method=deep")
 
-    def forward(self, batch: int, task: int | Tensor = 0) -> Prompts:
+    def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         """Return what the backbone's sites get for a batch.
 
         Args:
             batch: number of data rows in it.
             task: number of the task of all of them, or of each, [B].
         """
-        return ()
+        return Injection()
 
     def trained(self) -> list[nn.Parameter]:
         """List the parameters that the optimizer updates."""

@@ -149,6 +149,7 @@ def check_one_backbone(first: Artifact, other: Artifact) -> None:
 
 ALIKE = (
     "prompt.form",
+    "prompt.memory",
     "prompt.length",
     "prompt.layers",
     "prompt.gate",

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ptv2.backbone import INPUTS, Backbone, Prompts
+from ptv2.backbone import INPUTS, Backbone, Injection
 from ptv2.config.schema import Config
 from ptv2.data.mixture import own_seed
 from ptv2.data.slices import counted_rows
@@ -102,7 +102,7 @@ class PromptModule(L.LightningModule):
         split = states.split([len(part["input_ids"]) for part in parts])
         return [(part, self.heads[part["task"]](own)) for part, own in zip(parts, split, strict=True)]
 
-    def prompts(self, batch: dict[str, Any]) -> Prompts:
+    def prompts(self, batch: dict[str, Any]) -> Injection:
         """Return what the backbone's sites get for this batch."""
         parts = [(self.numbers[part["task"]], len(part["input_ids"])) for part in batch.get("parts", [batch])]
         if len(parts) == 1:

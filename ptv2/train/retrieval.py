@@ -152,9 +152,7 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
     warm, module = warm_up(config)
     prompt, fitting = cast(DeepPrompt, module.method), []
     for source in (source for artifact in artifacts for source in sources(artifact)):
-        problem = misfit(
-            source.artifact, source.vectors_PF, config.prompt, prompt.slots, prompt.widths, module.backbone
-        )
+        problem = misfit(source.artifact, source.vectors_PF, config.prompt, prompt.parts, module.backbone)
         if problem is None and source.artifact.of_backbone(module.backbone):
             fitting.append(source)
     if not fitting:

@@ -22,7 +22,7 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from ptv2.backbone import Backbone, SitePrompt
+from ptv2.backbone import Backbone, Injection, SitePrompt
 from ptv2.config.schema import Config, PromptConfig
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.model.build import named_artifacts
@@ -218,9 +218,9 @@ def split_heads(states_PF: Tensor) -> Tensor:
     return torch.stack([states_PF[:, h * HEAD_DIM : (h + 1) * HEAD_DIM] for h in range(HEADS)])[None]
 
 
-def site_prompts(vectors_PF: list[Tensor]) -> list[SitePrompt]:
+def site_prompts(vectors_PF: list[Tensor]) -> Injection:
     """Rows as the backbone takes them."""
-    return [SitePrompt(split_heads(row[:, :WIDTH]), split_heads(row[:, WIDTH:])) for row in vectors_PF]
+    return Injection([SitePrompt(split_heads(row[:, :WIDTH]), split_heads(row[:, WIDTH:])) for row in vectors_PF])
 
 
 def real(states_BTD: Tensor, batch: dict[str, Tensor]) -> Tensor:

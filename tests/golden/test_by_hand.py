@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-from ptv2.backbone import SitePrompt
+from ptv2.backbone import Injection, SitePrompt
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -102,12 +102,12 @@ def test_rows_of_a_batch_can_have_prompts_of_their_own(family):
     first, second = site_prompts(random_rows(family, seed=1)), site_prompts(random_rows(family, seed=2))
     mixed = [
         SitePrompt(
-            torch.cat([a.key_BGPD, b.key_BGPD, a.key_BGPD]), torch.cat([a.value_BGPD, b.value_BGPD, a.value_BGPD])
+            torch.cat([a.key_BGPD, b.key_BGPD, a.key_BGPD]), torch.cat([a.value_BGPE, b.value_BGPE, a.value_BGPE])
         )
-        for a, b in zip(first, second, strict=True)
+        for a, b in zip(first.sites, second.sites, strict=True)
     ]
     with torch.no_grad():
-        states = backbone(batch, mixed).last_BTD
+        states = backbone(batch, Injection(mixed)).last_BTD
         expected = backbone(batch, first).last_BTD
         expected[1] = backbone(batch, second).last_BTD[1]
     torch.testing.assert_close(real(states, batch), real(expected, batch), atol=1e-5, rtol=0)
@@ -119,7 +119,7 @@ def test_a_layer_without_a_prompt_stays_as_it_was(family):
     backbone, batch, rows = make_backbone(family), make_batch(family), random_rows(family)
     for row in range(1, len(rows) - 1):
         rows[row] = rows[row][:0]
-    prompts = [prompt if prompt.key_BGPD.shape[2] else None for prompt in site_prompts(rows)]
+    prompts = Injection([prompt if prompt.key_BGPD.shape[2] else None for prompt in site_prompts(rows).sites])
     with torch.no_grad():
         states = backbone(batch, prompts).last_BTD
         expected = by_hand(family, batch, keys_values(rows)).last_hidden_state

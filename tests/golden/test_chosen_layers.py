@@ -23,14 +23,14 @@ CHOICES = {
 @pytest.mark.parametrize("family", ["bert", "albert"])
 def test_the_chosen_layers_get_a_prompt(family, choice):
     layers = [int(n) for n in choice.strip("[]").split(",")] if choice.startswith("[") else choice
-    prompts = make_prompt(make_backbone(family), layers=layers)(3)
+    prompts = make_prompt(make_backbone(family), layers=layers)(3).sites
     assert [i for i, prompt in enumerate(prompts) if prompt is not None] == CHOICES[choice]
 
 
 def test_layers_count_in_the_order_of_execution():
     """ALBERT's two groups of two layers, each run twice: eight layers, of which 6 and 7 have the weights of 4 and 5."""
     backbone = make_backbone("albert-groups")
-    prompts = make_prompt(backbone, layers="top:2")(1)
+    prompts = make_prompt(backbone, layers="top:2")(1).sites
     assert [i for i, prompt in enumerate(prompts) if prompt is not None] == [6, 7]
     keys = [id(site.module.key.weight) for site in backbone.sites]
     assert [keys.index(key) for key in keys] == [0, 1, 0, 1, 4, 5, 4, 5]
@@ -41,7 +41,7 @@ def test_a_length_per_layer(family):
     backbone, batch = make_backbone(family), make_batch(family)
     lengths = [2 + i for i in range(DEPTH[family])]
     prompt = make_prompt(backbone, length=lengths)
-    assert [p.key_BGPD.shape[2] for p in prompt(3)] == lengths
+    assert [p.key_BGPD.shape[2] for p in prompt(3).sites] == lengths
     assert [row.shape for row in prompt.rows.rows] == [(length, 2 * WIDTH) for length in lengths]
     assert prompt.max_length == max(lengths)
     real(backbone(batch, prompt(3)).last_BTD, batch).pow(3).mean().backward()

@@ -21,7 +21,7 @@ from families import (
 )
 from torch import Tensor, nn
 
-from ptv2.backbone import SitePrompt
+from ptv2.backbone import Injection, SitePrompt
 
 P = 5
 
@@ -68,10 +68,10 @@ def test_keys_and_values_are_the_layers_projections_by_hand(family):
     modules = attention_modules(family)
     assert [row.shape for row in prompt.rows.rows] == [(P, WIDTH)] * DEPTH[family]
 
-    for ours, module, row_PD in zip(prompt(1), modules, prompt.rows.rows, strict=True):
+    for ours, module, row_PD in zip(prompt(1).sites, modules, prompt.rows.rows, strict=True):
         key, value = keys_values(family, module, row_PD)
         torch.testing.assert_close(ours.key_BGPD, key, atol=1e-5, rtol=0)
-        torch.testing.assert_close(ours.value_BGPD, value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours.value_BGPE, value, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -80,8 +80,8 @@ def test_hidden_form_equals_kv_form_of_its_projected_vectors(family):
     backbone, batch = make_backbone(family), make_batch(family)
     hidden = make_prompt(backbone, length=P, form="hidden")
     projected = [
-        torch.cat([p.key_BGPD[0].transpose(0, 1).flatten(1), p.value_BGPD[0].transpose(0, 1).flatten(1)], dim=1)
-        for p in hidden(1)
+        torch.cat([p.key_BGPD[0].transpose(0, 1).flatten(1), p.value_BGPE[0].transpose(0, 1).flatten(1)], dim=1)
+        for p in hidden(1).sites
     ]
     kv = fill_rows(make_prompt(backbone, length=P), projected)
 
@@ -98,7 +98,7 @@ def test_gradients_reach_the_hidden_rows_alone(family):
 
     rows = [row.detach().clone().requires_grad_() for row in prompt.rows.rows]
     by_hand = [keys_values(family, m, row) for m, row in zip(attention_modules(family), rows, strict=True)]
-    real(backbone(batch, [SitePrompt(*kv) for kv in by_hand]).last_BTD, batch).pow(2).mean().backward()
+    real(backbone(batch, Injection([SitePrompt(*kv) for kv in by_hand])).last_BTD, batch).pow(2).mean().backward()
 
     for row, expected in zip(prompt.rows.rows, rows, strict=True):
         assert expected.grad.abs().max() > 1e-5

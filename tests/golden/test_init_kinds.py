@@ -50,10 +50,10 @@ def test_text_gives_the_keys_and_values_of_the_frozen_model(family, form):
     prompt = make_prompt(make_backbone(family), length=5, init=f"text:{TEXT}", form=form)
     expected = frozen_keys_values(family, "a good film a good")
     assert len(expected) == DEPTH[family]
-    for ours, (key, value) in zip(prompt(1), expected, strict=True):
+    for ours, (key, value) in zip(prompt(1).sites, expected, strict=True):
         assert key.shape[2] == 5
         torch.testing.assert_close(ours.key_BGPD, key, atol=1e-5, rtol=0)
-        torch.testing.assert_close(ours.value_BGPD, value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours.value_BGPE, value, atol=1e-5, rtol=0)
 
 
 @FORMS
@@ -61,7 +61,7 @@ def test_text_gives_the_keys_and_values_of_the_frozen_model(family, form):
 def test_a_longer_text_is_cut_and_shorter_layers_take_its_start(form):
     prompt = make_prompt(make_backbone("bert"), length=[2, 3], layers="top:2", init=f"text:{TEXT} it saw", form=form)
     _, *expected = frozen_keys_values("bert", TEXT)
-    for ours, (key, _), length in zip(prompt(1)[1:], expected, (2, 3), strict=True):
+    for ours, (key, _), length in zip(prompt(1).sites[1:], expected, (2, 3), strict=True):
         assert ours.key_BGPD.shape[2] == length
         torch.testing.assert_close(ours.key_BGPD, key[:, :, :length], atol=1e-5, rtol=0)
 

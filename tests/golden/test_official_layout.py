@@ -32,11 +32,11 @@ def test_keys_and_values_are_the_official_ones(family):
     weight = official_weight(layers)
     prompt = fill_rows(make_prompt(make_backbone(family), length=P), from_official(weight, layers))
 
-    prompts = prompt(B)
+    prompts = prompt(B).sites
 
     for ours, official_2BHPD in zip(prompts, official_past_key_values(weight, layers), strict=True):
         assert torch.equal(ours.key_BGPD.expand(B, -1, -1, -1), official_2BHPD[0])
-        assert torch.equal(ours.value_BGPD.expand(B, -1, -1, -1), official_2BHPD[1])
+        assert torch.equal(ours.value_BGPE.expand(B, -1, -1, -1), official_2BHPD[1])
 
 
 def test_the_layout_round_trips():

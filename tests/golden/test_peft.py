@@ -10,7 +10,7 @@ from families import DEPTH, FAMILIES, fill_rows, make_backbone, make_batch, make
 from peft import PeftModel, PrefixTuningConfig, get_peft_model
 from torch import Tensor
 
-from ptv2.backbone import Backbone
+from ptv2.backbone import Backbone, Injection
 from ptv2.config.schema import Config, PromptConfig
 from ptv2.methods import METHODS
 from ptv2.methods.deep.prompt import DeepPrompt
@@ -99,7 +99,7 @@ def test_the_offset_moves_positions_alone(family):
     positions_BT = torch.arange(P, P + T).expand(3, T)
     if family in ("roberta", "xlm-roberta"):  # its first real position is padding_idx + 1
         positions_BT = torch.where(batch["attention_mask"].bool(), positions_BT + 2, 1)
-    nothing = [None] * len(backbone.sites)
+    nothing = Injection([None] * len(backbone.sites))
     with torch.no_grad():
         states = backbone(batch, nothing).last_BTD
         expected = make_model(family)(**batch, position_ids=positions_BT).last_hidden_state

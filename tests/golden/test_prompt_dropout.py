@@ -11,11 +11,11 @@ ROWS = 64
 def dropped(per: str, **config) -> list[tuple[Tensor, Tensor]]:
     """Keys and values of a long prompt in train mode, in units of what they are in eval mode."""
     prompt = make_prompt(make_backbone("bert"), length=20, dropout=0.25, dropout_per=per, **config)
-    plain = prompt(ROWS)
+    plain = prompt(ROWS).sites
     torch.manual_seed(0)
     return [
-        (ours.key_BGPD / whole.key_BGPD, ours.value_BGPD / whole.value_BGPD)
-        for ours, whole in zip(prompt.train()(ROWS), plain, strict=True)
+        (ours.key_BGPD / whole.key_BGPD, ours.value_BGPE / whole.value_BGPE)
+        for ours, whole in zip(prompt.train()(ROWS).sites, plain, strict=True)
     ]
 
 
@@ -44,6 +44,6 @@ def test_per_batch_all_rows_share_one():
 @pytest.mark.parametrize("per", ["example", "batch"])
 def test_there_is_none_in_eval_mode(per):
     prompt = make_prompt(make_backbone("bert"), dropout=0.5, dropout_per=per)
-    for first, second in zip(prompt(3), prompt(3), strict=True):
+    for first, second in zip(prompt(3).sites, prompt(3).sites, strict=True):
         assert torch.equal(first.key_BGPD, second.key_BGPD)
         assert first.key_BGPD.all()

@@ -14,7 +14,7 @@ from seq2seq_models import (
 )
 from torch import Tensor
 
-from ptv2.backbone import Backbone, SitePrompt
+from ptv2.backbone import Backbone, Injection, SitePrompt
 from ptv2.methods.deep.prompt import DeepPrompt
 
 NEW = 7
@@ -39,7 +39,7 @@ def make(family: str, kernel: str = "sdpa", **prompt: Any) -> tuple[Backbone, De
 
 def generate(backbone: Backbone, inputs: dict[str, Tensor], prompt: DeepPrompt | None, **settings: Any) -> Tensor:
     torch.manual_seed(9)
-    prompts = prompt(len(inputs["input_ids"])) if prompt is not None else ()
+    prompts = prompt(len(inputs["input_ids"])) if prompt is not None else Injection()
     return backbone.generate(inputs, prompts, COMMON | settings)
 
 
@@ -119,11 +119,11 @@ def test_prompts_of_their_own_for_rows_with_beams(family):
     backbone, _, inputs = make(family)
     prompts = [make_lm_prompt(backbone, seed=seed, std=0.5) for seed in (1, 2, 3)]
     mixed = [
-        SitePrompt(torch.cat([p.key_BGPD for p in site]), torch.cat([p.value_BGPD for p in site]))
-        for site in zip(*(prompt(1) for prompt in prompts), strict=True)
+        SitePrompt(torch.cat([p.key_BGPD for p in site]), torch.cat([p.value_BGPE for p in site]))
+        for site in zip(*(prompt(1).sites for prompt in prompts), strict=True)
     ]
     settings = COMMON | {"num_beams": 3}
-    together = texts(backbone.generate(inputs, mixed, settings))
+    together = texts(backbone.generate(inputs, Injection(mixed), settings))
     rows = [texts(generate(backbone, alone(inputs, i), prompts[i], num_beams=3))[0] for i in range(3)]
     assert together == rows
 

@@ -8,7 +8,7 @@ import torch
 from seq2seq_models import DECODERS, FAMILIES, make_lm_backbone, make_lm_prompt
 from torch import Tensor
 
-from ptv2.backbone import Backbone
+from ptv2.backbone import Backbone, Injection
 from ptv2.config.cards import TaskCard
 from ptv2.config.schema import HeadConfig
 from ptv2.kinds import KINDS
@@ -53,7 +53,7 @@ def log_likelihoods(backbone: Backbone, prompt: DeepPrompt | None, row: dict[str
             given["decoder_input_ids"] = torch.tensor([start + target[:i]])
         else:
             given = {"input_ids": batch["input_ids"][:, : batch["source_ids"].shape[1] + i]}
-        with backbone.state.use(prompt(1) if prompt else ()):
+        with backbone.state.use(prompt(1) if prompt else Injection()):
             probabilities_V = backbone.model(**given).logits[0, -1].double().softmax(0)
         found.append(math.log(probabilities_V[token]))
     return found
@@ -76,7 +76,7 @@ def test_the_loss_is_that_of_transformers(family):
     backbone, prompt, head = make(family)
     batch = make_batch(backbone)
     given = {key: batch[key] for key in ("input_ids", "attention_mask", "labels")}
-    for prompts in (prompt(3), ()):
+    for prompts in (prompt(3), Injection()):
         loss = head.loss(head(backbone(batch, prompts, "logits")), batch)
         with backbone.state.use(prompts):
             torch.testing.assert_close(loss, backbone.model(**given).loss, **CLOSE)

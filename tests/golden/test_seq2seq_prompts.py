@@ -41,12 +41,12 @@ def test_the_hidden_form_goes_through_the_layers_own_projections(family):
     """Also where encoder, decoder and cross attention have lengths of their own."""
     backbone = make_lm_backbone(family)
     prompt = make_lm_prompt(backbone, form="hidden")
-    made = [site for site in prompt(1) if site is not None]
+    made = [site for site in prompt(1).sites if site is not None]
     for slot, site, row_PD in zip(prompt.slots, made, prompt.rows.rows, strict=True):
         assert row_PD.shape == (PLACES[slot.site.place] if family != "gpt2" else 5, WIDTH)
         key, value = projected(slot.site.module, row_PD)
         torch.testing.assert_close(flat(site.key_BGPD), key, **CLOSE)
-        torch.testing.assert_close(flat(site.value_BGPD), value, **CLOSE)
+        torch.testing.assert_close(flat(site.value_BGPE), value, **CLOSE)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -65,10 +65,10 @@ def test_the_hidden_form_trains_its_rows_alone(family):
 @torch.no_grad()
 def test_both_forms_start_from_the_same_keys_and_values(family, init):
     backbone = make_lm_backbone(family)
-    kv, hidden = (make_lm_prompt(backbone, init=init, form=form)(1) for form in ("kv", "hidden"))
+    kv, hidden = (make_lm_prompt(backbone, init=init, form=form)(1).sites for form in ("kv", "hidden"))
     for ours, other in zip(kv, hidden, strict=True):
         torch.testing.assert_close(ours.key_BGPD, other.key_BGPD, **CLOSE)
-        torch.testing.assert_close(ours.value_BGPD, other.value_BGPD, **CLOSE)
+        torch.testing.assert_close(ours.value_BGPE, other.value_BGPE, **CLOSE)
         assert ours.key_BGPD.std() > 0.01
 
 
@@ -100,12 +100,12 @@ def test_an_encoder_decoder_starts_from_its_reading_of_the_text(family):
     ids = torch.tensor([backbone.tokenizer(TEXT, add_special_tokens=False)["input_ids"][:4]])
     encoder = backbone.model.get_encoder()
     read_PD = encoder(ids).last_hidden_state[0]
-    made = prompt(1)
+    made = prompt(1).sites
     for slot in prompt.slots:
         if slot.site.place == "cross":
             key, value = projected(slot.site.module, read_PD)
             torch.testing.assert_close(flat(made[slot.index].key_BGPD), key, **CLOSE)
-            torch.testing.assert_close(flat(made[slot.index].value_BGPD), value, **CLOSE)
+            torch.testing.assert_close(flat(made[slot.index].value_BGPE), value, **CLOSE)
     if family != "bart":
         block = encoder.block[0].layer[0]
         key, _ = projected(block.SelfAttention, block.layer_norm(encoder.embed_tokens(ids)[0]))

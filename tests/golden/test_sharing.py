@@ -114,6 +114,6 @@ def test_idle_tasks_get_no_gradient():
 @pytest.mark.parametrize("per", ["example", "batch"])
 def test_prompt_dropout_on_a_mixed_batch(per):
     prompt = prompt_for(make_backbone("bert"), sharing="task", dropout=0.5, dropout_per=per).train()
-    masks = (prompt(3, ROWS)[0].key_BGPD == 0).flatten(1)
+    masks = (prompt(3, ROWS).sites[0].key_BGPD == 0).flatten(1)
     same = [torch.equal(masks[i], masks[j]) for i, j in ((0, 1), (1, 2))]
     assert same == ([True, True] if per == "batch" else [False, False])

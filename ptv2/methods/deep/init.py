@@ -10,37 +10,38 @@ from ptv2.backbone import Backbone
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
+from ptv2.methods.deep.forms import Part
 from ptv2.methods.deep.sharing import LowRankVectors
-from ptv2.methods.deep.slots import Slot, choose_slots
+from ptv2.methods.deep.slots import choose_slots
 
 FREQUENT = 5000  # Lester et al. 2021, section 3.2: sample from the 5,000 most common tokens
 
 
 def initial_vectors(
-    config: PromptConfig,
-    slots: Sequence[Slot],
-    widths: Sequence[int],
-    backbone: Backbone,
-    artifacts: Artifacts,
-    task: str | None = None,
+    config: PromptConfig, parts: Sequence[Part], backbone: Backbone, artifacts: Artifacts, task: str | None = None
 ) -> list[Tensor]:
-    """Make vectors [P, F] per slot as `config.init` says: what tasks share, or those of one `task`.
+    """Make the matrix [P, F] of each part as `config.init` says: what tasks share, or those of one `task`.
+
+    Forms outside of the softmax have a start of their own, but for an artifact's.
 
     Raises:
         UserError: unknown init, a text without tokens, an artifact that does not fit.
     """
     start = config.start
     kind = start.kind
+    if kind == "artifact":
+        return _vectors_of_artifact(config, parts, backbone, artifacts, task)
+    attended = [part for part in parts if part.in_softmax]
     if kind == "normal":  # the official code's initialisation
-        return [torch.randn(s.length, w) * config.init_std for s, w in zip(slots, widths, strict=True)]
-    if kind in ("zero", "retrieve"):  # fit puts what it retrieves in the place of these zeros
-        return [torch.zeros(s.length, w) for s, w in zip(slots, widths, strict=True)]
-    longest = max(slot.length for slot in slots)
-    if start.text is not None:
-        return _vectors_of_tokens(_text_ids(start.text, longest, backbone), config.form, slots, backbone)
-    if kind == "vocab":
-        return _vectors_of_tokens(_vocab_ids(longest, backbone), config.form, slots, backbone)
-    return _vectors_of_artifact(config, slots, widths, backbone, artifacts, task)
+        vectors = [torch.randn(part.size) * config.init_std for part in attended]
+    elif kind in ("zero", "retrieve"):  # fit puts what it retrieves in the place of these zeros
+        vectors = [torch.zeros(part.size) for part in attended]
+    else:
+        longest = max(part.slot.length for part in attended)
+        ids_P = _vocab_ids(longest, backbone) if start.text is None else _text_ids(start.text, longest, backbone)
+        vectors = _vectors_of_tokens(ids_P, attended, backbone)
+    made = iter(vectors)
+    return [next(made) if part.in_softmax else part.form.start(part.slot) for part in parts]
 
 
 def initial_factors(own: Mapping[str, LowRankVectors], config: PromptConfig, artifacts: Artifacts) -> None:
@@ -99,28 +100,23 @@ def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
     return torch.tensor(ids)[torch.randperm(len(ids))].repeat(length // len(ids) + 1)[:length]
 
 
-def _vectors_of_tokens(ids_P: Tensor, form: str, slots: Sequence[Slot], backbone: Backbone) -> list[Tensor]:
+def _vectors_of_tokens(ids_P: Tensor, parts: Sequence[Part], backbone: Backbone) -> list[Tensor]:
     """Compute with the bare backbone the vectors of the tokens: keys and values, or the states it projects."""
     seen = backbone.observe(ids_P)
     vectors = []
-    for slot in slots:
-        here = seen[slot.index]
-        if form == "hidden":
+    for part in parts:
+        here = seen[part.slot.index]
+        if part.name == "hidden":
             vector_PF = here.hidden_BTD[0]
         else:
-            key_PGD, value_PGD = here.call.key_BGSD[0].transpose(0, 1), here.call.value_BGSD[0].transpose(0, 1)
-            vector_PF = torch.cat([key_PGD.flatten(1), value_PGD.flatten(1)], dim=1)
-        vectors.append(vector_PF[: slot.length].float().cpu())
+            key_PGD, value_PGE = here.call.key_BGSD[0].transpose(0, 1), here.call.value_BGSE[0].transpose(0, 1)
+            vector_PF = torch.cat([key_PGD.flatten(1), value_PGE.flatten(1)], dim=1)
+        vectors.append(vector_PF[: part.slot.length].float().cpu())
     return vectors
 
 
 def _vectors_of_artifact(
-    config: PromptConfig,
-    slots: Sequence[Slot],
-    widths: Sequence[int],
-    backbone: Backbone,
-    artifacts: Artifacts,
-    task: str | None,
+    config: PromptConfig, parts: Sequence[Part], backbone: Backbone, artifacts: Artifacts, task: str | None
 ) -> list[Tensor]:
     path, named = config.start.path, config.start.task
     assert path is not None  # of artifact:<path>
@@ -131,32 +127,30 @@ def _vectors_of_artifact(
     if config.sharing == "shared+task" and artifact.sharing == "shared+task":
         named = None  # the shared vectors; the task's matrix comes from `initial_factors`
     vectors_PF = artifact.prompt_vectors(named or (task if task in artifact.tasks else None))
-    if (problem := misfit(artifact, vectors_PF, config, slots, widths, backbone)) is not None:
+    if (problem := misfit(artifact, vectors_PF, config, parts, backbone)) is not None:
         what, do = problem
         raise UserError(what, where=path, do=do)
     return vectors_PF
 
 
 def misfit(
-    artifact: Artifact,
-    vectors_PF: Sequence[Tensor],
-    config: PromptConfig,
-    slots: Sequence[Slot],
-    widths: Sequence[int],
-    backbone: Backbone,
+    artifact: Artifact, vectors_PF: Sequence[Tensor], config: PromptConfig, parts: Sequence[Part], backbone: Backbone
 ) -> tuple[str, str] | None:
     """Say why an artifact's vectors cannot be the start of this prompt, and what to do; None where they can."""
-    held = artifact.config["prompt"]
-    shapes = [(slot.length, width) for slot, width in zip(slots, widths, strict=True)]
-    fits = held["form"] == config.form and [tuple(vector_PF.shape) for vector_PF in vectors_PF] == shapes
-    if not fits or choose_slots(artifact.prompt_config(), backbone.sites) != list(slots):
+    held, shapes = artifact.prompt_config(), [part.size for part in parts]
+    fits = held.forms == config.forms and [tuple(vector_PF.shape) for vector_PF in vectors_PF] == shapes
+    slots = choose_slots(config, backbone.sites)
+    if not fits or choose_slots(held, backbone.sites) != slots:
         has = "no prompt"
         if vectors_PF:
-            has = f"form '{held['form']}' with {len(vectors_PF)} layers of {tuple(vectors_PF[0].shape)}"
-        what = f"holds {has}, the config asks for form '{config.form}' with {len(shapes)} layers of {shapes[0]}"
+            has = f"form '{'+'.join(held.forms)}' with {len(vectors_PF)} layers of {tuple(vectors_PF[0].shape)}"
+        asked = "+".join(config.forms)
+        what = f"holds {has}, the config asks for form '{asked}' with {len(shapes)} layers of {shapes[0]}"
         what += ", at other layers or places of the backbone" if fits else ""
         return what, "set prompt.form, prompt.length and prompt.layers to the artifact's values"
+    if "memory" in held.forms and held.memory != config.memory:
+        return "was trained with other values of prompt.memory", "set prompt.memory to the artifact's values"
     for key in ("gate", "position_offset"):
-        if held[key] and not getattr(config, key):
+        if getattr(held, key) and not getattr(config, key):
             return f"was trained with prompt.{key}", f"set prompt.{key}=true"
     return None

@@ -1,11 +1,11 @@
-"""Method `deep`: for every chosen layer, P learned positions that every query of that layer attends to.
+"""Method `deep`: a learned prompt in every chosen layer, in one of several forms or a union of them.
 
 P-Tuning v2 (Liu et al. 2022, section 3): h_0..h_P are joined to each layer's keys and values; the rest of the model is
 frozen. In the K/V form the keys and values are learned themselves (the official code: 2 * P * L * D numbers); in the
 hidden form one vector per layer and position is learned and goes through the layer's own frozen projections
-(P * L * D numbers).
+(P * L * D numbers). The other forms leave the softmax alone, see `forms.py`.
 
-Shapes: B batch, G key/value heads, P prompt positions, D head width, F width of a prompt vector.
+Shapes: B batch, G key/value heads, P rows of a form's matrix (prompt positions), D head width, F its width.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ptv2.backbone import Backbone, Observation, SitePrompt
+from ptv2.backbone import Backbone, Injection, SitePrompt
+from ptv2.config.forms import IN_SOFTMAX
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts, Method
+from ptv2.methods.deep.forms import HiddenStates, parts_of
 from ptv2.methods.deep.init import initial_factors, initial_gates, initial_vectors
 from ptv2.methods.deep.sharing import LowRankVectors
-from ptv2.methods.deep.slots import Slot, choose_slots
+from ptv2.methods.deep.slots import choose_slots
 from ptv2.methods.deep.vectors import DirectVectors, ProjectedVectors
 
 
@@ -47,12 +49,9 @@ class DeepPrompt(Method):
         self.tasks, self.artifacts = list(config.tasks), artifacts or {}
         self.config = prompt = config.prompt
         self.slots = choose_slots(prompt, backbone.sites)
-        self._project = backbone.project  # a bound method: the backbone is not a submodule of the prompt
-        self._observe = backbone.observe
-        self._seen: dict[tuple, list] = {}  # by length and device: how each site's module is called (hidden form)
+        self.parts = parts_of(prompt, self.slots, backbone)
+        self.lengths, self.widths = map(list, zip(*(part.size for part in self.parts), strict=True))
         self._sites = backbone.sites
-        self.lengths = [slot.length for slot in self.slots]
-        self.widths = [slot.site.width if prompt.form == "hidden" else slot.site.vector_width for slot in self.slots]
         self.own = nn.ModuleDict()  # what belongs to one task alone
         if prompt.sharing == "task":
             self.own.update({name: self._new_vectors(backbone, name) for name in self.tasks})
@@ -70,8 +69,9 @@ class DeepPrompt(Method):
         if prompt.train == "own":
             for parameter in self.shared():
                 parameter.requires_grad_(False)
-        if prompt.form == "hidden":  # a prompt that the backbone cannot read is refused now, not at the first batch
-            self._observed(self.max_length, backbone.device)
+        for part in self.parts:  # a prompt that the backbone cannot read is refused now, not at the first batch
+            if isinstance(part.form, HiddenStates):
+                part.form.observed(self.max_length, backbone.device)
         if prompt.position_offset:
             if backbone.can_generate:
                 raise UserError(
@@ -85,6 +85,19 @@ class DeepPrompt(Method):
     def check(cls, config: Config) -> None:
         super().check(config)
         prompt = config.prompt
+        in_softmax = {name for name in prompt.forms if name in IN_SOFTMAX}
+        asked = {
+            "gate": prompt.gate,
+            "position_offset": prompt.position_offset,
+            "init": prompt.start.kind in ("text", "vocab"),
+        }
+        for key, is_asked in asked.items():
+            if is_asked and not in_softmax:
+                what = f"is for positions that queries attend to, and the form is {', '.join(prompt.forms)}"
+                raise UserError(what, where=f"prompt.{key}", do="use prompt.form=kv, or leave it out")
+        if prompt.projection and set(prompt.forms) - in_softmax:
+            what = f"makes the positions of the forms {' and '.join(IN_SOFTMAX)} alone"
+            raise UserError(what, where="prompt.projection", do="set it to null, or use prompt.form=kv")
         if prompt.train != "own":
             return
         if prompt.sharing == "task" or not prompt.start.earlier:
@@ -100,7 +113,7 @@ class DeepPrompt(Method):
         return max(slot.length for slot in self.slots)
 
     def positions(self) -> int:
-        return self.max_length
+        return self.max_length if self.config.position_offset else 0
 
     def shared(self) -> list[nn.Parameter]:
         if self.config.sharing == "task":
@@ -109,13 +122,13 @@ class DeepPrompt(Method):
         return [*self.rows.parameters(), *gates]
 
     def read_outside(self) -> set[nn.Parameter]:
-        sites = self._sites if self.config.form == "hidden" else ()
+        sites = self._sites if "hidden" in self.config.forms else ()
         return {parameter for site in sites for parameter in site.module.parameters()}
 
     def _new_vectors(self, backbone: Backbone, task: str | None = None) -> nn.Module:
         """Make the vectors that tasks share, or those of one `task`."""
         if not self.config.projection:
-            vectors_PF = initial_vectors(self.config, self.slots, self.widths, backbone, self.artifacts, task)
+            vectors_PF = initial_vectors(self.config, self.parts, backbone, self.artifacts, task)
             return DirectVectors(vectors_PF)
         if self.config.init != "normal":
             raise UserError(
@@ -128,23 +141,26 @@ class DeepPrompt(Method):
 
     # -- what the backbone gets --------------------------------------------------------------------------------------
 
-    def forward(self, batch: int, task: int | Tensor = 0) -> list[SitePrompt | None]:
+    def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         """Return the prompt of each site; None at sites without one."""
-        prompts: list[SitePrompt | None] = [None] * len(self._sites)
+        sites: list[SitePrompt | None] = [None] * len(self._sites)
         present, pick_B = self._present(task)
+
+        def pick(of_tasks: Tensor) -> Tensor:
+            return of_tasks if pick_B is None else of_tasks[pick_B]
+
+        for i, part in enumerate(self.parts):
+            prompt = sites[part.slot.index] = sites[part.slot.index] or SitePrompt()
+            part.form.put(prompt, part.slot, torch.stack([vectors[i] for vectors in present]), pick)
         for i, slot in enumerate(self.slots):
-            pairs = [self._keys_values(slot, vectors[i]) for vectors in present]
-            key, value = pairs[0]
-            if len(pairs) > 1:
-                key, value = torch.cat([key for key, _ in pairs]), torch.cat([value for _, value in pairs])
-            gate = self.gates[i] if self.gates is not None else None
-            if pick_B is not None:
-                key, value = key[pick_B], value[pick_B]
-            if gate is not None and self.config.sharing != "shared":
-                gate = gate[task]
-            key, value = self._dropped(key, batch), self._dropped(value, batch)
-            prompts[slot.index] = SitePrompt(key, value, gate)
-        return prompts
+            prompt = sites[slot.index]
+            if prompt is None or prompt.key_BGPD is None or prompt.value_BGPE is None:
+                continue
+            prompt.key_BGPD = self._dropped(prompt.key_BGPD, batch)
+            prompt.value_BGPE = self._dropped(prompt.value_BGPE, batch)
+            if self.gates is not None:
+                prompt.gate = self.gates[i] if self.config.sharing == "shared" else self.gates[i][task]
+        return Injection(sites)
 
     def task_vectors(self, task: str) -> list[Tensor]:
         """Return the vectors [P, F] per slot that a task's batches see."""
@@ -161,22 +177,6 @@ class DeepPrompt(Method):
             return [self.task_vectors(self.tasks[task])], None
         present, pick_B = task.unique(return_inverse=True)  # tasks that are not there get no gradient, not one of zeros
         return [self.task_vectors(self.tasks[i]) for i in present.tolist()], pick_B
-
-    def _keys_values(self, slot: Slot, vector_PF: Tensor) -> tuple[Tensor, Tensor]:
-        if self.config.form == "hidden":
-            seen = self._observed(slot.length, vector_PF.device)
-            key_1GPD, value_1GPD = self._project(seen[slot.index], vector_PF)
-            return key_1GPD.float(), value_1GPD.float()
-        site, P = slot.site, slot.length
-        key_PF, value_PF = vector_PF.split([site.kv_heads * site.key_dim, site.kv_heads * site.value_dim], dim=1)
-        key_1GPD = key_PF.view(P, site.kv_heads, site.key_dim).transpose(0, 1)[None]
-        value_1GPD = value_PF.view(P, site.kv_heads, site.value_dim).transpose(0, 1)[None]
-        return key_1GPD, value_1GPD
-
-    def _observed(self, length: int, device: torch.device) -> list[Observation]:
-        if (length, device) not in self._seen:
-            self._seen[length, device] = self._observe(torch.ones(length, dtype=torch.long))
-        return self._seen[length, device]
 
     def _dropped(self, states_BGPD: Tensor, batch: int) -> Tensor:
         """Drop keys or values [1 or B, G, P, D]; with dropout per batch, the rows of a task share a mask."""
@@ -212,11 +212,12 @@ class DeepPrompt(Method):
             gate.fill_(1)
 
     def shapes(self) -> list[tuple[str, str]]:
-        """Describe the shape of the keys at each place, the layers of one shape in one line."""
-        layers: dict[tuple[str, str], list[int]] = {}
-        for slot, made in zip(self.slots, filter(None, self(1)), strict=True):
-            layers.setdefault((slot.site.place, str(tuple(made.key_BGPD.shape))), []).append(slot.site.layer)
+        """Describe the matrices of each form at each place, the layers of one shape in one line."""
+        layers: dict[tuple[str, str, str], list[int]] = {}
+        for part in self.parts:
+            shape = str(tuple(part.size))
+            layers.setdefault((part.slot.site.place, part.name, shape), []).append(part.slot.site.layer)
         return [
-            (f"{place} layers {', '.join(map(str, numbers))}: key [B,G,P,D]", shape)
-            for (place, shape), numbers in layers.items()
+            (f"{place} layers {', '.join(map(str, numbers))}: {form} [P,F]", shape)
+            for (place, form, shape), numbers in layers.items()
         ]
