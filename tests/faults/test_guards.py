@@ -70,7 +70,7 @@ def test_more_than_may_be_left_out(scene, outcome):
     assert ended.code == 75
     ended = scene.run("guard.on_nonfinite=skip:2", before=late)
     assert ended.code == 2 and "(2 such updates were skipped before)" in ended.err.splitlines()[-1]
-    assert "error: step 9: the loss is not finite" in ended.err
+    assert "error: step 9: the loss is non-finite" in ended.err
     outcome("three updates not finite, skip:2", "the third stops, code 2")
 
 

@@ -37,6 +37,7 @@ VARIANTS = {
     "gate": {"gate": True},
     "top": {"layers": "top:2"},
     "lengths": {"layers": [0, 2], "length": [3, 7]},
+    "union": {"form": ["kv", "memory", "slots", "values", "queries"]},
 }
 
 

@@ -14,6 +14,7 @@ from ptv2.model.kept import on_disk
 VARIANTS = {
     "kv": {},
     "hidden": {"form": "hidden"},
+    "union": {"form": ["memory", "slots", "values"]},
     "projection": {"projection": 16},
     "gate": {"gate": True, "layers": "top:2"},
 }
@@ -68,7 +69,7 @@ def test_an_artifact_holds_rows_and_head_alone(family, variant, tmp_path):
     write_artifact(artifact_of(parts.module, {}, tmp_path / "prompt"), tmp_path / "prompt")
 
     names = set(read_artifact(tmp_path / "prompt").weights)
-    prompted = range(len(parts.module.method.slots))
+    prompted = range(len(parts.module.method.parts))
     expected = {f"prompt.rows.rows.{i}" for i in prompted} | {"heads.cls.out.weight", "heads.cls.out.bias"}
     if prompt.get("gate"):
         expected |= {f"prompt.gates.{i}" for i in prompted}

@@ -20,6 +20,8 @@ from ptv2.model.build import Parts, named_artifacts
 VARIANTS = {
     "kv": {},
     "hidden": {"prompt": {"form": "hidden"}},
+    "union": {"prompt": {"form": ["kv", "memory", "slots", "values", "queries"]}},
+    "memory": {"prompt": {"form": "memory", "memory": {"rank": 2, "phi": "identity"}}},
     "projection": {"prompt": {"projection": 16}},
     "hidden-projection": {"prompt": {"form": "hidden", "projection": 16}},
     "gate": {"prompt": {"gate": True, "dropout": 0.0}},

@@ -31,7 +31,17 @@ def one_row(batch, row):
 
 
 @pytest.mark.parametrize("sharing", ["shared", "task", "shared+task"])
-@pytest.mark.parametrize("config", [{}, {"form": "hidden"}, {"gate": True}, {"projection": 4}, {"layers": "top:2"}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"form": "hidden"},
+        {"form": ["memory", "slots", "values"]},
+        {"gate": True},
+        {"projection": 4},
+        {"layers": "top:2"},
+    ],
+)
 @pytest.mark.parametrize("family", ["bert", "modernbert"])
 def test_a_mixed_batch_equals_each_task_alone(family, config, sharing):
     backbone, batch = make_backbone(family), make_batch(family)
