@@ -63,12 +63,15 @@ class Artifact:
         """
         shared, own = _ordered(self.state("prompt.rows.rows.")), f"prompt.own.{task}."
         if task is None or self.sharing == "shared":
-            if self.sharing == "task":
+            if self.sharing in ("task", "keys"):
                 do = f"name one, e.g. artifact:{self.path}+task:{next(iter(self.tasks))}"
                 raise UserError("each of its tasks has its own prompt", where=self.path, do=do)
             return shared
         if self.sharing == "task":
             return _ordered(self.state(f"{own}rows."))
+        if self.sharing == "keys":
+            values = _ordered(self.state(f"{own}rows."))
+            return [torch.cat(pair, dim=1) for pair in zip(shared, values, strict=True)]
         factors = zip(_ordered(self.state(f"{own}u_PR.")), _ordered(self.state(f"{own}v_FR.")), strict=True)
         return [rows * (u @ v.T) for rows, (u, v) in zip(shared, factors, strict=True)]
 

@@ -68,9 +68,11 @@ class PromptConfig:
     gate: bool = False  # learned gate on the prompt's attention mass, from zero: an untrained prompt changes nothing
     position_offset: bool = False  # true (official): real tokens start at position P
     # shared: one prompt for all tasks | task: one each | shared+task: one, times a low-rank matrix for each task
-    sharing: Literal["shared", "task", "shared+task"] = "shared"
+    # | keys: shared keys, values of their own
+    sharing: Literal["shared", "task", "shared+task", "keys"] = "shared"
     rank: int = number(1, POSITIVE)  # of the low-rank matrices of shared+task
-    train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own matrix and head
+    train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own numbers and head
+    norm: Literal["none", "layer"] = "none"  # layer: keys and values go through a learned LayerNorm before they join
     retrieve: RetrieveConfig = field(default_factory=RetrieveConfig)
 
     @property

@@ -25,6 +25,8 @@ VARIANTS = {
     "projection": {"prompt": {"projection": 16}},
     "hidden-projection": {"prompt": {"form": "hidden", "projection": 16}},
     "gate": {"prompt": {"gate": True, "dropout": 0.0}},
+    "keys": {"prompt": {"sharing": "keys"}},
+    "norm": {"prompt": {"norm": "layer"}},
     "lengths": {"prompt": {"layers": "top:2", "length": [3, 6]}},
     "offset": {"prompt": {"position_offset": True}},
     "text": {"prompt": {"init": "text:a good film"}},

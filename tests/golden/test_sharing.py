@@ -4,13 +4,14 @@ from itertools import pairwise
 
 import pytest
 import torch
-from families import make_backbone, make_batch, open_gates, real
+from families import fill_rows, make_backbone, make_batch, make_prompt, open_gates, real
 
 from ptv2.config.cards import TaskCard
 from ptv2.config.schema import Config, PromptConfig
+from ptv2.errors import UserError
 from ptv2.methods.deep.prompt import DeepPrompt
 
-TASKS = ["first", "second", "third"]
+P, TASKS = 5, ["first", "second", "third"]
 ROWS = torch.tensor([2, 0, 1])  # the task of each row of the batch
 
 
@@ -30,17 +31,14 @@ def one_row(batch, row):
     return {name: states[row : row + 1] for name, states in batch.items()}
 
 
-@pytest.mark.parametrize("sharing", ["shared", "task", "shared+task"])
+PLAIN = [{}, {"gate": True}, {"layers": "top:2"}]
+OTHERS = [{"form": "hidden"}, {"form": ["memory", "slots", "values"]}, {"projection": 4}, {"norm": "layer"}]
+
+
 @pytest.mark.parametrize(
-    "config",
-    [
-        {},
-        {"form": "hidden"},
-        {"form": ["memory", "slots", "values"]},
-        {"gate": True},
-        {"projection": 4},
-        {"layers": "top:2"},
-    ],
+    ("sharing", "config"),
+    [(sharing, config) for sharing in ("shared", "task", "shared+task") for config in (*PLAIN, *OTHERS)]
+    + [("keys", config) for config in PLAIN],
 )
 @pytest.mark.parametrize("family", ["bert", "modernbert"])
 def test_a_mixed_batch_equals_each_task_alone(family, config, sharing):
@@ -127,3 +125,48 @@ def test_prompt_dropout_on_a_mixed_batch(per):
     masks = (prompt(3, ROWS).sites[0].key_BGPD == 0).flatten(1)
     same = [torch.equal(masks[i], masks[j]) for i, j in ((0, 1), (1, 2))]
     assert same == ([True, True] if per == "batch" else [False, False])
+
+
+@torch.no_grad()
+def test_shared_keys_stand_in_front_of_each_tasks_own_values():
+    backbone, batch = make_backbone("bert"), make_batch("bert")
+    prompt = prompt_for(backbone, sharing="keys")
+    assert [tuple(keys.shape) for keys in prompt.rows.rows] == [(P, 32)] * 3
+    for task, name in enumerate(TASKS):
+        whole = make_prompt(backbone, length=P)
+        fill_rows(whole, [torch.cat(pair, 1) for pair in zip(prompt.rows.rows, prompt.own[name].rows, strict=True)])
+        ours, expected = (real(backbone(batch, made).last_BTD, batch) for made in (prompt(3, task), whole(3)))
+        assert torch.equal(ours, expected)
+
+
+def test_a_gradient_of_one_task_reaches_the_keys_and_its_own_values_alone():
+    backbone, batch = make_backbone("bert"), make_batch("bert")
+    prompt = prompt_for(backbone, sharing="keys")
+    real(backbone(batch, prompt(3, 1)).last_BTD, batch).pow(3).sum().backward()
+    assert all(keys.grad.abs().max() > 0 for keys in prompt.rows.rows)
+    assert [p.grad is not None for name in TASKS for p in prompt.own[name].parameters()] == [False] * 3 + [True] * 3 + [
+        False
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    "config", [{"form": "hidden"}, {"projection": 4}, {"norm": "layer"}, {"form": ["kv", "memory"]}]
+)
+def test_shared_keys_are_learned_themselves(config):
+    with pytest.raises(UserError, match="'keys' shares keys that are learned themselves"):
+        DeepPrompt.check(Config(prompt=PromptConfig(sharing="keys", **config)))
+
+
+@torch.no_grad()
+def test_a_norm_is_a_layer_norm_of_keys_and_of_values():
+    backbone = make_backbone("bert")
+    prompt = make_prompt(backbone, length=P, norm="layer")
+    for norm in prompt.rows.norms:
+        norm.weight.uniform_(0.5, 2), norm.bias.normal_()
+    norms = iter(prompt.rows.norms)
+    for vector_PF, plain_PF in zip(prompt.folded(), prompt.rows.inner.rows, strict=True):
+        for ours, half in zip(vector_PF.chunk(2, dim=1), plain_PF.chunk(2, dim=1), strict=True):
+            norm, centred = next(norms), half - half.mean(1, keepdim=True)
+            expected = centred / (centred.pow(2).mean(1, keepdim=True) + 1e-5).sqrt() * norm.weight + norm.bias
+            torch.testing.assert_close(ours, expected)
+    assert set(prompt.exported()) == {f"rows.rows.{i}" for i in range(3)}

@@ -195,6 +195,12 @@ class Part:
         return self.form.size(self.slot)
 
     @property
+    def split(self) -> list[int]:
+        """How F is made up: of a key and a value for the K/V form."""
+        site = self.slot.site
+        return [site.kv_heads * site.key_dim, site.kv_heads * site.value_dim] if self.name == "kv" else [self.size[1]]
+
+    @property
     def in_softmax(self) -> bool:
         """Tell whether the queries attend to it."""
         return self.name in IN_SOFTMAX

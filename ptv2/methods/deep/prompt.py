@@ -22,9 +22,9 @@ from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts, Method
 from ptv2.methods.deep.forms import HiddenStates, parts_of
 from ptv2.methods.deep.init import initial_factors, initial_gates, initial_vectors
-from ptv2.methods.deep.sharing import LowRankVectors
+from ptv2.methods.deep.sharing import LowRankVectors, OwnValues
 from ptv2.methods.deep.slots import choose_slots
-from ptv2.methods.deep.vectors import DirectVectors, ProjectedVectors
+from ptv2.methods.deep.vectors import DirectVectors, NormalisedVectors, ProjectedVectors
 
 
 class DeepPrompt(Method):
@@ -55,6 +55,8 @@ class DeepPrompt(Method):
         self.own = nn.ModuleDict()  # what belongs to one task alone
         if prompt.sharing == "task":
             self.own.update({name: self._new_vectors(backbone, name) for name in self.tasks})
+        elif prompt.sharing == "keys":
+            self.rows = self._new_keys(backbone)
         else:
             self.rows = self._new_vectors(backbone)
         if prompt.sharing == "shared+task":
@@ -95,9 +97,13 @@ class DeepPrompt(Method):
             if is_asked and not in_softmax:
                 what = f"is for positions that queries attend to, and the form is {', '.join(prompt.forms)}"
                 raise UserError(what, where=f"prompt.{key}", do="use prompt.form=kv, or leave it out")
-        if prompt.projection and set(prompt.forms) - in_softmax:
-            what = f"makes the positions of the forms {' and '.join(IN_SOFTMAX)} alone"
-            raise UserError(what, where="prompt.projection", do="set it to null, or use prompt.form=kv")
+        for key, is_asked in {"projection": prompt.projection, "norm": prompt.norm != "none"}.items():
+            if is_asked and set(prompt.forms) - in_softmax:
+                what = f"is for the positions of the forms {' and '.join(IN_SOFTMAX)} alone"
+                raise UserError(what, where=f"prompt.{key}", do="leave it out, or use prompt.form=kv")
+        if prompt.sharing == "keys" and (prompt.forms != ("kv",) or prompt.projection or prompt.norm != "none"):
+            do = "use prompt.form=kv without projection and norm"
+            raise UserError("'keys' shares keys that are learned themselves", where="prompt.sharing", do=do)
         if prompt.train != "own":
             return
         if prompt.sharing == "task" or not prompt.start.earlier:
@@ -129,15 +135,42 @@ class DeepPrompt(Method):
         """Make the vectors that tasks share, or those of one `task`."""
         if not self.config.projection:
             vectors_PF = initial_vectors(self.config, self.parts, backbone, self.artifacts, task)
-            return DirectVectors(vectors_PF)
+            return self._normalised(DirectVectors(vectors_PF))
         if self.config.init != "normal":
             raise UserError(
                 f"init '{self.config.init}' cannot be put through a projection",
                 where="prompt.init",
                 do="use init=normal, or projection=null",
             )
-        width = self.slots[0].site.width
-        return ProjectedVectors(self.lengths, self.widths, width, self.config.projection, self.config.init_std)
+        width, hidden = self.slots[0].site.width, self.config.projection
+        return self._normalised(ProjectedVectors(self.lengths, self.widths, width, hidden, self.config.init_std))
+
+    def _normalised(self, vectors: nn.Module) -> nn.Module:
+        """Put a LayerNorm behind the vectors if the config asks for it."""
+        if self.config.norm == "none":
+            return vectors
+        if self.config.start.earlier:
+            what = f"init '{self.config.init}' cannot be put through a norm"
+            raise UserError(what, where="prompt.init", do="use another init, or prompt.norm=none")
+        return NormalisedVectors(vectors, [part.split for part in self.parts])
+
+    def _new_keys(self, backbone: Backbone) -> DirectVectors:
+        """Make the keys that tasks share, and the values of each task."""
+        keys: list[Tensor] = []
+        for name in self.tasks:
+            vectors_PF = initial_vectors(self.config, self.parts, backbone, self.artifacts, name)
+            own, values = self._halved(vectors_PF)
+            if self.config.start.earlier and keys and not all(map(torch.equal, keys, own)):
+                do = "name one of its tasks with +task:<name>, or use prompt.sharing=task"
+                raise UserError("the tasks of this artifact have different keys", where="prompt.init", do=do)
+            keys = keys or own
+            self.own[name] = OwnValues(values)
+        return DirectVectors(keys)
+
+    def _halved(self, vectors_PF: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Split vectors of the K/V form into keys and values."""
+        pairs = [vector_PF.split(part.split, dim=1) for vector_PF, part in zip(vectors_PF, self.parts, strict=True)]
+        return [key_PK for key_PK, _ in pairs], [value_PV for _, value_PV in pairs]
 
     # -- what the backbone gets --------------------------------------------------------------------------------------
 
@@ -167,7 +200,7 @@ class DeepPrompt(Method):
         if self.config.sharing == "shared":
             return self.rows()
         own = self.own[task]
-        return own(self.rows()) if self.config.sharing == "shared+task" else own()
+        return own() if self.config.sharing == "task" else own(self.rows())
 
     def _present(self, task: int | Tensor) -> tuple[list[list[Tensor]], Tensor | None]:
         """Return the vectors of every task that the batch holds, and which of them each of its rows takes."""
@@ -192,21 +225,27 @@ class DeepPrompt(Method):
         state = super().exported()
         shared = {"rows": self.rows} if self.config.sharing != "task" else {}
         for prefix, module in {**shared, **{f"own.{name}": own for name, own in self.own.items()}}.items():
-            if isinstance(module, ProjectedVectors):
+            if isinstance(module, (ProjectedVectors, NormalisedVectors)):
                 state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{prefix}.")}
                 state |= {f"{prefix}.rows.{i}": vector_PF.detach().clone() for i, vector_PF in enumerate(module())}
         return state
 
     def folded(self, task: str | None = None) -> list[Tensor]:
-        """Return the vectors of a task, or those that tasks share, with any projection computed away."""
+        """Return the vectors of a task, or those that tasks share, with any projection and norm computed away."""
         vectors = self.rows() if task is None else self.task_vectors(task)
         return [vector_PF.detach().clone() for vector_PF in vectors]
 
     @torch.no_grad()
     def start_from(self, vectors_PF: Sequence[Tensor]) -> None:
         """Put these vectors in the place of those that tasks share, or of each task's own."""
-        for module in self.own.values() if self.config.sharing == "task" else [self.rows]:
-            for parameter, vector_PF in zip(cast(DirectVectors, module).rows, vectors_PF, strict=True):
+        own = list(self.own.values())
+        if self.config.sharing == "keys":
+            keys, values = self._halved(vectors_PF)
+            targets = [(self.rows, keys), *((module, values) for module in own)]
+        else:
+            targets = [(module, vectors_PF) for module in (own if self.config.sharing == "task" else [self.rows])]
+        for module, start in targets:
+            for parameter, vector_PF in zip(cast(DirectVectors, module).rows, start, strict=True):
                 parameter.copy_(vector_PF)
         for gate in self.gates if self.gates is not None else ():  # they stand for prompts trained without a gate
             gate.fill_(1)

@@ -42,6 +42,27 @@ class ProjectedVectors(nn.Module):
         return [vector_PF[:length] for vector_PF, length in zip(vectors, self.lengths, strict=True)]
 
 
+class NormalisedVectors(nn.Module):
+    """Vectors behind a LayerNorm each for the keys and the values of a site (the state of the hidden form: one).
+
+    Args:
+        vectors: what is normalised.
+        splits: for each site the widths of what is normalised alone; they add up to F.
+    """
+
+    def __init__(self, vectors: nn.Module, splits: list[list[int]]):
+        super().__init__()
+        self.inner, self.splits = vectors, splits
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for split in splits for width in split)
+
+    def forward(self) -> list[Tensor]:
+        norms = iter(self.norms)
+        return [
+            torch.cat([next(norms)(part) for part in vector_PF.split(split, dim=1)], dim=1)
+            for vector_PF, split in zip(self.inner(), self.splits, strict=True)
+        ]
+
+
 def from_official(weight: Tensor, layers: int) -> list[Tensor]:
     """Split the official prompt embedding [P, 2 * L * D] by layer; its part 2i is layer i's key, 2i + 1 its value.
 
