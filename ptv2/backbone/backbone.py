@@ -20,7 +20,7 @@ from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
 from ptv2.backbone.inputs import in_front, take_embeddings
 from ptv2.backbone.projection import project
-from ptv2.backbone.sites import Observation, install, observe, takes, without_cache
+from ptv2.backbone.sites import Observation, install, observe, takes_positions, without_cache
 from ptv2.errors import UserError
 
 LEAST = 4  # tokens that a card's max_length has at least
@@ -91,7 +91,7 @@ class Backbone(nn.Module):
 
     @position_shift.setter
     def position_shift(self, shift: int) -> None:
-        if shift and not takes(self.reader, "position_ids"):  # it would silently ignore them
+        if shift and not takes_positions(self.reader):  # it would silently ignore them
             raise UserError(
                 f"backbone family '{self.model.config.model_type}' numbers its positions itself",
                 where="prompt.position_offset",

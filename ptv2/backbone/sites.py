@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ptv2.backbone.attention import REGISTERED
+from ptv2.backbone.deberta import reroute
 from ptv2.backbone.families import PROMPTABLE, unshare_layers
 from ptv2.backbone.injection import PLACE, Call, Injection, Place, PromptState
 from ptv2.errors import UserError
@@ -58,14 +59,17 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
         UserError: the family does not use transformers' attention interface.
     """
     family = model.config.model_type
-    if not model._can_set_attn_implementation():
+    own_interface = reroute(model)
+    if not own_interface and not model._can_set_attn_implementation():
         raise UserError(
             f"backbone family '{family}' does not use transformers' attention interface, so it cannot be prompted",
             where="backbone.name",
             do=f"families that can: {', '.join(PROMPTABLE)}, and any other that uses the interface",
         )
-    unshare_layers(model)
-    model.set_attn_implementation(REGISTERED[supported_kernel(model, kernel)])
+    kernel = supported_kernel(model, kernel)
+    if not own_interface:
+        unshare_layers(model)
+        model.set_attn_implementation(REGISTERED[kernel])
     state = PromptState()
     for module in model.modules():
         setattr(module, PLACE, Place(state))
@@ -156,3 +160,8 @@ def without_cache(model: PreTrainedModel) -> dict[str, bool]:
 def takes(module: nn.Module, argument: str) -> bool:
     """Tell whether the module's forward has an argument of that name."""
     return argument in inspect.signature(module.forward).parameters
+
+
+def takes_positions(model: nn.Module) -> bool:
+    """Tell whether the model reads positions from outside; DeBERTa without a table has the argument and ignores it."""
+    return takes(model, "position_ids") and getattr(model.config, "position_biased_input", True)
