@@ -71,6 +71,7 @@ class Backbone(nn.Module):
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
         self.stored: dict[str, str] = {}  # about the weights as they were stored, see `load.py`
+        self.packed = 0  # weights that are in no parameter, see `quantize.py`
         self.sharded = False  # over the ranks, see `train/sharded.py`
         self._position_shift = 0
         self._no_cache = without_cache(model)
