@@ -74,7 +74,7 @@ class Backbone(nn.Module):
         self.packed = 0  # weights that are in no parameter, see `quantize.py`
         self.sharded = False  # over the ranks, see `train/sharded.py`
         self._position_shift = 0
-        self._no_cache = without_cache(model)
+        self._no_cache, self._reads_no_cache = without_cache(model), without_cache(self.reader)
         take_embeddings(model, self.reader, self.state)
 
     @property
@@ -139,7 +139,7 @@ class Backbone(nn.Module):
                 logits_BTV = self.model(**inputs, **self._no_cache).logits
             return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
         with self.state.use(prompts):
-            out = self.reader(**inputs)
+            out = self.reader(**inputs, **self._reads_no_cache)
         last_BTD, pooled_BD = out.last_hidden_state, getattr(out, "pooler_output", None)
         if P and pooled_BD is not None:  # the text's first token, not the prompt's
             last_BTD = last_BTD[:, P:].contiguous()

@@ -45,6 +45,7 @@ class Site:
     key_dim: int  # D of a key
     value_dim: int  # D of a value
     width: int  # of the hidden states that the module makes keys and values of
+    own_keys: bool = True  # false where it uses the keys and values of an earlier layer (Gemma 4)
 
     @property
     def vector_width(self) -> int:
@@ -129,6 +130,7 @@ def observe(model: PreTrainedModel, state: PromptState, inputs: dict[str, Tensor
 def _sites_from(model: PreTrainedModel, observations: list[Observation]) -> list[Site]:
     sites: list[Site] = []
     counts: dict[str, int] = {}
+    made: set[int] = set()  # where keys lie in memory; the observations hold them all
     for seen in observations:
         call = seen.call
         queries, keys = call.query_BHTD.shape[2], call.key_BGSD.shape[2]
@@ -138,8 +140,10 @@ def _sites_from(model: PreTrainedModel, observations: list[Observation]) -> list
             place = "decoder" if getattr(call.module, "is_causal", False) else "encoder"
         _, kv_heads, _, key_dim = call.key_BGSD.shape
         layer = counts[place] = counts.get(place, -1) + 1
-        heads, value_dim = call.query_BHTD.shape[1], call.value_BGSE.shape[-1]
-        sites.append(Site(call.module, place, layer, heads, kv_heads, key_dim, value_dim, seen.hidden_BTD.shape[-1]))
+        heads, value_dim, width = call.query_BHTD.shape[1], call.value_BGSE.shape[-1], seen.hidden_BTD.shape[-1]
+        own_keys = call.key_BGSD.data_ptr() not in made
+        made.add(call.key_BGSD.data_ptr())
+        sites.append(Site(call.module, place, layer, heads, kv_heads, key_dim, value_dim, width, own_keys))
     return sites
 
 
