@@ -156,7 +156,7 @@ def _probe_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
     return inputs
 
 
-def without_cache(model: PreTrainedModel) -> dict[str, bool]:
+def without_cache(model: nn.Module) -> dict[str, bool]:
     """Make the argument that keeps a model from filling a cache, for the families that have one."""
     return {"use_cache": False} if takes(model, "use_cache") else {}
 
