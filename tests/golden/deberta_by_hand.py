@@ -13,19 +13,26 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+KeyValue = tuple[Tensor, Tensor]
+Matrices = dict[str, list[Tensor]]
 
-def join_by_hand(model: PreTrainedModel, given: list[tuple[Tensor, Tensor]]) -> PreTrainedModel:
-    """The model with the next layer's given key and value, each [1 or B, H, P, D], in front of its own."""
+
+def join_by_hand(model: PreTrainedModel, given: list[KeyValue], beside: list[Matrices] | None = None):
+    """The model with the next layer's given key and value, each [1 or B, H, P, D], in front of its own.
+
+    `beside` has each layer's matrices by form and head: maps of the queries and values, and a memory.
+    """
     modules = [layer.attention.self for layer in model.encoder.layer]
-    for module, key_value in zip(modules, given, strict=True):
-        module.forward = MethodType(_forward(*key_value), module)
+    for module, key_value, matrices in zip(modules, given, beside or [{}] * len(given), strict=True):
+        module.forward = MethodType(_forward(*key_value, matrices), module)
     return model
 
 
-def _forward(given_key: Tensor, given_value: Tensor):
+def _forward(given_key: Tensor, given_value: Tensor, matrices: Matrices):
     def forward(module, hidden, mask, output_attentions=False, relative_pos=None, rel_embeddings=None, **_: Any):
         B, T, _ = hidden.shape
-        query, key, value = (heads(module, states) for states in projections(module, hidden))
+        plain, key, value = (heads(module, states) for states in projections(module, hidden))
+        query, value = mapped(plain, matrices.get("queries", [])), mapped(value, matrices.get("values", []))
         terms = [name for name in ("c2p", "p2c") if name in module.pos_att_type]
         all_keys = torch.cat([given_key.expand(B, -1, -1, -1), key], dim=2)
         all_values = torch.cat([given_value.expand(B, -1, -1, -1), value], dim=2)
@@ -41,7 +48,10 @@ def _forward(given_key: Tensor, given_value: Tensor):
         hidden_BTT = mask[:, 0] == 0
         scores[..., P:] = scores[..., P:].masked_fill(hidden_BTT[:, None], torch.finfo(scores.dtype).min)
         weights = across(scores.softmax(dim=3), getattr(module, "head_weights_proj", None))
-        out = torch.cat([(weights @ all_values)[:, h] for h in range(module.num_attention_heads)], dim=2)
+        read = weights @ all_values
+        for h, matrix in enumerate(matrices.get("memory", [])):
+            read[:, h] += plain[:, h].tanh() @ matrix
+        out = torch.cat([read[:, h] for h in range(module.num_attention_heads)], dim=2)
         return out, weights if output_attentions else None
 
     return forward
@@ -63,6 +73,13 @@ def heads(module: nn.Module, states: Tensor) -> Tensor:
     """[..., H * D] as [B, H, T, D], or [H, D] of one vector."""
     D = module.attention_head_size
     return torch.stack([states[..., h * D : (h + 1) * D] for h in range(module.num_attention_heads)], dim=-3)
+
+
+def mapped(states_BHTD: Tensor, matrices: list[Tensor]) -> Tensor:
+    """Each head's states plus the head's map of them."""
+    if not matrices:
+        return states_BHTD
+    return torch.stack([states_BHTD[:, h] + states_BHTD[:, h] @ matrix for h, matrix in enumerate(matrices)], dim=1)
 
 
 def position(module: nn.Module, name: str, embedding_W: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from families import SIZES, make_batch, make_prompt, make_tokenizer, open_gates,
 from torch import Tensor
 from transformers import AutoModel, DebertaConfig, DebertaV2Config, PreTrainedModel
 
-from ptv2.backbone import Backbone, SitePrompt
+from ptv2.backbone import Backbone, Injection, SitePrompt
 from ptv2.errors import UserError
 
 V1, V2 = DebertaConfig, DebertaV2Config
@@ -66,7 +66,7 @@ def test_injector_equals_concatenation(variant):
     join_by_hand(model, given)
     for lengths in [(9, 6, 3), (7, 7)]:
         batch = make_batch("roberta", lengths)  # without token types
-        states = backbone(batch, [SitePrompt(*pair) for pair in given]).last_BTD
+        states = backbone(batch, Injection([SitePrompt(*pair) for pair in given])).last_BTD
         torch.testing.assert_close(
             real(states, batch), real(model(**batch).last_hidden_state, batch), atol=2e-5, rtol=0
         )
@@ -90,7 +90,7 @@ def test_without_prompts_both_are_the_model(variant):
 def test_rows_of_a_batch_have_prompts_and_gradients_of_their_own(variant):
     (backbone, model), batch = make_pair(variant), make_batch("roberta")
     ours, theirs = ([tuple(t.requires_grad_() for t in pair) for pair in random_pairs(rows=3)] for _ in range(2))
-    real(backbone(batch, [SitePrompt(*pair) for pair in ours]).last_BTD, batch).pow(2).mean().backward()
+    real(backbone(batch, Injection([SitePrompt(*pair) for pair in ours])).last_BTD, batch).pow(2).mean().backward()
     real(join_by_hand(model, theirs)(**batch).last_hidden_state, batch).pow(2).mean().backward()
     for pair, expected in zip(ours, theirs, strict=True):
         for tensor, wanted in zip(pair, expected, strict=True):
@@ -120,7 +120,7 @@ def test_gradient_checkpointing_changes_no_gradient(variant, config):
 def test_hidden_vectors_go_through_the_layers_own_projections(variant):
     backbone, model = make_pair(variant)
     prompt = make_prompt(backbone, form="hidden")
-    for ours, row_PW, layer in zip(prompt(1), prompt.rows.rows, model.encoder.layer, strict=True):
+    for ours, row_PW, layer in zip(prompt(1).sites, prompt.rows.rows, model.encoder.layer, strict=True):
         module = layer.attention.self
         if isinstance(model.config, V1):
             weight = module.in_proj.weight.view(4, 3, -1, WIDTH)  # a head's query, key and value beside each other
@@ -129,7 +129,7 @@ def test_hidden_vectors_go_through_the_layers_own_projections(variant):
         else:
             key_PW, value_PW = module.key_proj(row_PW), module.value_proj(row_PW)
         torch.testing.assert_close(ours.key_BGPD, split_heads(key_PW), atol=1e-5, rtol=0)
-        torch.testing.assert_close(ours.value_BGPD, split_heads(value_PW), atol=1e-5, rtol=0)
+        torch.testing.assert_close(ours.value_BGPE, split_heads(value_PW), atol=1e-5, rtol=0)
 
 
 def test_official_positions_need_a_table():
