@@ -20,7 +20,7 @@ from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
 from ptv2.backbone.inputs import in_front, take_embeddings
 from ptv2.backbone.projection import project
-from ptv2.backbone.sites import Observation, install, observe, takes, without_cache
+from ptv2.backbone.sites import Observation, install, observe, takes_positions, without_cache
 from ptv2.errors import UserError
 
 LEAST = 4  # tokens that a card's max_length has at least
@@ -71,9 +71,10 @@ class Backbone(nn.Module):
         self.tokenizer = tokenizer
         self.name, self.fresh, self.fingerprint = name, tuple(fresh), fingerprint
         self.stored: dict[str, str] = {}  # about the weights as they were stored, see `load.py`
+        self.packed = 0  # weights that are in no parameter, see `quantize.py`
         self.sharded = False  # over the ranks, see `train/sharded.py`
         self._position_shift = 0
-        self._no_cache = without_cache(model)
+        self._no_cache, self._reads_no_cache = without_cache(model), without_cache(self.reader)
         take_embeddings(model, self.reader, self.state)
 
     @property
@@ -91,7 +92,7 @@ class Backbone(nn.Module):
 
     @position_shift.setter
     def position_shift(self, shift: int) -> None:
-        if shift and not takes(self.reader, "position_ids"):  # it would silently ignore them
+        if shift and not takes_positions(self.reader):  # it would silently ignore them
             raise UserError(
                 f"backbone family '{self.model.config.model_type}' numbers its positions itself",
                 where="prompt.position_offset",
@@ -138,7 +139,7 @@ class Backbone(nn.Module):
                 logits_BTV = self.model(**inputs, **self._no_cache).logits
             return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
         with self.state.use(prompts):
-            out = self.reader(**inputs)
+            out = self.reader(**inputs, **self._reads_no_cache)
         last_BTD, pooled_BD = out.last_hidden_state, getattr(out, "pooler_output", None)
         if P and pooled_BD is not None:  # the text's first token, not the prompt's
             last_BTD = last_BTD[:, P:].contiguous()

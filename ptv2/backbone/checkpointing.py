@@ -1,13 +1,14 @@
 """Gradient checkpointing: layers are computed again in the backward pass, with the prompts of their forward pass."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from ptv2.backbone.injection import PromptState
+from ptv2.backbone.injection import PLACE, PromptState
 from ptv2.errors import UserError
 
 
@@ -20,7 +21,7 @@ def checkpoint_layers(model: PreTrainedModel, state: PromptState, compiled: bool
         compiled: the model is or will be compiled; its graph holds the prompts, and torch allows no contexts in it.
 
     Raises:
-        UserError: the family does not support it.
+        UserError: no layers are found.
     """
 
     def contexts():
@@ -32,10 +33,10 @@ def checkpoint_layers(model: PreTrainedModel, state: PromptState, compiled: bool
         # transformers makes the embeddings' output require a gradient; prompts need none below their lowest layer.
         model.disable_input_require_grads()
         return
-    layers = [layer for m in model.modules() for layer in getattr(m, "albert_layer_groups", ())]
+    layers = list(_layers(model))
     if not layers:
         raise UserError(
-            f"backbone family '{model.config.model_type}' has no gradient checkpointing in transformers",
+            f"backbone family '{model.config.model_type}' has no list of layers that could be recomputed",
             where="backbone.gradient_checkpointing",
             do="set it to false",
         )
@@ -43,11 +44,19 @@ def checkpoint_layers(model: PreTrainedModel, state: PromptState, compiled: bool
         _checkpoint(layer, settings)
 
 
+def _layers(model: PreTrainedModel) -> Iterator[nn.Module]:
+    """Find the layers of a family whose code does not checkpoint them (ALBERT, CTRL): the lists that hold the sites."""
+    stacks = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    for name, stack in stacks:
+        if not any(name.startswith(f"{outer}.") for outer, _ in stacks):
+            yield from (layer for layer in stack if any(hasattr(part, PLACE) for part in layer.modules()))
+
+
 def _checkpoint(layer: nn.Module, settings: dict[str, Any]) -> None:
-    """Checkpoint one layer in train mode, as transformers' own layers do; ALBERT's are not among them."""
+    """Checkpoint one layer in train mode, as transformers' own layers do."""
     plain = layer.forward
 
-    def forward(*args: Any, **kwargs: Any) -> Tensor:
+    def forward(*args: Any, **kwargs: Any) -> Any:
         return checkpoint(plain, *args, **settings, **kwargs) if layer.training else plain(*args, **kwargs)
 
     layer.forward = forward

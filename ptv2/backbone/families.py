@@ -12,6 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 PROMPTABLE = (
     "bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "modernbert", "camembert",
+    "deberta", "deberta-v2",
     "t5", "mt5", "bart", "mbart", "pegasus", "gpt2", "opt", "gpt_neox", "llama", "mistral", "qwen2", "qwen3",
 )  # fmt: skip
 """Families named to a user whose backbone cannot be prompted; others that use the interface work too."""

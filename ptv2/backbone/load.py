@@ -24,6 +24,7 @@ from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
 from ptv2.backbone.check import fit_tokenizer
 from ptv2.backbone.families import set_dropout
+from ptv2.backbone.quantize import check_quantize, quantize
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
 
@@ -33,13 +34,16 @@ HALVES = (torch.float16, torch.bfloat16)
 def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = False) -> Backbone:
     """Load the backbone that `config` names: frozen, in eval mode, its attention ready for prompts.
 
-    Weights are read in the dtype they are stored in, fingerprinted, then cast once to `config.dtype`. For heads that
-    read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the language model is loaded.
-    With `casts`, the weights are fingerprinted in the half precisions too, in which they may be saved again elsewhere.
+    Weights are read in the dtype they are stored in, fingerprinted, cast once to `config.dtype`, and quantised if asked
+    for. For heads that read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the whole
+    language model. With `casts`, weights are fingerprinted in the half precisions too, in which they may be saved
+    again elsewhere.
 
     Raises:
-        UserError: not found or not reachable, a damaged file, or a family that cannot be prompted.
+        UserError: not found or not reachable, a damaged file, a family that cannot be prompted, or no way to quantise.
     """
+    if config.quantize:
+        check_quantize(config.quantize)
     where, hf_config = _source(config), _load_config(config)
     tokenizer = load_tokenizer(config, hf_config)
     try:
@@ -67,8 +71,9 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
         stored[f"weights_{_name(dtype)}"] = weights_fingerprint(weights, dtype)
     del weights
     model = model.to(getattr(torch, config.dtype)).eval()
+    packed = quantize(model, config.quantize, fresh) if config.quantize else 0
     backbone = Backbone(model, tokenizer, config.name, config.attention, fresh, fingerprint)
-    backbone.stored = stored
+    backbone.stored, backbone.packed = stored, packed
     if reads == "logits" and not backbone.can_generate:
         raise _cannot_generate(hf_config.model_type)
     if config.gradient_checkpointing:

@@ -27,7 +27,7 @@ def project(state: PromptState, seen: Observation, hidden_PD: Tensor) -> tuple[T
         raise _Captured
 
     module = seen.call.module
-    states_1PD = hidden_PD[None].to(next(module.parameters()).dtype)
+    states_1PD = hidden_PD[None].to(seen.hidden_BTD.dtype)
     kwargs = dict(seen.kwargs)
     if kwargs.get("key_value_states") is not None:  # cross attention projects the encoder's states
         kwargs["key_value_states"] = states_1PD

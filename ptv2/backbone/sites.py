@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ptv2.backbone.attention import REGISTERED
+from ptv2.backbone.deberta import reroute
 from ptv2.backbone.families import PROMPTABLE, unshare_layers
 from ptv2.backbone.injection import PLACE, Call, Injection, Place, PromptState
 from ptv2.errors import UserError
@@ -44,6 +45,7 @@ class Site:
     key_dim: int  # D of a key
     value_dim: int  # D of a value
     width: int  # of the hidden states that the module makes keys and values of
+    own_keys: bool = True  # false where it uses the keys and values of an earlier layer (Gemma 4)
 
     @property
     def vector_width(self) -> int:
@@ -58,14 +60,17 @@ def install(model: PreTrainedModel, kernel: str) -> tuple[list[Site], PromptStat
         UserError: the family does not use transformers' attention interface.
     """
     family = model.config.model_type
-    if not model._can_set_attn_implementation():
+    own_interface = reroute(model)
+    if not own_interface and not model._can_set_attn_implementation():
         raise UserError(
             f"backbone family '{family}' does not use transformers' attention interface, so it cannot be prompted",
             where="backbone.name",
             do=f"families that can: {', '.join(PROMPTABLE)}, and any other that uses the interface",
         )
-    unshare_layers(model)
-    model.set_attn_implementation(REGISTERED[supported_kernel(model, kernel)])
+    kernel = supported_kernel(model, kernel)
+    if not own_interface:
+        unshare_layers(model)
+        model.set_attn_implementation(REGISTERED[kernel])
     state = PromptState()
     for module in model.modules():
         setattr(module, PLACE, Place(state))
@@ -125,6 +130,7 @@ def observe(model: PreTrainedModel, state: PromptState, inputs: dict[str, Tensor
 def _sites_from(model: PreTrainedModel, observations: list[Observation]) -> list[Site]:
     sites: list[Site] = []
     counts: dict[str, int] = {}
+    made: set[int] = set()  # where keys lie in memory; the observations hold them all
     for seen in observations:
         call = seen.call
         queries, keys = call.query_BHTD.shape[2], call.key_BGSD.shape[2]
@@ -134,8 +140,10 @@ def _sites_from(model: PreTrainedModel, observations: list[Observation]) -> list
             place = "decoder" if getattr(call.module, "is_causal", False) else "encoder"
         _, kv_heads, _, key_dim = call.key_BGSD.shape
         layer = counts[place] = counts.get(place, -1) + 1
-        heads, value_dim = call.query_BHTD.shape[1], call.value_BGSE.shape[-1]
-        sites.append(Site(call.module, place, layer, heads, kv_heads, key_dim, value_dim, seen.hidden_BTD.shape[-1]))
+        heads, value_dim, width = call.query_BHTD.shape[1], call.value_BGSE.shape[-1], seen.hidden_BTD.shape[-1]
+        own_keys = call.key_BGSD.data_ptr() not in made
+        made.add(call.key_BGSD.data_ptr())
+        sites.append(Site(call.module, place, layer, heads, kv_heads, key_dim, value_dim, width, own_keys))
     return sites
 
 
@@ -148,7 +156,7 @@ def _probe_inputs(model: PreTrainedModel) -> dict[str, Tensor]:
     return inputs
 
 
-def without_cache(model: PreTrainedModel) -> dict[str, bool]:
+def without_cache(model: nn.Module) -> dict[str, bool]:
     """Make the argument that keeps a model from filling a cache, for the families that have one."""
     return {"use_cache": False} if takes(model, "use_cache") else {}
 
@@ -156,3 +164,8 @@ def without_cache(model: PreTrainedModel) -> dict[str, bool]:
 def takes(module: nn.Module, argument: str) -> bool:
     """Tell whether the module's forward has an argument of that name."""
     return argument in inspect.signature(module.forward).parameters
+
+
+def takes_positions(model: nn.Module) -> bool:
+    """Tell whether the model reads positions from outside; DeBERTa without a table has the argument and ignores it."""
+    return takes(model, "position_ids") and getattr(model.config, "position_biased_input", True)

@@ -41,6 +41,9 @@ class Method(nn.Module):
         """
         if not cls.has_prompts and config.prompt.start.earlier:
             raise UserError(f"method '{config.method}' has no prompt", where="prompt.init", do="use method=deep")
+        if cls.trains_backbone and config.backbone.quantize:
+            what = f"method '{config.method}' trains the backbone, and quantised weights cannot be trained"
+            raise UserError(what, where="backbone.quantize", do="use null, or a method that leaves it frozen")
 
     def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         """Return what the backbone's sites get for a batch.

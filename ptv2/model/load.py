@@ -156,6 +156,7 @@ ALIKE = (
     "prompt.position_offset",
     "head.pooling",
     "backbone.dtype",
+    "backbone.quantize",
 )
 
 
@@ -165,7 +166,7 @@ def _check_alike(first: Artifact, other: Artifact) -> None:
     pairs = [("method", first.about["method"], other.about["method"])]
     for key in ALIKE:
         part, name = key.split(".")
-        pairs.append((key, first.config[part][name], other.config[part][name]))
+        pairs.append((key, first.config[part].get(name), other.config[part].get(name)))
     for key, ours, theirs in pairs:
         if ours != theirs:
             what = f"has {key} '{theirs}', {first.path} has '{ours}'"

@@ -226,7 +226,7 @@ class PromptModule(L.LightningModule):
             parts = {"backbone": self.backbone, "prompt" if self.method.has_prompts else "method": self.method} | parts
         return {
             name: {
-                "total": sum(p.numel() for p in part.parameters()),
+                "total": sum(p.numel() for p in part.parameters()) + getattr(part, "packed", 0),
                 "trainable": sum(p.numel() for p in part.parameters() if p.requires_grad),
             }
             for name, part in parts.items()

@@ -97,6 +97,7 @@ def check_shardable(config: Config, strategy: str) -> None:
     """
     refused = [] if method_of(config).shardable else [f"method: {config.method}"]
     refused += ["backbone.compile"] if config.backbone.compile else []
+    refused += ["backbone.quantize"] if config.backbone.quantize else []
     for name, card in config.tasks.items():
         settings = card.options.get("generation") or {}
         uneven = [key for key, plain in UNEVEN.items() if settings.get(key) not in (None, plain)]

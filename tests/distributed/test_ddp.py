@@ -49,3 +49,11 @@ def test_mixed_batches_under_torchrun(config, alone, torchrun, tmp_path):
     assert said.out.count("step 1/") == said.out.count("artifact: ") == 1
     first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
     assert first["prompt"] == second["prompt"] and first["draw"] != second["draw"]
+
+
+def test_a_quantised_backbone(config, alone, run, tmp_path):
+    """DDP sends every frozen weight to the other ranks once, and knows no quantised tensor."""
+    pytest.importorskip("torchao")
+    said = run("-m", "ptv2.fit", "--config", config, "backbone.quantize=int8", *TWO)
+    assert said.code == 0, said.err
+    check_same(tmp_path / "runs" / "mixture", alone("backbone.quantize=int8"))

@@ -69,9 +69,13 @@ def test_a_checkpoint_of_one_goes_on_in_the_other(train, first, then):
 
 @pytest.mark.parametrize(
     ("override", "where"),
-    [("method=full", "method: full"), ("backbone.compile=true", "backbone.compile")],
+    [
+        ("method=full", "method: full"),
+        ("backbone.compile=true", "backbone.compile"),
+        ("backbone.quantize=int8", "backbone.quantize"),
+    ],
 )
-def test_what_trains_or_compiles_frozen_layers_is_refused(config, override, where):
+def test_what_trains_or_compiles_or_packs_frozen_layers_is_refused(config, override, where):
     values = load_config(config, [override, *FSDP2])
     with pytest.raises(UserError, match=f"{where}.*cannot be used with trainer.strategy fsdp2; use ddp"):
         make_strategy(values, values.trainer)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from scene import files
-from transformers import BertConfig, BertModel, DebertaV2Config, DebertaV2Model
+from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def copied(tiny_bert, tmp_path):
 
 
 def test_a_family_that_cannot_be_prompted(refused, tokenizer, tmp_path):
-    config = DebertaV2Config(
+    config = MPNetConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )
-    DebertaV2Model(config).save_pretrained(tmp_path / "deberta")
-    tokenizer.save_pretrained(tmp_path / "deberta")
-    said = refused(f"backbone.name={tmp_path}/deberta")
-    assert said.startswith("backbone.name: backbone family 'deberta-v2' does not use transformers' attention interface")
+    MPNetModel(config).save_pretrained(tmp_path / "mpnet")
+    tokenizer.save_pretrained(tmp_path / "mpnet")
+    said = refused(f"backbone.name={tmp_path}/mpnet")
+    assert said.startswith("backbone.name: backbone family 'mpnet' does not use transformers' attention interface")
     assert "families that can: bert, roberta, xlm-roberta, electra, distilbert, albert, modernbert" in said
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ptv2.train.callbacks.samples import Samples
 
 SPLITS = {"train": 24, "validation": 6, "test": 6}
 METRICS = ["perplexity", "bleu", "chrf", "rouge1", "rouge2", "rouge_l"]
+NEEDS_TORCHAO = pytest.mark.skipif(find_spec("torchao") is None, reason="torchao is not installed")
 SAMPLES = "samples/tiny/text_summary"
 
 
@@ -98,8 +100,9 @@ def read(path: Path) -> list[dict[str, Any]]:
         ("t5", {"generation": {"num_beams": 3}}, ["prompt.length={encoder: 3, decoder: 2, cross: 4}"]),
         ("llama", {"generation": {"do_sample": True, "top_k": 50}}, ["backbone.dtype=bfloat16", "prompt.layers=top:1"]),
         ("bart", {}, ["prompt.form=hidden", "prompt.init=text:the cat", "prompt.length={encoder: 0, cross: 4}"]),
+        pytest.param("gpt2", {}, ["backbone.quantize=int8", "prompt.form=hidden"], marks=NEEDS_TORCHAO),
     ],
-    ids=["gpt2", "t5", "llama", "bart"],
+    ids=["gpt2", "t5", "llama", "bart", "int8"],
 )
 def test_from_training_to_texts_for_new_rows(family, options, prompt, config, ptv2, tmp_path):
     path = config(family, options={"max_target_length": 8} | options)

@@ -5,8 +5,20 @@ Everything runs in train mode with the backbone's own dropout drawn from a seed,
 
 import pytest
 import torch
-from families import DEPTH, FAMILIES, make_backbone, make_batch, make_prompt, open_gates, real
+from families import (
+    DEPTH,
+    FAMILIES,
+    SIZES,
+    make_backbone,
+    make_batch,
+    make_prompt,
+    make_tokenizer,
+    open_gates,
+    real,
+    stir,
+)
 from torch import Tensor
+from transformers import AutoModel, CTRLConfig, MarkupLMConfig
 
 from ptv2.backbone import Backbone
 from ptv2.errors import UserError
@@ -107,8 +119,32 @@ def test_albert_computes_nothing_twice_where_no_gradient_flows(family):
     assert len(seen) == DEPTH[family]
 
 
-def test_a_family_without_it_is_refused():
+@pytest.mark.parametrize("config", [CTRLConfig, MarkupLMConfig])
+def test_families_that_transformers_does_not_recompute(config):
+    """Their layers are found by the sites in them."""
+    sizes = {"n_embd": 32, "n_layer": 3, "n_head": 4, "dff": 48, "hidden_dropout_prob": 0.1} | SIZES
+    found, calls = [], []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        backbone = Backbone(stir(AutoModel.from_config(config(**sizes))), make_tokenizer("roberta"))
+        assert not backbone.model.supports_gradient_checkpointing
+        if checkpointing:
+            backbone.enable_gradient_checkpointing()
+        prompt, batch, seen = make_prompt(backbone.train()), make_batch("roberta"), []
+        torch.manual_seed(7)
+        with backbone.state.recording(seen.append):
+            real(backbone(batch, prompt(3)).last_BTD, batch).pow(3).mean().backward()
+        found.append([row.grad for row in prompt.rows.rows])
+        calls.append(len(seen))
+    assert calls == [3, 6]
+    for gradient, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=1e-5)
+
+
+def test_a_family_without_layers_is_refused():
     backbone = make_backbone("bert")
     backbone.model.supports_gradient_checkpointing = False
+    for site in backbone.sites:
+        del site.module.prompt_place
     with pytest.raises(UserError, match=r"gradient_checkpointing.*'bert'.*set it to false"):
         backbone.enable_gradient_checkpointing()

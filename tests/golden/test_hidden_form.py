@@ -57,7 +57,8 @@ def keys_values(family: str, module: nn.Module, hidden_PD: Tensor) -> tuple[Tens
         key_PD, value_PD = F.linear(hidden_PD, module.Wqkv.weight).split(WIDTH, dim=1)[1:]
         theta = module.config.rope_parameters[module.config.layer_types[module.layer_idx]]["rope_theta"]
         return rotate(split_heads(key_PD), theta), split_heads(value_PD)
-    key, value = (module.k_lin, module.v_lin) if family == "distilbert" else (module.key, module.value)
+    names = {"distilbert": ("k_lin", "v_lin"), "deberta-v2": ("key_proj", "value_proj")}.get(family, ("key", "value"))
+    key, value = (getattr(module, name) for name in names)
     return split_heads(key(hidden_PD)), split_heads(value(hidden_PD))
 
 

@@ -6,8 +6,18 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from families import DEPTH, FAMILIES, VOCABULARY, WIDTH, make_backbone, make_model, make_prompt, make_tokenizer
-from torch import Tensor
+from families import (
+    DEPTH,
+    FAMILIES,
+    VOCABULARY,
+    WIDTH,
+    make_backbone,
+    make_model,
+    make_prompt,
+    make_tokenizer,
+    split_heads,
+)
+from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
@@ -27,6 +37,11 @@ class Listener:
         return F.scaled_dot_product_attention(query, key, value, attention_mask).transpose(1, 2), None
 
 
+def overhear(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+    """The same for DeBERTa, by the projections of the states that arrive."""
+    listener.heard.append((split_heads(module.key_proj(args[0][0])), split_heads(module.value_proj(args[0][0]))))
+
+
 listener = Listener()
 AttentionInterface.register("golden_listener", listener)
 AttentionMaskInterface.register("golden_listener", sdpa_mask)
@@ -36,8 +51,12 @@ def frozen_keys_values(family: str, text: str) -> list[tuple[Tensor, Tensor]]:
     """What the frozen model has as keys and values at its layers when it reads the text alone."""
     ids_1T = make_tokenizer(family)(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     model = make_model(family)
-    model.set_attn_implementation("golden_listener")
     listener.heard = []
+    if family == "deberta-v2":  # its own code does not use the interface
+        for layer in model.encoder.layer:
+            layer.attention.self.register_forward_pre_hook(overhear)
+    else:
+        model.set_attn_implementation("golden_listener")
     model(input_ids=ids_1T, attention_mask=torch.ones_like(ids_1T))
     return listener.heard
 

@@ -66,11 +66,14 @@ class KeysValues(Form):
 
 
 class HiddenStates(Form):
-    """P hidden states, projected to keys and values by the layer's own frozen weights."""
+    """P hidden states, projected to keys and values by the layer's own frozen weights, where it has some."""
 
     def __init__(self, config: PromptConfig, backbone: Backbone):
         super().__init__(config, backbone)
         self._seen: dict[tuple[int, torch.device], list[Observation]] = {}  # how each site's module is called
+
+    def fits(self, slot: Slot) -> bool:
+        return slot.site.own_keys
 
     def size(self, slot: Slot) -> tuple[int, int]:
         return slot.length, slot.site.width
