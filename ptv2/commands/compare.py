@@ -14,9 +14,7 @@ from ptv2.commands.report import table
 from ptv2.errors import UserError
 
 if TYPE_CHECKING:
-    from ptv2.study.cell import Cell
     from ptv2.study.plan import Plan
-    from ptv2.study.worker import Outcome
 
 
 def main(options: argparse.Namespace) -> None:
@@ -42,7 +40,7 @@ def compare_methods(options: argparse.Namespace) -> None:
         raise UserError(f"is {options.jobs}", where="--jobs", do="give a number from 1")
     study = read_study(options.config, options.imports)
     plan = Plan(study)
-    plan.check_folder()
+    plan.check_folder(write=not options.table)
     if options.slurm is not None:
         from ptv2.commands.slurm import submit_workers
 
@@ -63,9 +61,7 @@ def run_open(plan: "Plan", jobs: int) -> dict[str, str]:
     """Run what is not finished, say how each cell went, and return why some failed."""
     from ptv2.runtime.stop import Stopped
     from ptv2.study.pool import run_cells
-
-    def said(cell: "Cell", outcome: "Outcome") -> None:
-        print(f"{cell.name}: {outcome.word}{f' ({outcome.why})' if outcome.why else ''}", flush=True)
+    from ptv2.study.script import said
 
     try:
         return run_cells(plan.open, jobs, said)

@@ -27,7 +27,7 @@ class StudyConfig:
     name: str = MISSING  # default: the name of the file
     folder: str = "runs"  # the cells are <folder>/<name>/<method>/<task>/<seed>
     title: str | None = None  # of the table
-    base: Any = MISSING  # a run's config file, or its keys: what all cells have in common
+    base: Any = None  # a run's config file, or its keys: what all cells have in common
     methods: dict[str, Any] = field(default_factory=dict)  # name -> list of key=value
     tasks: dict[str, Any] = field(default_factory=dict)  # name -> card, mapping of a card's keys, or list of key=value
     seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
@@ -127,8 +127,11 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
     values.setdefault("name", path.stem)
     if imports:
         values["import"] = [*(values.get("import") or []), *map(str, imports)]
+    as_written = {key: values.pop(key) for key in ("base", "methods", "tasks") if key in values}
     merged = merge(OmegaConf.structured(StudyConfig), values, str(path))
     config = cast(StudyConfig, OmegaConf.to_object(merged))
+    for key, value in as_written.items():  # what they refer to by ${...} is filled in by each run
+        setattr(config, key, value)
     _check_names(config, path)
     base = _base(config.base, path)
     rates = _rates(config, path)
@@ -160,6 +163,9 @@ def _check_names(config: StudyConfig, path: Path) -> None:
         ("tasks", "{topics: demo/bbc_topic}"),
         ("seeds", "[1, 2]"),
     ):
+        if key != "seeds" and not isinstance(getattr(config, key) or {}, dict):
+            what = f"'{key}' is {getattr(config, key)!r}, not a mapping"
+            raise UserError(what, where=path, do=f"write e.g. {key}: {example}")
         if not getattr(config, key):
             raise UserError(f"no {key}", where=path, do=f"give some, e.g. {key}: {example}")
     for method, overrides in config.methods.items():
@@ -220,7 +226,7 @@ def _outside(config: StudyConfig, path: Path) -> tuple[str, ...]:
 
 
 def _file(name: str, path: Path, key: str) -> Path:
-    for file in (Path(name).expanduser(), path.parent / name):
+    for file in (path.parent / name, Path(name).expanduser()):
         if file.is_file():
             return file
     raise UserError(

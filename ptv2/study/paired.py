@@ -7,6 +7,7 @@ question, are drawn together.
 Shapes: S seeds, N rows, U units (rows or groups of them), R resamples, K sums of a metric.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -85,15 +86,15 @@ def _scorer(metric: str, split: Split, units: list[list[int]]) -> Callable[[Arra
 def _rescored(metric: str, split: Split, units: list[list[int]], drawn_U: Array) -> float:
     """Score the rows of the drawn units; a group that is drawn twice counts as two."""
     drawn = [(row, copy) for unit, times in zip(units, drawn_U, strict=True) for copy in range(times) for row in unit]
-    sides = [_copied(split.sides[row], copy) for row, copy in drawn] if split.sides else ()
-    return METRICS[metric].function(
-        replace(
-            split,
-            predictions=[split.predictions[row] for row, _ in drawn],
-            references=[split.references[row] for row, _ in drawn],
-            sides=sides,
-        )
+    resampled = replace(
+        split,
+        predictions=[split.predictions[row] for row, _ in drawn],
+        references=[split.references[row] for row, _ in drawn],
+        sides=[_copied(split.sides[row], copy) for row, copy in drawn] if split.sides else (),
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they were shown when the split was scored
+        return METRICS[metric].function(resampled)
 
 
 def _copied(side: dict, copy: int) -> dict:

@@ -52,8 +52,11 @@ class Plan:
             found[identity(cell.key)] = cell
         return list(found.values())
 
-    def check_folder(self) -> None:
+    def check_folder(self, write: bool = True) -> None:
         """Refuse a folder that holds another comparison; methods, tasks and seeds may be added, and are noted there.
+
+        Args:
+            write: make the folder, and note them.
 
         Raises:
             UserError: names what differs.
@@ -72,6 +75,8 @@ class Plan:
             what = f"holds a comparison with another config ({', '.join(different[:4])} differ)"
             do = "give this one another name, or remove the folder"
             raise UserError(what, where=self.study.folder, do=do)
+        if not write:
+            return
         try:
             self.study.folder.mkdir(parents=True, exist_ok=True)
             self.study.results.mkdir(parents=True, exist_ok=True)

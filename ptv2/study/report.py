@@ -65,7 +65,11 @@ def rows_of(plan: Plan) -> tuple[list[Row], list[str]]:
                 pair = task, cell.key["method"]
                 rows.setdefault(pair, Row(*pair, [])).lines.append(line)
     order = list(plan.study.config.methods)
-    missing = [cell.name for cell in cells if identity(cell.key) not in lines]
+    gaps: dict[str, list[str]] = {}
+    for cell in cells:
+        if identity(cell.key) not in lines:
+            gaps.setdefault(f"{cell.key['task']} {cell.key['method']}", []).append(str(cell.key["seed"]))
+    missing = [f"{pair} (seed {', '.join(seeds)})" for pair, seeds in gaps.items()]
     tasks = list(plan.study.config.tasks)
     return sorted(rows.values(), key=lambda row: (tasks.index(row.task), order.index(row.method))), missing
 
