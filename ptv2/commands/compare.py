@@ -49,7 +49,7 @@ def compare_methods(options: argparse.Namespace) -> None:
     failed = {} if options.table else run_open(plan, options.jobs)
     from ptv2.study.report import report
 
-    if failed and not plan.lines.gather(plan.cells()):
+    if failed and not plan.finished():
         raise UserError(_failures(failed), where=study.folder, do="correct it and run this again")
     print(report(plan))
     print(f"table, data and figure: {study.results}", flush=True)

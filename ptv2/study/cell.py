@@ -1,7 +1,7 @@
 """A cell of a study: what identifies it, the folder it fills, and the line of results that it ends with.
 
-A cell is finished when its folder holds `cell.json`: {"cell": its key, "scores": ..., "environment": ...}. Beside the
-folder stand its log and, while a process runs it, its claim.
+A cell is finished when its folder holds `cell.json`: {"cell": its key, "scores": ..., "environment": ...}, and a
+digest of its config where it has one. Beside the folder stand its log and, while a process runs it, its claim.
 """
 
 import json
@@ -27,12 +27,14 @@ class Cell:
         work: what it does, a function of a module: returns the scores. It is called in a process of its own, again
             if the first one was killed.
         settings: what `work` reads beside the key.
+        digest: of all that decides the scores: results of another config are refused. None: not known.
     """
 
     key: dict[str, Any]
     path: Path
     work: Callable[["Cell"], dict[str, Any]]
     settings: dict[str, Any] = field(default_factory=dict)
+    digest: str | None = None
 
     @property
     def name(self) -> str:
@@ -56,7 +58,8 @@ class Cell:
     def write(self, scores: dict[str, Any], environment: dict[str, Any]) -> None:
         """Write that the cell is finished."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.file, line_of({"cell": self.key, "scores": scores, "environment": environment}))
+        config = {} if self.digest is None else {"config": self.digest}
+        write_text(self.file, line_of({"cell": self.key, **config, "scores": scores, "environment": environment}))
 
 
 class Lines:
@@ -68,6 +71,7 @@ class Lines:
 
     def __init__(self, file: Path):
         self.file = file
+        self._in_folders: dict[Path, Line] = {}  # what was read from them: a finished cell does not change
 
     def read(self) -> list[Line]:
         """Return the lines of the file, a line per finished cell.
@@ -92,12 +96,21 @@ class Lines:
         """Write what the cells' folders hold into the file, and return all of its lines.
 
         A folder's line replaces one of the same cell. The file appears whole, so that several machines may do this.
+
+        Raises:
+            UserError: a line is of a cell with another config.
         """
         old = self.read()
         lines = {identity(line["cell"]): line for line in old}
         for cell in cells:
-            if cell.file.is_file():
-                lines[identity(cell.key)] = _read(cell)
+            if cell.path not in self._in_folders and cell.file.is_file():
+                self._in_folders[cell.path] = _read(cell)
+            name = identity(cell.key)
+            if cell.path in self._in_folders:
+                lines[name] = self._in_folders[cell.path]
+            if cell.digest is not None and lines.get(name, {}).get("config", cell.digest) != cell.digest:
+                what = f"holds results of another config for '{cell.name}'"
+                raise UserError(what, where=self.file, do="remove them, or name another folder for the results")
         if list(lines.values()) != old:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             write_text(self.file, "".join(map(line_of, lines.values())))

@@ -3,6 +3,9 @@
 A trial never reads the test rows: its card names none. Its line has the scores {"validation": goodness, "rate": ...}.
 """
 
+import hashlib
+import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from ptv2.config.merge import read_mapping
 from ptv2.config.text import dump
 from ptv2.errors import UserError
 from ptv2.runtime.files import write_text
-from ptv2.study.cell import Cell, Lines, identity
+from ptv2.study.cell import Cell, Line, Lines, identity
 from ptv2.study.config import Study, plain
 from ptv2.study.runs import measure, trial
 
@@ -24,26 +27,32 @@ class Plan:
         self.study = study
         self.lines = Lines(study.results / "results.jsonl")
 
+    @cached_property
     def cells(self) -> list[Cell]:
-        """List the cells of the table, seed by seed."""
+        """The cells of the table, seed by seed."""
         return [
             self._cell(task, method, seed, next(iter(self.study.rates[method]), None))
             for seed in self.study.config.seeds
             for task, method in self.study.pairs
         ]
 
-    def trials(self) -> list[Cell]:
-        """List the runs that choose the rates."""
-        return [cell for task, method in self.study.pairs for cell in self._trials(task, method)]
+    @cached_property
+    def trials(self) -> dict[tuple[str, str], list[Cell]]:
+        """The runs that choose the rate of each task and method."""
+        return {(task, method): self._trials(task, method) for task, method in self.study.pairs}
+
+    def finished(self) -> dict[str, Line]:
+        """Return the lines of the finished cells and trials, by their identity."""
+        trials = [trial for trials in self.trials.values() for trial in trials]
+        return {identity(line["cell"]): line for line in self.lines.gather([*trials, *self.cells])}
 
     def open(self) -> list[Cell]:
         """List what can be run now: unfinished cells, or the unfinished trials that come before them."""
-        finished = {identity(line["cell"]): line for line in self.lines.gather([*self.trials(), *self.cells()])}
-        found: dict[str, Cell] = {}
-        for cell in self.cells():
+        finished, found = self.finished(), dict[str, Cell]()
+        for cell in self.cells:
             if identity(cell.key) in finished:
                 continue
-            trials = self._trials(cell.key["task"], cell.key["method"])
+            trials = self.trials[cell.key["task"], cell.key["method"]]
             missing = [trial for trial in trials if identity(trial.key) not in finished]
             if missing:
                 found |= {identity(trial.key): trial for trial in missing}
@@ -99,4 +108,6 @@ class Plan:
         values["run"] |= {"folder": str(self.study.folder), "name": path.as_posix()}
         key: dict[str, Any] = {"task": task, "method": method, "seed": seed} | ({"rate": rate} if is_trial else {})
         settings = {"values": values, "overrides": overrides, "outside": self.study.outside, "trials": []}
-        return Cell(key, self.study.folder / path, trial if is_trial else measure, settings)
+        decides = [{name: value for name, value in values.items() if name != "run"}, overrides, self.study.outside]
+        digest = hashlib.sha256(json.dumps([decides, self.study.rates[method]], sort_keys=True).encode()).hexdigest()
+        return Cell(key, self.study.folder / path, trial if is_trial else measure, settings, digest[:12])

@@ -41,7 +41,9 @@ def report(plan: Plan) -> str:
         rows += _means(plan, rows, {}, {})
     title = study.config.title or f"Comparison {study.config.name}"
     command = f"python -m ptv2.compare --config {study.where}"
-    text = comparison(title, rows, study.config.columns, study.reference, command, missing)
+    text = comparison(
+        title, rows, study.config.columns, study.reference, command, missing, len(study.config.methods) > 1
+    )
     write_text(folder / "table.md", text)
     write_data(folder, rows)
     panels = {
@@ -56,8 +58,7 @@ def report(plan: Plan) -> str:
 
 def rows_of(plan: Plan) -> tuple[list[Row], list[str]]:
     """Return a row per task and method that has a finished cell, in the order of the config, and the missing cells."""
-    cells = plan.cells()
-    lines = {identity(line["cell"]): line for line in plan.lines.gather(cells)}
+    cells, lines = plan.cells, plan.finished()
     rows: dict[tuple[str, str], Row] = {}
     for task in plan.study.config.tasks:
         for cell in (cell for cell in cells if cell.key["task"] == task):
@@ -81,7 +82,7 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
     """
     reference, resampled = str(plan.study.reference), dict[str, list[Array]]()
     kept = _kept(plan.study.results / "table.jsonl")
-    paths = {identity(cell.key): cell.path for cell in plan.cells()}
+    paths = {identity(cell.key): cell.path for cell in plan.cells}
     references = {row.task: row for row in rows if row.method == reference}
     for row in rows:
         if row.method == reference or row.task not in references:

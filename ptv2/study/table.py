@@ -23,7 +23,13 @@ def markdown(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], not
 
 
 def comparison(
-    title: str, rows: list[Row], columns: Sequence[str], reference: str | None, command: str, missing: Sequence[str]
+    title: str,
+    rows: list[Row],
+    columns: Sequence[str],
+    reference: str | None,
+    command: str,
+    missing: Sequence[str],
+    several: bool = True,
 ) -> str:
     """Write the table of a comparison, a row per task and method, and what its columns mean.
 
@@ -34,13 +40,13 @@ def comparison(
         reference: what the differences are to.
         command: that writes it.
         missing: names of the cells that are not finished.
+        several: whether there are several methods, so that a column names them.
     """
     shown = list(columns) or [c for c in DEFAULT if c not in OPTIONAL or any(COLUMNS[c](row) != "-" for row in rows)]
-    methods = len({row.method for row in rows}) > 1
     heads = [f"difference to {reference}" if column == "difference" else column for column in shown]
-    head = ["task", *(["method"] if methods else []), *heads, "seeds"]
+    head = ["task", *(["method"] if several else []), *heads, "seeds"]
     cells = [
-        [row.task, *([row.method] if methods else []), *(COLUMNS[c](row) for c in shown), str(len(row.lines))]
+        [row.task, *([row.method] if several else []), *(COLUMNS[c](row) for c in shown), str(len(row.lines))]
         for row in rows
     ]
     notes = [f"Written by `{command}`; mean ± standard deviation over the seeds; scores are fractions."]

@@ -198,8 +198,7 @@ def test_a_failed_cell_is_one_line_and_the_table_says_that_it_is_missing(ptv2, s
         f"error: {tmp_path}/runs/small: 1 cell failed; topics long 1: tasks.topics"
     )
     assert "Missing, not finished yet: topics long (seed 1)." in said.out
-    assert [row["method"] for row in table_of(said.out)] == []  # one method: no column of its own
-    assert "| topics | accuracy |" in said.out
+    assert [row["method"] for row in table_of(said.out)] == ["deep"]
 
 
 def test_a_rate_that_diverges_is_a_trial_that_lost(ptv2, study, tmp_path):
@@ -246,7 +245,7 @@ def test_an_array_of_slurm_runs_the_same_command_in_each_job(ptv2, study, tmp_pa
         f"#SBATCH --output={tmp_path}/runs/slurm-small-%A_%a.log" in lines and "#SBATCH --job-name=ptv2-small" in lines
     )
     assert [line for line in lines if line.endswith(";;")] == [
-        f"{i} run=(--config {file} --jobs 2) ;;" for i in range(3)
+        f"{i}) run=(--config {file} --jobs 2) ;;" for i in range(3)
     ]
     assert '-m ptv2.compare "${run[@]}"' in lines[-1]
     assert not (tmp_path / "runs" / "slurm-small.sh").exists()

@@ -19,7 +19,7 @@ def names(cells):
 
 
 def test_cells_are_run_folders_seed_by_seed(study, tmp_path):
-    cells = Plan(study()).cells()
+    cells = Plan(study()).cells
     assert names(cells)[:4] == ["topics deep 1", "topics full 1", "topics head 1", "entities deep 1"]
     assert len(cells) == 12 and names(cells)[6] == "topics deep 2"
     assert cells[4].path == tmp_path / "runs" / "small" / "full" / "entities" / "1"
@@ -40,7 +40,7 @@ def test_trials_come_first_and_read_no_test_rows(study):
 
 def test_a_cell_waits_for_the_trials_of_its_method_and_task_alone(study):
     plan = Plan(study(rates=[0.1, 0.2], seeds=[1], tasks={"topics": "demo/bbc_topic"}))
-    for trial in plan.trials():
+    for trial in [trial for trials in plan.trials.values() for trial in trials]:
         if trial.key["method"] == "full":
             trial.write({"validation": 1 - trial.key["rate"]}, ENVIRONMENT)
     opened = plan.open()
@@ -51,14 +51,14 @@ def test_a_cell_waits_for_the_trials_of_its_method_and_task_alone(study):
 
 def test_one_rate_needs_no_trial(study):
     plan = Plan(study(rates={"deep": [0.3], "full": [0.001], "head": [0.3]}))
-    assert plan.trials() == [] and len(plan.open()) == 12
+    assert not any(plan.trials.values()) and len(plan.open()) == 12
     config = make_config(plan.open()[1].settings["values"], plan.open()[1].settings["overrides"])
     assert (config.method, config.optim.lr) == ("full", 0.001)
 
 
 def test_every_method_has_as_many_trials(study):
     plan = Plan(study(rates={"deep": [1e-2, 3e-2], "full": [1e-5, 1e-4], "head": [0.1, 0.2]}))
-    assert len(plan.trials()) == 3 * 2 * 2
+    assert [len(trials) for trials in plan.trials.values()] == [2] * 6
 
 
 def lines(scores):
@@ -89,7 +89,7 @@ def test_a_method_whose_rates_all_diverged_fails_with_a_reason():
 
 def test_finished_cells_of_the_results_file_are_not_run_again(study, tmp_path):
     made = study(results=str(tmp_path / "kept"), seeds=[1], tasks={"topics": "demo/bbc_topic"})
-    cell = Plan(made).cells()[0]
+    cell = Plan(made).cells[0]
     (tmp_path / "kept").mkdir()
     line = {"cell": cell.key, "scores": {"score": 1.0}, "environment": ENVIRONMENT}
     (tmp_path / "kept" / "results.jsonl").write_text(json.dumps(line) + "\n")
@@ -128,3 +128,18 @@ def test_the_folder_of_another_comparison_is_refused(study, tmp_path, key, keys)
         Plan(study(**keys)).check_folder()
     assert f"runs/small: holds a comparison with another config ({key}" in str(error.value)
     assert "give this one another name" in str(error.value)
+
+
+def test_results_of_another_config_are_refused_wherever_they_lie(study, tmp_path):
+    kept = {"results": str(tmp_path / "kept"), "seeds": [1]}
+    plan = Plan(study(**kept))
+    plan.cells[1].write({"score": 1.0}, ENVIRONMENT)
+    plan.finished()
+    plan.cells[1].file.unlink()  # as in another checkout
+    more = study(**kept, methods={"full": ["method=full"], "long": ["prompt.length=32"]})
+    assert [line["cell"]["method"] for line in Plan(more).finished().values()] == ["full"]
+    for other in ({"limit": {"train": 3}}, {"methods": {"full": ["method=full", "optim.clip=0"]}}, {"rates": [0.1]}):
+        with pytest.raises(
+            UserError, match=r"results.jsonl: holds results of another config for 'topics full 1'; remove"
+        ):
+            Plan(study(**kept, **other)).finished()

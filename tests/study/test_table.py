@@ -40,7 +40,7 @@ def plan(study):
     """Every cell but one is finished."""
     made = Plan(study(tasks={"topics": "demo/bbc_topic", "more": "demo/bbc_topic"}, rates=[0.003]))
     made.check_folder()
-    for cell in made.cells():
+    for cell in made.cells:
         if cell.key != {"task": "more", "method": "head", "seed": 2}:
             finish(cell)
     return made
@@ -108,7 +108,8 @@ def test_the_figure_is_drawn_or_missed_in_one_line(plan, monkeypatch, capsys):
 
 def test_a_committed_table_is_written_again_without_the_run_folders(study, plan, tmp_path):
     text = report(plan)
-    for cell in plan.cells():
+    plan = Plan(plan.study)
+    for cell in plan.cells:
         for file in sorted(cell.path.rglob("*"), reverse=True):
             file.rmdir() if file.is_dir() else file.unlink()
     assert report(plan) == text  # results.jsonl has the cells, table.jsonl the differences
@@ -116,7 +117,7 @@ def test_a_committed_table_is_written_again_without_the_run_folders(study, plan,
 
 def test_a_difference_is_not_kept_for_other_seeds(plan):
     report(plan)
-    scored = next(cell for cell in plan.cells() if cell.name == "topics full 2").path / "scored" / "topics.test.json"
+    scored = next(cell for cell in plan.cells if cell.name == "topics full 2").path / "scored" / "topics.test.json"
     scored.unlink()
     table = plan.study.results / "table.jsonl"
     table.write_text(table.read_text().replace('"seeds": [1, 2]', '"seeds": [1, 3]'))
@@ -127,7 +128,7 @@ def test_one_method_with_columns_of_its_own_is_a_plain_table(study):
     plan = Plan(
         study(methods={"deep": None}, tasks={"topics": "demo/bbc_topic"}, title="Small", columns=["score", "gain"])
     )
-    for cell in plan.cells():
+    for cell in plan.cells:
         finish(cell, gain=0.5)
     plan.study.folder.mkdir(exist_ok=True)
     where = plan.study.where
