@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions as Given
 
 from ptv2.backbone import Backbone
 from ptv2.backbone.load import load_language_model
@@ -34,7 +34,14 @@ def outside_losses(
     Of models that generate, the perplexities too. None where there is no language model.
     """
     length = min(TOKENS, config.tasks[task].max_length)
-    batch = bare.tokenizer(list(texts or TEXTS), truncation=True, max_length=length, padding=True, return_tensors="pt")
+    batch = bare.tokenizer(
+        list(texts or TEXTS),
+        truncation=True,
+        max_length=length,
+        padding=True,
+        padding_side="right",
+        return_tensors="pt",
+    )
     inputs: dict[str, Any] = {key: batch[key].to(module.device) for key in ("input_ids", "attention_mask")}
     inputs["task"] = task
     if module.head(task).reads == "logits":
@@ -93,8 +100,8 @@ class _Body(nn.Module):
 
     states_BTD: Tensor
 
-    def forward(self, *_: Any, **__: Any) -> BaseModelOutputWithPast:
-        return BaseModelOutputWithPast(last_hidden_state=self.states_BTD)  # pyright: ignore[reportArgumentType]
+    def forward(self, *_: Any, **__: Any) -> Given:
+        return Given(last_hidden_state=self.states_BTD)  # pyright: ignore[reportArgumentType]
 
 
 def _head_of(model: Any) -> Callable[[dict[str, Any], Tensor], Tensor]:
