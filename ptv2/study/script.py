@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from ptv2.runtime.stop import Stopped
 from ptv2.study.cell import Cell, Lines
 from ptv2.study.worker import Outcome
 
@@ -22,11 +23,16 @@ def finish(lines: Lines, cells: Sequence[Cell], jobs: int = 1) -> None:
     """Run the cells that are not finished and write their lines.
 
     Raises:
-        SystemExit: with 2, if some failed; each was reported, and the others are finished.
+        SystemExit: with 2 if some failed, once the others are finished; after a signal, with its code.
     """
     from ptv2.study.pool import run_cells
 
-    if run_cells(partial(unfinished, lines, cells), jobs, said):
+    try:
+        failed = run_cells(partial(unfinished, lines, cells), jobs, said)
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        raise SystemExit(stop.code) from None
+    if failed:
         raise SystemExit(2)
 
 
