@@ -89,6 +89,7 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
             continue
         theirs = {line["cell"]["seed"]: line for line in references[row.task].lines}
         lines = [(line, theirs[line["cell"]["seed"]]) for line in row.lines if line["cell"]["seed"] in theirs]
+        lines = [pair for pair in lines if all("split" in line["scores"] for line in pair)]
         if not lines:
             continue
         about = {"reference": reference, "seeds": [line["cell"]["seed"] for line, _ in lines]}

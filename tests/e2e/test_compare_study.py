@@ -152,6 +152,7 @@ def test_a_killed_comparison_resumes_and_runs_no_cell_twice(ptv2, study, tmp_pat
     assert not second.with_name("2.claim").exists()
 
 
+@pytest.mark.slow  # imports the libraries in several processes
 def test_two_comparisons_at_once_divide_the_cells(study, tmp_path):
     (tmp_path / "hold.py").write_text(HOLD)
     (tmp_path / "go").touch()
@@ -169,6 +170,7 @@ def test_two_comparisons_at_once_divide_the_cells(study, tmp_path):
     assert first == second and [row["seeds"] for row in first] == ["2", "2"]  # both wait for the other's cells
 
 
+@pytest.mark.slow  # imports the libraries in several processes
 def test_a_stopped_comparison_saves_what_it_runs(study, tmp_path):
     (tmp_path / "hold.py").write_text(HOLD.replace("time.sleep(600)", "time.sleep(3)").replace("== 9", ">= 2"))
     file = study(
