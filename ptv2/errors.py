@@ -36,6 +36,10 @@ class Joint(UserError):
     """An error that all ranks of a run raise together: it is printed once, and no rank has to kill the others."""
 
 
+class NonFinite(Joint):
+    """A loss or gradient that is no number ended the run: the data may be right, and the learning rate too high."""
+
+
 class Unreachable(UserError):
     """The hub did not answer; the input need not be at fault."""
 

@@ -7,10 +7,12 @@ Run: python -m experiments.demo.study
 from pathlib import Path
 from typing import Any
 
-from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
 from ptv2.commands.shell import quiet
 from ptv2.config.load import load_config
+from ptv2.study.cell import Cell, Lines
+from ptv2.study.script import finish, options
+from ptv2.study.table import write_table
 from ptv2.train.fit import fit
 
 FOLDER = Path(__file__).parent
@@ -20,8 +22,13 @@ SEEDS = (11, 12, 13)
 SYSTEMS = ("pretrained on two other kinds", "from scratch", "bbc_topic: deep prompts", "bbc_topic: linear probe")
 
 
+def cell_of(system: str, seed: int) -> Cell:
+    name = f"{system.replace(': ', '-').replace(' ', '-')}-{seed}"
+    return Cell({"system": system, "seed": seed}, RUNS / "cells" / name, run)
+
+
 def run(cell: Cell) -> dict[str, float]:
-    system, seed = cell["system"], cell["seed"]
+    system, seed = cell.key["system"], cell.key["seed"]
     if system == "pretrained on two other kinds":
         train("pretrain/demo.yaml", f"pretrain-{seed}", [f"seed={seed}"])
         source = f"prompt.init=artifact:{RUNS}/pretrain-{seed}"
@@ -44,7 +51,10 @@ def train(config: str, name: str, overrides: list[str]) -> dict[str, Any]:
 def main() -> None:
     quiet_transformers()
     quiet()
-    run_cells(FOLDER, [{"system": system, "seed": seed} for seed in SEEDS for system in SYSTEMS], run)
+    asked = options()
+    if not asked.table:
+        cells = [cell_of(system, seed) for seed in SEEDS for system in SYSTEMS]
+        finish(Lines(FOLDER / "results.jsonl"), cells, asked.jobs)
     columns = ["test score", "trivial baseline", "minutes"]
     write_table(FOLDER, "What the quickstart shows", "python -m experiments.demo.study", ["system"], columns)
 

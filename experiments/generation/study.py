@@ -10,16 +10,19 @@ import json
 import os
 from pathlib import Path
 
-from experiments.study import Cell, run_cells, write_table
 from ptv2.backbone import quiet_transformers
 from ptv2.commands.shell import quiet
 from ptv2.config.load import load_config
 from ptv2.config.schema import Config
 from ptv2.model.build import build
 from ptv2.model.collect import collect
+from ptv2.study.cell import Cell, Lines
+from ptv2.study.script import finish, options
+from ptv2.study.table import write_table
 from ptv2.train.fit import fit
 
 FOLDER = Path(__file__).parent
+RUNS = Path("runs") / "generation"
 SEEDS = (1, 2, 3)
 SCORES = ["bleu", "chrf", "rouge_l", "perplexity"]
 ASK = "Describe the restaurant in one or two sentences, using this information: {meaning_representation}"
@@ -33,21 +36,26 @@ SHOTS = {  # system: template of the source and the separator before the answer
 }
 
 
+def cell_of(system: str, seed: int) -> Cell:
+    name = f"{system.replace(', ', '-').replace(' ', '-')}-{seed}"
+    return Cell({"system": system, "seed": seed}, RUNS / name, run)
+
+
 def config_for(cell: Cell, overrides: list[str]) -> Config:
     data = Path(os.environ["PTV2_DATA"]) / "e2e_nlg"
     return load_config(
         FOLDER / "config.yaml",
         [
             f"task.dataset.path={data}",
-            f"seed={cell['seed']}",
-            f"run.name={cell['system'].replace(', ', '-').replace(' ', '-')}-{cell['seed']}",
+            f"seed={cell.key['seed']}",
+            f"run.name={cell.path.name}",
             *overrides,
         ],
     )
 
 
 def run(cell: Cell) -> dict[str, float]:
-    if cell["system"] == "deep prompts":
+    if cell.key["system"] == "deep prompts":
         config = config_for(cell, [])
         results = fit(config)
         return results["scores"]["test"][next(iter(config.tasks))]
@@ -56,12 +64,12 @@ def run(cell: Cell) -> dict[str, float]:
 
 def bare(cell: Cell) -> dict[str, float]:
     """Score the frozen model alone, asked in words; the seed draws the example of one-shot."""
-    template, separator = SHOTS[cell["system"]]
+    template, separator = SHOTS[cell.key["system"]]
     config = config_for(cell, ["method=head", "task.max_length=400"])
     (name, card), *_ = config.tasks.items()
     if "%s" in template:
         rows = (Path(card.dataset.path) / "train.jsonl").read_text(encoding="utf-8").splitlines()
-        example = json.loads(rows[cell["seed"] * 997 % len(rows)])
+        example = json.loads(rows[cell.key["seed"] * 997 % len(rows)])
         template = template % (example["meaning_representation"], example["human_reference"])
     card.inputs = {"source": template}
     card.options["separator"] = separator
@@ -74,8 +82,11 @@ def bare(cell: Cell) -> dict[str, float]:
 def main() -> None:
     quiet_transformers()
     quiet()
+    asked = options()
     plain, chat = (["deep prompts", *list(SHOTS)[:2]], list(SHOTS)[2:])
-    run_cells(FOLDER, [{"system": s, "seed": seed} for of in (plain, chat) for seed in SEEDS for s in of], run)
+    if not asked.table:
+        cells = [cell_of(system, seed) for of in (plain, chat) for seed in SEEDS for system in of]
+        finish(Lines(FOLDER / "results.jsonl"), cells, asked.jobs)
     write_table(
         FOLDER,
         "E2E from 300 rows: a learned prompt against written ones",

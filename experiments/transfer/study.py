@@ -12,19 +12,20 @@ Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.study [TARGE
 """
 
 import shutil
-import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from experiments.study import TABLE_ONLY, Cell, read_results, run_cells, write_table
-from experiments.transfer.figure import draw
 from experiments.transfer.pretrain import MIXTURES, SOURCES, pretrain
 from experiments.transfer.runs import FOLDER, RUNS, load
 from ptv2.backbone import quiet_transformers
 from ptv2.commands.shell import quiet
 from ptv2.config.schema import Config
+from ptv2.study.cell import Cell, Lines
+from ptv2.study.figure import draw
+from ptv2.study.script import finish, options
+from ptv2.study.table import write_table
 from ptv2.train.fit import fit
 from ptv2.train.retrieval import retrieve
 
@@ -72,21 +73,26 @@ PROMPT_RATES, FULL_RATES = (0.003, 0.01, 0.03), (3e-5, 1e-4, 3e-4)
 SEARCH_SEED = 100
 SEEDS = {64: (1, 2, 3, 4, 5), 256: (1, 2, 3)}
 TEST_ROWS = 300
+LINES = Lines(FOLDER / "results.jsonl")
 
 
-def main(targets: list[str]) -> None:
+def main() -> None:
     quiet_transformers()
     quiet()
-    if not TABLE_ONLY:
+    asked = options()
+    targets = [word for word in asked.rest if word in TARGETS] or list(TARGETS)
+    if not asked.table:
         for mixture in MIXTURES:
             pretrain(mixture)
-        for target in targets:
-            run_cells(FOLDER, [cell(target, system, 64, SEARCH_SEED, lr) for system, lr in grid(target)], run)
-        for rows, seeds in SEEDS.items():
-            for seed, target in product(seeds, targets):
-                cells = [cell(target, system, rows, seed, best_rate(target, system)) for system in systems(target)]
-                if run_cells(FOLDER, cells, run):
-                    report()
+        searched = [cell(t, system, 64, SEARCH_SEED, lr) for t in targets for system, lr in grid(t)]
+        finish(LINES, searched, asked.jobs)
+        cells = [
+            cell(target, system, rows, seed, best_rate(target, system))
+            for rows, seeds in SEEDS.items()
+            for seed, target in product(seeds, targets)
+            for system in systems(target)
+        ]
+        finish(LINES, cells, asked.jobs)
     report()
 
 
@@ -101,7 +107,13 @@ def grid(target: str) -> list[tuple[str, float]]:
 
 
 def cell(target: str, system: str, rows: int, seed: int, lr: float) -> Cell:
-    return {"target": target, "system": system, "rows": rows, "seed": seed, "lr": lr}
+    key = {"target": target, "system": system, "rows": rows, "seed": seed, "lr": lr}
+    return Cell(key, RUNS / name_of(key), run)
+
+
+def name_of(key: dict[str, Any]) -> str:
+    """Name the run of a cell."""
+    return "-".join(map(str, key.values())).replace(" ", "_")
 
 
 def best_rate(target: str, system: str) -> float:
@@ -109,7 +121,7 @@ def best_rate(target: str, system: str) -> float:
     system = "same kind" if system == "retrieved" else system
     found = {
         line["cell"]["lr"]: line["scores"]["validation"]
-        for line in read_results(FOLDER)
+        for line in LINES.read()
         if line["cell"] | {"target": target, "system": system, "seed": SEARCH_SEED} == line["cell"]
     }
     return max(found, key=found.__getitem__)
@@ -117,11 +129,11 @@ def best_rate(target: str, system: str) -> float:
 
 def run(of: Cell) -> dict[str, Any]:
     """Run a cell and return its scores."""
-    return retrieved(of) if of["system"] == "retrieved" else train(of, overrides_of(of))
+    return retrieved(of) if of.key["system"] == "retrieved" else train(of.key, overrides_of(of.key))
 
 
-def overrides_of(of: Cell) -> list[str]:
-    """Return the overrides that make the run of a system."""
+def overrides_of(of: dict[str, Any]) -> list[str]:
+    """Return the overrides that make the run of a cell of this key."""
     target = TARGETS[of["target"]]
     same = f"artifact:{SOURCES / target.kind}"
     return {
@@ -139,19 +151,19 @@ def retrieved(of: Cell) -> dict[str, Any]:
     A run that starts from it is, bit for bit, that of the cell which names this source; where there is one it is not
     run again.
     """
-    found = retrieve(config(of, [f"prompt.init=retrieve:{SOURCES}"]))
+    found = retrieve(config(of.key, [f"prompt.init=retrieve:{SOURCES}"]))
     (best,) = found.weights
-    names = {"everything": "everything", TARGETS[of["target"]].kind: "same kind"}
-    twin = of | {"system": names.get(Path(best).name)}
-    known = [line["scores"] for line in read_results(FOLDER) if line["cell"] == twin]
-    scores = known[0] if known else train(of, [f"prompt.init=artifact:{best}"])
+    names = {"everything": "everything", TARGETS[of.key["target"]].kind: "same kind"}
+    twin = of.key | {"system": names.get(Path(best).name)}
+    known = [line["scores"] for line in LINES.read() if line["cell"] == twin]
+    scores = known[0] if known else train(of.key, [f"prompt.init=artifact:{best}"])
     return scores | {"similarity": {Path(name).name: value for name, value in found.similarity.items()}}
 
 
-def config(of: Cell, overrides: list[str]) -> Config:
+def config(of: dict[str, Any], overrides: list[str]) -> Config:
     target = TARGETS[of["target"]]
     return load(
-        "-".join(str(of[key]) for key in of).replace(" ", "_"),
+        name_of(of),
         {of["target"]: target.card},
         [
             f"seed={of['seed']}",
@@ -167,7 +179,7 @@ def config(of: Cell, overrides: list[str]) -> Config:
     )
 
 
-def train(of: Cell, overrides: list[str]) -> dict[str, float]:
+def train(of: dict[str, Any], overrides: list[str]) -> dict[str, float]:
     of_run = config(of, overrides)
     results = fit(of_run)
     shutil.rmtree(RUNS / of_run.run.name)  # what counts is returned; a fine-tuned backbone is large
@@ -181,7 +193,7 @@ def report() -> None:
 
     over scratch: in points of 1, between runs with the same rows. found its kind: how often retrieval began from there.
     """
-    final = [line for line in read_results(FOLDER) if line["cell"]["seed"] != SEARCH_SEED]
+    final = [line for line in LINES.read() if line["cell"]["seed"] != SEARCH_SEED]
     draws = {draw_of(line): line["scores"]["test"] for line in final if line["cell"]["system"] == "scratch"}
     for line in final:
         if line["cell"]["system"] != "scratch" and draw_of(line) in draws:
@@ -190,7 +202,7 @@ def report() -> None:
             found = max(similarity, key=similarity.get)
             line["scores"]["found its kind"] = float(found == TARGETS[line["cell"]["target"]].kind)
     if final:
-        draw(final, SYSTEMS, FOLDER / "figure.svg")
+        draw(panels(final), SYSTEMS, FOLDER / "figure.svg", "test score", len(TARGETS), salt="transfer")
     write_table(
         FOLDER,
         "Transfer of pretrained prompts",
@@ -201,9 +213,21 @@ def report() -> None:
     )
 
 
+def panels(lines: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
+    """Sort the test scores by target and number of rows, then by system: a panel of the figure each."""
+    pairs = product(
+        sorted({line["cell"]["rows"] for line in lines}), sorted({line["cell"]["target"] for line in lines})
+    )
+    made: dict[str, dict[str, list[float]]] = {f"{target}, {rows} rows": {} for rows, target in pairs}
+    for line in lines:
+        panel = made[f"{line['cell']['target']}, {line['cell']['rows']} rows"]
+        panel.setdefault(line["cell"]["system"], []).append(line["scores"]["test"])
+    return made
+
+
 def draw_of(line: dict[str, Any]) -> tuple[str, int, int]:
     return line["cell"]["target"], line["cell"]["rows"], line["cell"]["seed"]
 
 
 if __name__ == "__main__":
-    main([word for word in sys.argv[1:] if word in TARGETS] or list(TARGETS))
+    main()

@@ -9,11 +9,13 @@ Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.variants, af
 
 from typing import Any
 
-from experiments.study import Cell, read_results, run_cells, write_table
-from experiments.transfer.runs import FOLDER
-from experiments.transfer.study import best_rate, cell, overrides_of, train
+from experiments.transfer.runs import FOLDER, RUNS
+from experiments.transfer.study import LINES, best_rate, cell, name_of, overrides_of, train
 from ptv2.backbone import quiet_transformers
 from ptv2.commands.shell import quiet
+from ptv2.study.cell import Cell, Lines
+from ptv2.study.script import finish, options
+from ptv2.study.table import write_table
 
 SAME, SLOWER = "as in the study", "prompt at a third of the head's rate"
 LONGER, FIRST_TOKEN = ["mixture.steps_per_epoch=120"], ["head.pooling=cls"]
@@ -33,31 +35,33 @@ SEEDS = (1, 2, 3)
 def main() -> None:
     quiet_transformers()
     quiet()
-    folder = FOLDER / "variants"
-    folder.mkdir(exist_ok=True)
-    cells = [
-        cell(target, system, 64, seed, best_rate(target, system)) | {"variant": variant}
+    asked, own = options(), Lines(FOLDER / "variants" / "results.jsonl")
+    keys = [
+        cell(target, system, 64, seed, best_rate(target, system)).key | {"variant": variant}
         for seed in SEEDS
         for (target, variant), systems in VARIANTS.items()
         for system in systems
     ]
-    run_cells(folder, [of for of in cells if of["variant"] != SAME], run)
-    study = [line | {"cell": line["cell"] | {"variant": SAME}} for line in read_results(FOLDER)]
+    if not asked.table:
+        cells = [Cell(key, RUNS / name_of(key), run) for key in keys if key["variant"] != SAME]
+        finish(own, cells, asked.jobs)
+    study = [line | {"cell": line["cell"] | {"variant": SAME}} for line in LINES.read()]
     write_table(
-        folder,
+        own.file.parent,
         "Variants of the transfer study",
         "python -m experiments.transfer.variants",
         ["target", "variant", "system"],
         ["test"],
-        [line for line in study + read_results(folder) if line["cell"] in cells],
+        [line for line in study + own.read() if line["cell"] in keys],
     )
 
 
 def run(of: Cell) -> dict[str, Any]:
-    other = VARIANTS[of["target"], of["variant"]][of["system"]]
-    if of["variant"] == SLOWER:
-        other = [f"optim.head_lr={of['lr']}", f"optim.lr={of['lr'] / 3}"]
-    return train(of, overrides_of(of) + other)
+    key = of.key
+    other = VARIANTS[key["target"], key["variant"]][key["system"]]
+    if key["variant"] == SLOWER:
+        other = [f"optim.head_lr={key['lr']}", f"optim.lr={key['lr'] / 3}"]
+    return train(key, overrides_of(key) + other)
 
 
 if __name__ == "__main__":

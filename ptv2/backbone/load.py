@@ -14,9 +14,11 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
     PretrainedConfig,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
@@ -81,6 +83,27 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
     if config.compile:
         backbone.model.compile(dynamic=True)
     return backbone
+
+
+def load_language_model(config: BackboneConfig) -> PreTrainedModel | None:
+    """Load the backbone with the head that it was pretrained with, masked or causal; None where it has none.
+
+    Raises:
+        UserError: not found or not reachable.
+    """
+    hf_config = _load_config(config)
+    auto = next((a for a in (AutoModelForMaskedLM, AutoModelForCausalLM) if type(hf_config) in a._model_mapping), None)
+    if auto is None or hf_config.is_encoder_decoder:
+        return None
+    try:
+        loaded: Any = auto.from_pretrained(**_source(config), config=hf_config, dtype="auto", output_loading_info=True)
+    except (RuntimeError, OSError, ValueError, SafetensorError) as error:
+        raise _not_loaded(config.name, error) from error
+    model, info = loaded  # a pair, with output_loading_info
+    body = f"{model.base_model_prefix}."
+    if any(not name.startswith(body) for name in info["missing_keys"]):  # the checkpoint holds no head
+        return None
+    return model.to(getattr(torch, config.dtype)).eval()
 
 
 def load_tokenizer(config: BackboneConfig, hf_config: PretrainedConfig | None = None) -> PreTrainedTokenizerBase:

@@ -8,7 +8,7 @@ COMMANDS = {
     "fit": "train: one config, one run folder",
     "evaluate": "score an artifact on a task card",
     "predict": "answer rows with an artifact",
-    "compare": "a table of finished runs",
+    "compare": "methods x tasks x seeds in one table, or a table of finished runs",
     "similarity": "how alike prompts are, and which suit a new task",
     "prepare": "fetch and tokenise what a run needs, for machines without a network",
     "slurm": "submit runs to SLURM",
@@ -31,6 +31,8 @@ def door(module: str) -> None:
     Raises:
         ImportError: the module is imported, which would hide the function of its name in `ptv2`.
     """
+    if module == "__mp_main__":  # a process that multiprocessing started for a command imports its door
+        return
     if module != "__main__":
         name = module.rpartition(".")[2]
         raise ImportError(f"{module} is a command, run it with python -m; its code is in ptv2.commands.{name}")

@@ -1,17 +1,85 @@
-"""Compare runs: `python -m ptv2.compare RUN [RUN ...]`, a table from their results.json."""
+"""Compare methods: `python -m ptv2.compare --config FILE`, or finished runs: `python -m ptv2.compare RUN [RUN ...]`.
+
+With --config it is a study: methods x tasks x seeds on one base, each cell a run folder, and a table and a figure of
+the finished ones. Run again, it does what is missing; processes and machines that share the folder divide the cells.
+"""
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptv2.commands import shell as command
 from ptv2.commands.report import table
 from ptv2.errors import UserError
 
+if TYPE_CHECKING:
+    from ptv2.study.plan import Plan
+
 
 def main(options: argparse.Namespace) -> None:
-    runs = [read_results(path) for path in options.runs]
+    if options.config is not None:
+        if options.runs:
+            do = "give one of them; what a study runs stands in its file"
+            raise UserError("--config and folders of runs", where="command line", do=do)
+        compare_methods(options)
+    elif options.runs:
+        compare_runs(options.runs)
+    else:
+        raise UserError(
+            "nothing to compare", where="command line", do="give --config FILE, or folders of finished runs"
+        )
+
+
+def compare_methods(options: argparse.Namespace) -> None:
+    """Run the cells of a study that are not finished, and write its table."""
+    from ptv2.study.config import read_study
+    from ptv2.study.plan import Plan
+
+    if options.jobs < 1:
+        raise UserError(f"is {options.jobs}", where="--jobs", do="give a number from 1")
+    study = read_study(options.config, options.imports)
+    plan = Plan(study)
+    plan.check_folder(write=not options.table)
+    if options.slurm is not None:
+        from ptv2.commands.slurm import submit_workers
+
+        submit_workers(study, options)
+        return
+    failed = {} if options.table else run_open(plan, options.jobs)
+    from ptv2.study.report import report
+
+    if failed and not plan.finished():
+        raise UserError(_failures(failed), where=study.folder, do="correct it and run this again")
+    print(report(plan))
+    print(f"table, data and figure: {study.results}", flush=True)
+    if failed:
+        raise UserError(_failures(failed), where=study.folder, do="the same command tries them again")
+
+
+def run_open(plan: "Plan", jobs: int) -> dict[str, str]:
+    """Run what is not finished, say how each cell went, and return why some failed."""
+    from ptv2.runtime.stop import Stopped
+    from ptv2.study.pool import run_cells
+    from ptv2.study.script import said
+
+    try:
+        return run_cells(plan.open, jobs, said)
+    except Stopped as stop:
+        from ptv2.train.callbacks.signals import on_stop
+
+        on_stop(stop)
+        raise
+
+
+def _failures(failed: dict[str, str]) -> str:
+    first, why = next(iter(failed.items()))
+    return f"{len(failed)} cell{'s' * (len(failed) > 1)} failed; {first}: {why}"
+
+
+def compare_runs(paths: list[Path]) -> None:
+    """Print a table from the results.json of finished runs."""
+    runs = [read_results(path) for path in paths]
     rows = []
     for task, card in dict.fromkeys(pair for run in runs for pair in run["tasks"].items()):
         several = [run for run in runs if run["tasks"].get(task) == card]
@@ -22,7 +90,7 @@ def main(options: argparse.Namespace) -> None:
         baseline = several[0]["baseline"][task].get(split, {}).get(metric)
         rows.append(["trivial baseline", card, f"{split} {metric}", baseline, 0])
     table("runs", ["run", "task", "metric", "score", "trainable"], rows)
-    print(f"curves: tensorboard --logdir {Path(options.runs[0]).parent}")
+    print(f"curves: tensorboard --logdir {Path(paths[0]).parent}")
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -63,6 +131,11 @@ def trained(run: dict[str, Any]) -> int:
 
 
 def command_line() -> argparse.ArgumentParser:
-    made = command.parser("ptv2.compare", __doc__)
-    made.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
+    made = command.parser("ptv2.compare", __doc__, imports=True)
+    made.add_argument("--config", type=Path, help="YAML file of a study: methods, tasks and seeds on one base")
+    made.add_argument("--jobs", type=int, default=1, metavar="N", help="cells that run at a time (1)")
+    made.add_argument("--table", action="store_true", help="write the table of the finished cells and run none")
+    made.add_argument("--slurm", type=int, metavar="N", help="submit an array of N jobs that divide the cells")
+    command.add_sbatch(made)
+    made.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folder of a finished run")
     return made

@@ -50,6 +50,14 @@ def add_precision(made: Parser) -> None:
     )
 
 
+def add_sbatch(made: Parser) -> None:
+    """Add the options of commands that submit to SLURM."""
+    made.add_argument("--time", help="limit of the job, e.g. 12:00:00; it is requeued until the run is finished")
+    made.add_argument("--warn", type=int, default=300, help="seconds before the limit at which the run saves (300)")
+    made.add_argument("--sbatch", action="append", default=[], help="any option, e.g. --sbatch=--partition=gpu")
+    made.add_argument("--print", action="store_true", help="print the script and submit nothing")
+
+
 def import_words(files: Sequence[str]) -> list[str]:
     """Write the options that import these files, for a command that is printed or written down."""
     return [word for file in files for word in ("--import", file)]

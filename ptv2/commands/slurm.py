@@ -15,11 +15,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ptv2.commands import shell as command
 from ptv2.config.load import load_config
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
+
+if TYPE_CHECKING:
+    from ptv2.study.config import Study
 
 SCRIPT = """#!/bin/bash
 {directives}
@@ -30,7 +34,7 @@ case "${{SLURM_ARRAY_TASK_ID:-0}}" in
 esac
 # SIGUSR1 is for the ranks, and must not kill one that is still starting up.
 trap '' USR1
-srun --kill-on-bad-exit=1 bash -c 'trap "" USR1; exec "$@"' rank {python} -m ptv2.fit "${{run[@]}}"
+srun --kill-on-bad-exit=1 bash -c 'trap "" USR1; exec "$@"' rank {python} -m {door} "${{run[@]}}"
 """
 
 
@@ -49,17 +53,48 @@ class Run:
         return ["--config", str(self.path.resolve()), *imports, *self.overrides]
 
 
+@dataclass
+class Worker(Run):
+    """One element of the array of a comparison: all of them run the same command and divide its cells."""
+
+    jobs: int
+
+    @property
+    def words(self) -> list[str]:
+        return [*super().words, "--jobs", str(self.jobs)]
+
+
 def main(options: argparse.Namespace) -> None:
     runs = make_runs(options.config, options.array, options.overrides, options.imports)
     text = script(runs, options.time, options.warn, options.sbatch)
     if options.print:
         print(text, end="")
         return
+    job = submit(text, runs[0].config)
+    print(f"job {job}: {', '.join(run.config.run.name for run in runs)}; log: {_log(runs, job)}")
+
+
+def submit_workers(study: "Study", options: argparse.Namespace) -> None:
+    """Submit, or print, an array whose jobs all run the same comparison: they divide its cells."""
+    if options.slurm < 1:
+        raise UserError(f"is {options.slurm}", where="--slurm", do="give the number of jobs")
+    config = study.run_config(*study.pairs[0])
+    config.run.name, config.run.folder = study.config.name, study.config.folder
+    runs: list[Run] = [Worker(Path(study.where), [], config, options.imports, options.jobs)] * options.slurm
+    text = script(runs, options.time, options.warn, options.sbatch, "ptv2.compare", options.jobs)
+    if options.print:
+        print(text, end="")
+        return
+    job = submit(text, config)
+    print(f"job {job}: {options.slurm} jobs of {study.config.name}; log: {_log(runs, job)}")
+
+
+def submit(text: str, config: Config) -> str:
+    """Write an sbatch script beside the runs and submit it; return the job's id."""
     if shutil.which("sbatch") is None:
         raise UserError("no sbatch on this machine", where="command line", do="use --print")
-    first = runs[0].config.run
-    folder = Path(first.folder)
-    file = folder / f"slurm-{first.name}.sh"
+    folder = Path(config.run.folder)
+    file = folder / f"slurm-{config.run.name}.sh"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -70,8 +105,7 @@ def main(options: argparse.Namespace) -> None:
         ) from error
     if done.returncode:
         raise UserError(f"sbatch refuses it ({done.stderr.strip()})", where=file, do="see --sbatch")
-    job = done.stdout.strip().partition(";")[0]  # with several clusters, the cluster's name follows
-    print(f"job {job}: {', '.join(run.config.run.name for run in runs)}; log: {_log(runs, job)}")
+    return done.stdout.strip().partition(";")[0]  # with several clusters, the cluster's name follows
 
 
 def make_runs(paths: list[Path], arrays: list[str], overrides: list[str], imports: Sequence[str] = ()) -> list[Run]:
@@ -109,7 +143,7 @@ def make_runs(paths: list[Path], arrays: list[str], overrides: list[str], import
     return runs
 
 
-def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str:
+def script(runs: list[Run], time: str | None, warn: int, more: list[str], door: str = "ptv2.fit", jobs: int = 1) -> str:
     """Write the sbatch script.
 
     Args:
@@ -117,6 +151,8 @@ def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str
         time: limit, as sbatch writes it; None: the partition's.
         warn: seconds before the limit at which the run saves and requeues its job.
         more: options of sbatch.
+        door: what each element runs.
+        jobs: processes that share a device's processors.
     """
     config = runs[0].config
     nodes, devices, gpus = _shape(config)
@@ -127,7 +163,7 @@ def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str
         f"--chdir={Path.cwd()}",
         f"--nodes={nodes}",
         f"--ntasks-per-node={devices}",
-        f"--cpus-per-task={config.data.workers + 1}",
+        f"--cpus-per-task={jobs * (config.data.workers + 1)}",
         f"--signal=USR1@{warn}",
         "--requeue",
     ]
@@ -140,6 +176,7 @@ def script(runs: list[Run], time: str | None, warn: int, more: list[str]) -> str
         address="127.0.0.1" if nodes == 1 else first_node,
         cases="\n".join(f"{i}) run=({shlex.join(run.words)}) ;;" for i, run in enumerate(runs)),
         python=shlex.quote(sys.executable),
+        door=door,
     )
 
 
@@ -166,9 +203,6 @@ def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.slurm", __doc__, imports=True)
     made.add_argument("--config", required=True, type=Path, action="append", help="YAML file of a run; may be repeated")
     made.add_argument("--array", action="append", default=[], metavar="KEY=A,B", help="a run for each of the values")
-    made.add_argument("--time", help="limit of the job, e.g. 12:00:00; it is requeued until the run is finished")
-    made.add_argument("--warn", type=int, default=300, help="seconds before the limit at which the run saves (300)")
-    made.add_argument("--sbatch", action="append", default=[], help="any option, e.g. --sbatch=--partition=gpu")
-    made.add_argument("--print", action="store_true", help="print the script and submit nothing")
+    command.add_sbatch(made)
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the config")
     return made

@@ -123,10 +123,14 @@ class TaskData:
 
     def score(self, split: str, outputs: dict[int, list[Any]], metrics: list[str] | None = None) -> dict[str, float]:
         """Compute the card's metrics (or these) over a split, from what the head decoded for each row."""
+        return score(metrics or self.card.metrics, self.scored(split, outputs))
+
+    def scored(self, split: str, outputs: dict[int, list[Any]]) -> Split:
+        """Return what the metrics compare, from what the head decoded for each row."""
         rows = self.rows[split]
         predictions = [self.features.prediction(row, outputs[i]) for i, row in enumerate(rows)]
         sides = [self.features.side(row, outputs[i]) for i, row in enumerate(rows)]
-        return score(metrics or self.card.metrics, self._split(predictions, self.references(split), sides))
+        return self._split(predictions, self.references(split), sides)
 
     def scoring(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return what the metrics take from a split to score it by, by split and metric, such as BLEU's tokenizer."""

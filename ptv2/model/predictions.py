@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ptv2.errors import UserError
+from ptv2.metrics.split import Split
 from ptv2.model.module import PromptModule
 from ptv2.runtime.files import write_text
 
@@ -47,3 +50,26 @@ def write_predictions(path: Path, module: PromptModule, task: str, split: str) -
     """Write the split's predictions to a file, in the form that `ptv2.predict` prints."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "".join(f"{line(record)}\n" for record in prediction_records(module, task, split)))
+
+
+def write_scored(path: Path, split: Split) -> None:
+    """Write what the metrics compared, so that runs can be compared row by row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(asdict(split), ensure_ascii=False) + "\n")
+
+
+def read_scored(path: Path) -> Split:
+    """Read what `write_scored` wrote.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for side in values["sides"]:
+            if "group" in side:
+                side["group"] = tuple(side["group"])
+        return Split(**values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        what = f"cannot be read ({type(error).__name__}: {error})"
+        raise UserError(what, where=path, do="run it again with run.overwrite=true") from error

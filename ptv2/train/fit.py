@@ -19,14 +19,16 @@ from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
 from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
-from ptv2.model.predictions import write_predictions
+from ptv2.model.predictions import write_predictions, write_scored
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
+from ptv2.runtime.memory import peak_memory
 from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.runtime.scheduler import check_allocation
 from ptv2.train.callbacks.checkpoint import Checkpoints
@@ -180,6 +182,7 @@ def on_all_ranks(
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(summed([parts.module.tokens_seen], parts.module.device)[0] / seconds, 1),
+        "peak_memory": peak_memory(),
         "parameters": parameters,
         "rows": {name: data.sources for name, data in parts.tasks.items()},
         "environment": environment(),
@@ -192,6 +195,7 @@ def on_all_ranks(
         results["retrieved"] = json.loads(folder.retrieved_file.read_text(encoding="utf-8"))
     if is_zero():
         write_artifact(artifact_of(parts.module, results, folder.prompt), folder.prompt)
+        results["artifact_bytes"] = sum(file.stat().st_size for file in folder.prompt.rglob("*") if file.is_file())
         folder.write_results(results)
     return results
 
@@ -205,7 +209,9 @@ def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[
                 continue
             loader = parts.data.eval_dataloader(name, split)
             outputs = collect(parts.module, loader, device)[name]
-            scores.setdefault(split, {})[name] = data.score(split, outputs)
+            made = data.scored(split, outputs)
+            scores.setdefault(split, {})[name] = score(data.card.metrics, made)
             if is_zero():
+                write_scored(folder.path / "scored" / f"{name}.{split}.json", made)
                 write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
     return scores

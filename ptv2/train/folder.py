@@ -6,6 +6,7 @@
                 results.json      scores, best step, versions, sizes, speed
                 checkpoints/      the last ones and the best: what is trained, and all that resuming takes
                 predictions/      one file per scored split, as `ptv2.predict` writes them
+                scored/           what the metrics compared: predictions and references, to compare runs row by row
                 prompt/           the artifact to share
                 tensorboard/      event files
 """

@@ -11,7 +11,8 @@ from ptv2.config.schema import Config
 from ptv2.kinds.check import check_card
 
 FOLDER = Path(next(iter(ptv2.configs.__path__)))
-CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.yaml"))
+OF_RUNS = (path for path in FOLDER.rglob("*.yaml") if path.parent.name != "compare")  # those: tests/study
+CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in OF_RUNS)
 
 # github.com/THUDM/P-tuning-v2, run_script/*.sh: P, learning rate, batch size, epochs, dropout, seed.
 PAPER = {

@@ -49,6 +49,7 @@ def test_a_run_folder_is_whole(finished, tiny_bert):
         "checkpoints/step-00000006.ckpt", "checkpoints/step-00000006.ckpt.sha256",
         "checkpoints/step-00000012.ckpt", "checkpoints/step-00000012.ckpt.sha256",
         "predictions/topics.validation.jsonl", "predictions/topics.test.jsonl", "tensorboard/hparams.yaml",
+        "scored/topics.validation.json", "scored/topics.test.json",
         "prompt/artifact.json", "prompt/weights.safetensors", "prompt/README.md",
     }  # fmt: skip
 
@@ -61,6 +62,10 @@ def test_a_run_folder_is_whole(finished, tiny_bert):
         assert set(scores) == {"accuracy", "macro_f1"} and all(0 <= score <= 1 for score in scores.values())
     assert results["steps"] == 12 and results["best_step"] in (6, 12)
     assert results["wall_seconds"] >= 0 and results["tokens_per_second"] > 0
+    assert results["artifact_bytes"] == sum(
+        len(data) for name, data in files(folder).items() if name.startswith("prompt/")
+    )
+    assert results["peak_memory"]["rss"] > 10**7
     prompt, head = 4 * 3 * 2 * 16, 16 * 2 + 2  # P * L * 2 * D; weights and biases of two labels
     assert results["parameters"]["prompt"] == {"total": prompt, "trainable": prompt}
     assert results["parameters"]["heads"] == {"total": head, "trainable": head}

@@ -138,6 +138,7 @@ def same(first: Path, second: Path) -> None:
         best = (folder / "checkpoints" / "best.ckpt").resolve()
         assert best.name == f"step-{result['best_step']:08d}.ckpt"
         assert result.pop("wall_seconds") >= 0 and result.pop("tokens_per_second") > 0
+        assert result.pop("peak_memory")["rss"] > 0 and result.pop("artifact_bytes") > 0
     assert results[0] == results[1]
     names = [sorted(path.name for path in (folder / "checkpoints").iterdir()) for folder in (first, second)]
     assert names[0] == names[1]

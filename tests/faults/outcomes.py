@@ -19,8 +19,8 @@ def table(lines: list[Line]) -> list[str]:
 
 def markdown(lines: list[Line]) -> str:
     """For docs/faults.md: a table per subject, the total, versions and hardware. Equal runs write equal files."""
-    from experiments.study import describe
     from ptv2.runtime.environment import environment
+    from ptv2.study.table import describe
 
     text = ["# Faults that were injected, and what came of each", ""]
     text += [f"{len(lines)} faults injected, all with the outcome that is promised.", ""]

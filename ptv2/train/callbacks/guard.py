@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from ptv2.errors import Joint
+from ptv2.errors import NonFinite
 from ptv2.runtime.ranks import gather
 from ptv2.train.callbacks.checkpoint import at_boundary
 
@@ -66,7 +66,7 @@ class FiniteGuard(Callback):
         if self.skipped > self.skips:
             before = f" ({self.skips} such updates were skipped before)" if self.skips else ""
             do = "lower optim.lr, look at the rows, or skip such updates with guard.on_nonfinite=skip:10"
-            raise Joint(f"{problem}; the weights are those before it{before}", where=f"step {step}", do=do)
+            raise NonFinite(f"{problem}; the weights are those before it{before}", where=f"step {step}", do=do)
         warnings.warn(f"step {step}: {problem}; update skipped ({self.skipped} of {self.skips})", stacklevel=1)
         optimizer.zero_grad(set_to_none=True)  # parameters without a gradient stay as they are, and so do their moments
 

@@ -1,0 +1,165 @@
+"""The report of a comparison, from its finished cells alone: table, data and figure."""
+
+import json
+import re
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptv2.errors import UserError
+from ptv2.metrics.table import METRICS
+from ptv2.model.predictions import read_scored
+from ptv2.runtime.files import write_text
+from ptv2.study.cell import Line, identity
+from ptv2.study.columns import Row
+from ptv2.study.figure import draw
+from ptv2.study.paired import Array, difference, interval
+from ptv2.study.plan import Plan
+from ptv2.study.table import comparison, write_data
+
+MEAN = "mean of {} tasks"
+AVERAGED = ("score", "trivial baseline", "gain", "share", "minutes", "overhead", "forgetting")
+"""What a mean over tasks says something about."""
+
+
+def report(plan: Plan) -> str:
+    """Write table.md, table.jsonl, table.csv and figure.svg into the folder of the results, and return the table.
+
+    Raises:
+        UserError: no cell is finished.
+    """
+    study, folder = plan.study, plan.study.results
+    rows, missing = rows_of(plan)
+    if not rows:
+        raise UserError("no cell is finished", where=study.folder, do="run it without --table")
+    if study.reference is not None:
+        add_differences(plan, rows)
+    elif len(study.config.methods) > 1:
+        rows += _means(plan, rows, {}, {})
+    title = study.config.title or f"Comparison {study.config.name}"
+    command = f"python -m ptv2.compare --config {study.where}"
+    text = comparison(
+        title, rows, study.config.columns, study.reference, command, missing, len(study.config.methods) > 1
+    )
+    write_text(folder / "table.md", text)
+    write_data(folder, rows)
+    panels = {
+        task: {row.method: row.values("score") for row in rows if row.task == task} for task in study.config.tasks
+    }
+    try:
+        draw(panels, list(study.config.methods), folder / "figure.svg", "score", salt=study.config.name)
+    except UserError as error:  # the table is what counts
+        print(f"warning: {error}", flush=True)
+    return text
+
+
+def rows_of(plan: Plan) -> tuple[list[Row], list[str]]:
+    """Return a row per task and method that has a finished cell, in the order of the config, and the missing cells."""
+    cells, lines = plan.cells, plan.finished()
+    rows: dict[tuple[str, str], Row] = {}
+    for task in plan.study.config.tasks:
+        for cell in (cell for cell in cells if cell.key["task"] == task):
+            if (line := lines.get(identity(cell.key))) is not None:
+                pair = task, cell.key["method"]
+                rows.setdefault(pair, Row(*pair, [])).lines.append(line)
+    order = list(plan.study.config.methods)
+    gaps: dict[str, list[str]] = {}
+    for cell in cells:
+        if identity(cell.key) not in lines:
+            gaps.setdefault(f"{cell.key['task']} {cell.key['method']}", []).append(str(cell.key["seed"]))
+    missing = [f"{pair} (seed {', '.join(seeds)})" for pair, seeds in gaps.items()]
+    tasks = list(plan.study.config.tasks)
+    return sorted(rows.values(), key=lambda row: (tasks.index(row.task), order.index(row.method))), missing
+
+
+def add_differences(plan: Plan, rows: list[Row]) -> None:
+    """Fill in each row's difference to the reference, and add rows with means over tasks.
+
+    Where the predictions of a cell are on another machine, the difference that was once computed is kept.
+    """
+    reference, resampled = str(plan.study.reference), dict[str, list[Array]]()
+    kept = _kept(plan.study.results / "table.jsonl")
+    paths = {identity(cell.key): cell.path for cell in plan.cells}
+    references = {row.task: row for row in rows if row.method == reference}
+    for row in rows:
+        if row.method == reference or row.task not in references:
+            continue
+        theirs = {line["cell"]["seed"]: line for line in references[row.task].lines}
+        lines = [(line, theirs[line["cell"]["seed"]]) for line in row.lines if line["cell"]["seed"] in theirs]
+        lines = [pair for pair in lines if all("split" in line["scores"] for line in pair)]
+        if not lines:
+            continue
+        about = {"reference": reference, "seeds": [line["cell"]["seed"] for line, _ in lines]}
+        files = [[_scored(paths[identity(line["cell"])], line) for line in pair] for pair in lines]
+        if all(file.is_file() for pair in files for file in pair):
+            pairs = [(read_scored(ours), read_scored(other)) for ours, other in files]
+            found = difference(lines[0][0]["scores"]["metric"], pairs)
+            if found is not None:
+                row.difference = about | {key: value for key, value in asdict(found[0]).items() if key != "seeds"}
+                resampled.setdefault(row.method, []).append(found[1])
+        else:
+            row.difference = _same(kept.get((row.task, row.method)), about)
+    rows += _means(plan, rows, resampled, kept)
+
+
+def _scored(run: Path, line: Line) -> Path:
+    """Name the file of what a cell's metrics compared."""
+    task = re.sub(r"[^\w-]", "_", line["cell"]["task"])
+    return run / "scored" / f"{task}.{line['scores']['split']}.json"
+
+
+def _kept(file: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Read the differences of an earlier table by task and method."""
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return {(row["task"], row["method"]): row["difference"] for row in rows if row["difference"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _same(old: dict[str, Any] | None, about: dict[str, Any]) -> dict[str, Any] | None:
+    """Return an earlier difference if it is of the same reference and seeds."""
+    return old if old is not None and {key: old.get(key) for key in about} == about else None
+
+
+def _means(
+    plan: Plan, rows: list[Row], resampled: dict[str, list[Array]], kept: dict[tuple[str, str], dict[str, Any]]
+) -> list[Row]:
+    """Make a row per method that has all tasks: means over them of the seeds that all have.
+
+    Tasks whose score is a perplexity are left out: it is no fraction.
+    """
+    tasks = [task for task in plan.study.config.tasks if _is_fraction([r for r in rows if r.task == task])]
+    made = []
+    for method in plan.study.config.methods:
+        own = {row.task: row for row in rows if row.method == method and row.task in tasks}
+        seeds = [seed for seed in plan.study.config.seeds if all(seed in row.seeds for row in own.values())]
+        if len(tasks) < 2 or len(own) < len(tasks) or not seeds:
+            continue
+        mean = Row(MEAN.format(len(tasks)), method, [])
+        for seed in seeds:
+            lines = [line for row in own.values() for line in row.lines if line["cell"]["seed"] == seed]
+            scores = {name: [line["scores"].get(name) for line in lines] for name in AVERAGED}
+            known = {name: statistics.mean(values) for name, values in scores.items() if None not in values}
+            mean.lines.append({"cell": {"seed": seed}, "scores": known, "environment": lines[0]["environment"]})
+        differences = [row.difference for row in own.values() if row.difference]
+        if len(differences) == len(tasks):
+            about = {"reference": plan.study.reference, "seeds": seeds}
+            arrays = resampled.get(method, [])
+            if len(arrays) == len(tasks):
+                count = min(map(len, arrays))
+                low, high = interval(np.mean([array[:count] for array in arrays], axis=0))
+                value = statistics.mean(found["value"] for found in differences)
+                mean.difference = about | {"value": value, "low": low, "high": high}
+            else:
+                mean.difference = _same(kept.get((mean.task, method)), about)
+        made.append(mean)
+    return made
+
+
+def _is_fraction(rows: list[Row]) -> bool:
+    metrics = {line["scores"].get("metric") for row in rows for line in row.lines}
+    return bool(rows) and all(metric in METRICS and METRICS[metric].higher_is_better for metric in metrics)

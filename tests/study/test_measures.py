@@ -1,0 +1,104 @@
+"""Overhead and forgetting of tiny models: equal where nothing is added, and defined where a language model is."""
+
+import pytest
+import torch
+from transformers import AutoTokenizer, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel
+
+from ptv2.backbone import load_backbone
+from ptv2.config.load import make_config
+from ptv2.model.build import build
+from ptv2.study.forgetting import outside_losses
+from ptv2.study.measures import overhead
+
+ROWS = [{"text": f"the {animal} eats", "label": animal} for animal in ("cat", "dog")] * 4
+
+
+@pytest.fixture
+def masked_bert(tiny_bert, tokenizer, tmp_path):
+    """The tiny BERT with a language model's head."""
+    torch.manual_seed(1)
+    config = BertModel.from_pretrained(tiny_bert).config
+    BertForMaskedLM(config).save_pretrained(tmp_path / "masked")
+    tokenizer.save_pretrained(tmp_path / "masked")
+    return tmp_path / "masked"
+
+
+@pytest.fixture
+def tiny_gpt(tokenizer, tmp_path):
+    torch.manual_seed(1)
+    ids = {f"{name}_token_id": tokenizer.pad_token_id for name in ("pad", "bos", "eos")}
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=128, n_embd=16, n_layer=2, n_head=2, **ids)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt")
+    tokenizer.save_pretrained(tmp_path / "gpt")
+    AutoTokenizer.from_pretrained(tmp_path / "gpt", eos_token="[SEP]").save_pretrained(tmp_path / "gpt")
+    return tmp_path / "gpt"
+
+
+@pytest.fixture
+def losses(tmp_path):
+    """`losses(backbone, method=deep)`: the losses on texts of ours, and the parts of the run that they are of."""
+    import json
+
+    (tmp_path / "rows").mkdir()
+    for split in ("train", "validation", "test"):
+        (tmp_path / "rows" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+
+    def measure(backbone, *overrides, kind="cls"):
+        metrics = {"cls": "accuracy", "seq2seq": "perplexity"}[kind]
+        inputs = {"cls": {"text": "text"}, "seq2seq": {"source": "text"}}[kind]
+        card = {"name": "t", "kind": kind, "inputs": inputs, "metrics": [metrics], "max_length": 24}
+        card["dataset"] = {"path": str(tmp_path / "rows")}
+        values = {"tasks": {"t": card}, "backbone": {"name": str(backbone)}, "run": {"name": "x"}}
+        config = make_config(values, ["prompt.length=4", "prompt.init_std=1", *overrides])
+        parts = build(config)
+        module = parts.module.eval()
+        bare = load_backbone(config.backbone, module.head("t").reads)
+        return outside_losses(config, module, bare, "t"), module, bare, parts
+
+    return measure
+
+
+def test_a_head_alone_forgets_nothing(losses, masked_bert):
+    found, *_ = losses(masked_bert, "method=head")
+    assert found["on"] == found["off"] > 1
+
+
+def test_a_prompt_changes_the_loss_and_the_bare_one_is_that_of_the_language_model(losses, masked_bert, tokenizer):
+    found, *_ = losses(masked_bert)
+    assert abs(found["on"] - found["off"]) > 1e-4
+    assert found.keys() == {"on", "off"}
+    again, *_ = losses(masked_bert, "seed=5")
+    assert again["off"] == found["off"] and again["on"] != found["on"]
+
+
+def test_weights_that_were_trained_are_compared_with_the_pretrained_ones(losses, masked_bert):
+    _, module, bare, parts = losses(masked_bert, "method=full")
+    with torch.no_grad():
+        module.backbone.model.encoder.layer[0].output.dense.weight.mul_(3)
+    found = outside_losses(parts.module.config, module, bare, "t")
+    assert abs(found["on"] - found["off"]) > 1e-4
+
+
+def test_an_encoder_without_a_language_model_has_no_such_loss(losses, tiny_bert):
+    found, *_ = losses(tiny_bert)
+    assert found is None
+
+
+def test_a_decoder_that_generates_has_perplexities(losses, tiny_gpt):
+    found, *_ = losses(tiny_gpt, kind="seq2seq")
+    assert found["perplexity off"] == pytest.approx(torch.tensor(found["off"]).exp().item())
+    assert found["on"] != found["off"]
+
+
+def test_a_decoder_that_classifies_is_read_by_its_own_head(losses, tiny_gpt):
+    read, written = losses(tiny_gpt, "head.pooling=mean")[0], losses(tiny_gpt, kind="seq2seq")[0]
+    assert read["off"] == pytest.approx(written["off"], abs=1e-5) and read["on"] != read["off"]
+
+
+def test_overhead_is_the_ratio_of_the_times_in_turn(losses, tiny_bert, monkeypatch):
+    _, module, bare, parts = losses(tiny_bert)
+    times = iter([99.0, 1.0] + [3.0, 2.0] * 3)  # the first round only warms up
+    monkeypatch.setattr("ptv2.study.measures._seconds", lambda forward, device: (forward(), next(times))[1])
+    monkeypatch.setattr("ptv2.study.measures.SECONDS", 0.0)
+    batch = next(iter(parts.data.train_dataloader()))
+    assert overhead(module, bare, batch) == 1.5
