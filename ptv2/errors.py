@@ -36,6 +36,10 @@ class Joint(UserError):
     """An error that all ranks of a run raise together: it is printed once, and no rank has to kill the others."""
 
 
+class Broken(Joint):
+    """The disk failed the run; the input need not be at fault."""
+
+
 class Unreachable(UserError):
     """The hub did not answer; the input need not be at fault."""
 

@@ -71,17 +71,22 @@ class Claims:
             self.file = file.open("a+", encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot be written ({error.strerror})", where=file) from error
+        self.held: set[int] = set()
 
     def take(self, number: int) -> bool:
-        """Take a number, from 0 on, and tell whether this process has it now."""
+        """Take a number, from 0 on, if nobody holds it, this process included, and tell whether that was so."""
+        if number in self.held:
+            return False
         try:
             fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number + 1)
         except (BlockingIOError, PermissionError):  # POSIX allows either
             return False
+        self.held.add(number)
         return True
 
     def release(self, number: int) -> None:
         fcntl.lockf(self.file, fcntl.LOCK_UN, 1, number + 1)
+        self.held.discard(number)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

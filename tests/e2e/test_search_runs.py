@@ -210,3 +210,15 @@ def test_rows_that_have_changed_are_refused(tmp_path, tiny_bert, ptv2):
     said = ptv2(*argv, "--trials", "2")
     what = "the rows of topics.train are not those that the search began with"
     assert said.code == 2 and said.err.endswith(f"{what}; restore the old rows, or choose another run.name\n")
+
+
+def test_what_no_run_could_do_is_said_before_anything_is_written(write_config, ptv2):
+    config = write_config()
+    for override, says in (
+        ("task.dataset.data_files.validation=null", "has no validation rows; name a validation split or file"),
+        ("task.inputs.text=nothing", "nothing"),
+        ("backbone.name=./none", "no such folder"),
+    ):
+        said = ptv2("search", "--config", config, *GRID, override)
+        assert said.code == 2 and says in said.err and said.err.count("\n") == 1
+        assert not (config.parent / "runs").exists()

@@ -21,7 +21,7 @@ from ptv2.rows.sources import load_rows
 from ptv2.runtime.files import write_text
 from ptv2.train.search.draw import propose
 from ptv2.train.search.plan import Params, Plan
-from ptv2.train.search.study import SharedStudy
+from ptv2.train.search.study import SharedStudy, check_folder
 from ptv2.train.search.trial import run_trial, write_hparams
 
 WORDS = {
@@ -33,26 +33,39 @@ WORDS = {
 
 
 def open_study(plan: Plan) -> SharedStudy:
-    """Make the search's folder, or join a search that has begun; of a new one, build the first run.
+    """Make the search's folder, or join a search that has begun.
 
     Raises:
-        UserError: the folder belongs to something else, or the runs cannot be trained or scored.
+        UserError: the folder is not this search's, or a run could not be trained or scored; nothing is written then.
     """
+    begun = check_folder(plan)
+    rows = rows_of(plan, build_first=not begun)
     study = SharedStudy(plan)
-    config = plan.trial_config(0, propose(plan, []) or {})
-    if not study.has_rows:
-        parts = build(config)
-        for name, data in parts.tasks.items():
-            if "validation" not in data.rows:
-                do = "name a validation split or file: a search is scored on it"
-                raise UserError("has no validation rows", where=f"tasks.{name}.dataset", do=do)
-        study.check_rows({name: data.sources for name, data in parts.tasks.items()})
-        return study
-    splits = {name: {split: load_rows(card, split) for split in SPLITS} for name, card in config.tasks.items()}
-    study.check_rows(
-        {name: {split: rows.fingerprint for split, rows in own.items() if rows} for name, own in splits.items()}
-    )
+    study.check_rows(rows)
     return study
+
+
+def rows_of(plan: Plan, build_first: bool) -> dict[str, dict[str, str]]:
+    """Return the fingerprints of the rows by task and split.
+
+    Args:
+        plan: the search.
+        build_first: build the first run, too, to find what it gets wrong before anything is written.
+
+    Raises:
+        UserError: the rows or the backbone cannot be read, or a task has no validation rows.
+    """
+    config = plan.trial_config(0, propose(plan, []) or {})
+    if build_first:
+        rows = {name: data.sources for name, data in build(config).tasks.items()}
+    else:
+        found = {name: {split: load_rows(card, split) for split in SPLITS} for name, card in config.tasks.items()}
+        rows = {name: {split: rows.fingerprint for split, rows in own.items() if rows} for name, own in found.items()}
+    for name, splits in rows.items():
+        if "validation" not in splits:
+            do = "name a validation split or file: a search is scored on it"
+            raise UserError("has no validation rows", where=f"tasks.{name}.dataset", do=do)
+    return rows
 
 
 def search(study: SharedStudy, say: Callable[[str], None]) -> None:

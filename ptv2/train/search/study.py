@@ -118,11 +118,6 @@ class SharedStudy:
 
         return report
 
-    @property
-    def has_rows(self) -> bool:
-        """Tell whether the search knows the rows of its runs, see `check_rows`."""
-        return "rows" in self.study.user_attrs
-
     def check_rows(self, rows: dict[str, dict[str, str]]) -> None:
         """Refuse rows that are not those of the trials before: their scores would not compare.
 
@@ -153,8 +148,8 @@ class SharedStudy:
         return Trial(self.study, self.trials()[number]._trial_id)
 
 
-def check_folder(plan: Plan) -> None:
-    """Refuse a folder that this search must not write to.
+def check_folder(plan: Plan) -> bool:
+    """Refuse a folder that this search must not write to, and tell whether it holds this search.
 
     Raises:
         UserError: it holds something else, or a search of another config, space or sampler.
@@ -163,7 +158,7 @@ def check_folder(plan: Plan) -> None:
     if not held.is_file():
         if plan.folder.is_dir() and any(entry.name != lock.NAME for entry in plan.folder.iterdir()):
             raise UserError("is not empty and is no search", where=plan.folder, do="choose another run.name")
-        return
+        return False
     kinds: Any = {"config": KEYS, "space": dict[str, str]}
     old = read_mapping(held, "a search", kinds)
     new = plan.plain()
@@ -173,6 +168,7 @@ def check_folder(plan: Plan) -> None:
     if different:
         what = f"holds another search ({', '.join(different[:4])} differ)"
         raise UserError(what, where=plan.folder, do="give this one another run.name")
+    return True
 
 
 @contextmanager

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from optuna.trial import TrialState
+from safetensors import SafetensorError
 
 from ptv2.config.schema import Config
-from ptv2.errors import Unreachable, UserError
+from ptv2.errors import Broken, Unreachable, UserError
 from ptv2.metrics.table import goodness
 from ptv2.runtime.files import write_text
 from ptv2.train.callbacks.reports import Pruned, Reports
@@ -57,7 +58,7 @@ def run_trial(plan: Plan, study: SharedStudy, claimed: Claimed) -> End:
         return End(TrialState.PRUNED, end.score, str(end))
     except UserError as error:
         # Values that cannot be used and a loss that diverges belong to the trial, a disk or hub that fails does not.
-        if isinstance(error, Unreachable) or isinstance(error.__cause__, OSError):
+        if isinstance(error, Broken | Unreachable) or isinstance(error.__cause__, OSError | SafetensorError):
             raise
         return End(TrialState.FAIL, reason=str(error))
     except torch.OutOfMemoryError:
