@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import quiet_transformers
     from ptv2.commands.report import table
     from ptv2.train.callbacks.signals import on_stop
-    from ptv2.train.search.search import at_ends, best_of, open_study, search, table_of
+    from ptv2.train.search.search import at_ends, best_of, open_study, search, table_of, write_found
 
     quiet_transformers()
     try:
@@ -52,6 +52,7 @@ def main(options: argparse.Namespace) -> None:
         raise
     if options.job:
         return
+    write_found(study)  # a process may have ended before it could
     trials = study.trials()
     table(f"{plan.config.run.name}: {len(trials)} of {plan.trials} trials", *table_of(plan, trials), width=140)
     if (best := best_of(trials)) is None:

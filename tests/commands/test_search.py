@@ -45,7 +45,7 @@ def refused(config, capsys, monkeypatch):
         (("--space", "optim.lrr=1,2", "--sampler", "grid"), "unknown key 'optim.lrr'; did you mean 'lr'?"),
         (("--space", "optim.lr=0.1,-1", "--sampler", "grid"), "'optim.lr' is -1.0; use a number above 0"),
         (("--space", "optim.lr=-1..1", "--trials", "3"), "'optim.lr' is -1.0; use a number above 0"),
-        (("--space", "prompt.form=kv,vk", "--sampler", "grid"), "'prompt.form' is 'vk'; valid: "),
+        (("--space", "prompt.dropout_per=batch,exmple", "--sampler", "grid"), "is 'exmple'; did you mean 'example'?"),
         (("--space", "optim.lr=1..2", "--sampler", "grid"), "write e.g. optim.lr=1.0..2.0:4 for four of its values"),
         (LR, "how many runs 'tpe' may make is not said; add --trials 20, or --sampler grid"),
         ((*LR, "--sampler", "best"), "invalid choice: 'best'"),

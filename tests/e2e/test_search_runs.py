@@ -222,3 +222,10 @@ def test_what_no_run_could_do_is_said_before_anything_is_written(write_config, p
         said = ptv2("search", "--config", config, *GRID, override)
         assert said.code == 2 and says in said.err and said.err.count("\n") == 1
         assert not (config.parent / "runs").exists()
+
+
+def test_a_search_is_no_run_of_several_ranks(write_config, ptv2, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    said = ptv2("search", "--config", write_config(), *GRID)
+    what = "a search trains each run on one device; start it without torchrun; --jobs N trains N of them at a time"
+    assert (said.code, said.err) == (2, f"error: command line: {what}\n")

@@ -6,6 +6,7 @@
          best.yaml             the config of the best one, which runs as it is
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from ptv2.errors import UserError
 from ptv2.model.build import build
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.files import write_text
+from ptv2.runtime.scheduler import check_allocation
 from ptv2.train.search.draw import propose
 from ptv2.train.search.plan import Params, Plan
 from ptv2.train.search.study import SharedStudy, check_folder
@@ -38,6 +40,10 @@ def open_study(plan: Plan) -> SharedStudy:
     Raises:
         UserError: the folder is not this search's, or a run could not be trained or scored; nothing is written then.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        do = "start it without torchrun; --jobs N trains N of them at a time"
+        raise UserError("a search trains each run on one device", where="command line", do=do)
+    check_allocation(plan.config.trainer)
     begun = check_folder(plan)
     rows = rows_of(plan, build_first=not begun)
     study = SharedStudy(plan)
