@@ -18,7 +18,7 @@ def main() -> None:
     if name not in COMMANDS:
         print(f"error: command line: no command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
         raise SystemExit(2)
-    if name == "fit":
+    if name in ("fit", "search"):
         note_early()  # before the imports that take seconds
     run(name, rest)
 

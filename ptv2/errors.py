@@ -37,7 +37,11 @@ class Joint(UserError):
 
 
 class NonFinite(Joint):
-    """A loss or gradient that is no number ended the run: the data may be right, and the learning rate too high."""
+    """A loss or gradient that is not finite ended the run: the data may be right, and the learning rate too high."""
+
+
+class Broken(Joint):
+    """The disk failed the run; the input need not be at fault."""
 
 
 class Unreachable(UserError):

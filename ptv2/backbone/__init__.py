@@ -3,6 +3,7 @@
 from ptv2.backbone.backbone import INPUTS, Backbone, States
 from ptv2.backbone.injection import Injection, InputPrompt, Memory, SitePrompt, Slots
 from ptv2.backbone.load import (
+    backbone_size,
     is_encoder_decoder,
     load_backbone,
     load_tokenizer,
@@ -14,5 +15,6 @@ from ptv2.backbone.sites import Observation, Site
 __all__ = [
     "INPUTS", "Backbone", "Injection", "InputPrompt", "Memory",
     "Observation", "Site", "SitePrompt", "Slots", "States",
-    "is_encoder_decoder", "load_backbone", "load_tokenizer", "quiet_transformers", "tokenizer_fingerprint",
+    "backbone_size", "is_encoder_decoder", "load_backbone", "load_tokenizer",
+    "quiet_transformers", "tokenizer_fingerprint",
 ]  # fmt: skip

@@ -134,6 +134,17 @@ def is_encoder_decoder(config: BackboneConfig) -> bool:
     return _load_config(config).is_encoder_decoder
 
 
+def backbone_size(config: BackboneConfig) -> int:
+    """Count the backbone's parameters, from its config alone: no weights are read.
+
+    Raises:
+        UserError: not found or not reachable.
+    """
+    with torch.device("meta"):
+        model = AutoModel.from_config(_load_config(config))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def quiet_transformers() -> None:
     """Switch off load reports and progress bars of transformers: the commands print themselves what was loaded."""
     transformers.utils.logging.set_verbosity_error()

@@ -9,6 +9,8 @@ COMMANDS = {
     "evaluate": "score an artifact on a task card",
     "predict": "answer rows with an artifact",
     "compare": "methods x tasks x seeds in one table, or a table of finished runs",
+    "advise": "which method and prompt length suit a config, and why",
+    "search": "search hyperparameters: many runs of one config",
     "similarity": "how alike prompts are, and which suit a new task",
     "prepare": "fetch and tokenise what a run needs, for machines without a network",
     "slurm": "submit runs to SLURM",

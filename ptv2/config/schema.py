@@ -54,7 +54,8 @@ class MemoryConfig:
 class PromptConfig:
     """The prompts that are trained."""
 
-    # P: positions (slots: neurons) per layer; a number, one per prompted layer, or {encoder: 8, decoder: 8, cross: 0}
+    # P: positions (slots: neurons) per layer; a number, auto (by kind of task, training rows and size of the backbone:
+    # `ptv2 advise`), one per prompted layer, or {encoder: 8, decoder: 8, cross: 0}
     length: Any = 16
     layers: Any = "all"  # all | top:K | bottom:K | [0, 3, 5]
     # kv: keys and values (official) | hidden: one vector, projected by the layer | memory: a matrix that queries read

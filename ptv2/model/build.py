@@ -15,6 +15,7 @@ from ptv2.errors import UserError
 from ptv2.kinds import reads_of
 from ptv2.kinds.check import check_card
 from ptv2.methods import method_of
+from ptv2.model.auto import resolved
 from ptv2.model.class_weights import check_label_loss, weigh_labels
 from ptv2.model.module import PromptModule
 
@@ -42,6 +43,7 @@ def build(config: Config) -> Parts:
         if hasattr(nn.ModuleDict(), name):  # it holds the tasks' heads as attributes
             raise UserError(f"'{name}' cannot be a task's name here", where=f"tasks.{name}", do="choose another name")
         check_card(card)
+    config = resolved(config)
     check_label_loss(config)
     method_of(config)  # refuses what it cannot run before anything is loaded
     artifacts = named_artifacts(config)

@@ -3,7 +3,7 @@
 import errno
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, cast
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback
 from safetensors import SafetensorError
 
 from ptv2.artifact.files import write_artifact
@@ -21,6 +22,7 @@ from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
+from ptv2.model.auto import resolved
 from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
@@ -41,8 +43,12 @@ from ptv2.train.trainer import make_trainer
 FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 
 
-def fit(config: Config) -> dict[str, Any]:
+def fit(config: Config, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     """Run a config to its end and return its results; a finished run's results are read, not made again.
+
+    Args:
+        config: of the run.
+        callbacks: that stand in no config, such as a search's.
 
     Raises:
         UserError: anything the user got wrong; nothing is written then.
@@ -50,6 +56,7 @@ def fit(config: Config) -> dict[str, Any]:
     """
     check_allocation(config.trainer)
     silence_others()
+    config = resolved(config)
     folder = RunFolder(config)
     folder.check()
     if folder.finished:
@@ -57,7 +64,7 @@ def fit(config: Config) -> dict[str, Any]:
         check_rows(config, results.get("rows", {}))
         return results
     with folder, broken_machine(folder.path):
-        return train_and_score(config, folder)
+        return train_and_score(config, folder, callbacks)
 
 
 def check_rows(config: Config, sources: dict[str, dict[str, str]]) -> None:
@@ -106,7 +113,7 @@ def broken_machine(folder: Path) -> Iterator[None]:
         raise UserError(what, where="data.workers", do=f"free some memory or set fewer data.workers; {do}") from error
 
 
-def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
+def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
     start = None if folder.afresh else find_start(config.resume, folder.checkpoints)
     retrieved = retrieve(config) if start is None and config.prompt.start.kind == "retrieve" else None
@@ -117,7 +124,7 @@ def train_and_score(config: Config, folder: RunFolder) -> dict[str, Any]:
     if start is not None:
         start.check_data(parts.data.fingerprints())
         check_kept(parts.module, start.checkpoint["state_dict"], where=str(start.path))
-    trainer, checkpoints = make_trainer(config, folder, parts.data, start)
+    trainer, checkpoints = make_trainer(config, folder, parts.data, start, callbacks)
     if start is not None:
         start.check_draw(parts.data.drawn(trainer.world_size))
     with together(trainer, parts.module):

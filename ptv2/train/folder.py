@@ -83,7 +83,7 @@ class RunFolder:
         if {"tasks", "backbone", "run"} <= set(old):
             if self.config.run.overwrite:
                 return
-            different = _differences(comparable(make_config(old, where=str(held))), comparable(self.config))
+            different = differences(comparable(make_config(old, where=str(held))), comparable(self.config))
             if different:
                 raise UserError(
                     f"holds a run with another config ({', '.join(different[:4])} differ)",
@@ -144,9 +144,9 @@ class RunFolder:
         write_text(self.results_file, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
-def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     """List the dotted keys at which two configs differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = list(dict.fromkeys([*old, *new]))
-        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{prefix}{key}.")]
+        return [d for key in keys for d in differences(old.get(key), new.get(key), f"{prefix}{key}.")]
     return [] if old == new else [prefix.rstrip(".")]

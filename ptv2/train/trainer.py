@@ -1,5 +1,7 @@
 """Make the Lightning Trainer of a run, with its callbacks, loggers and strategy."""
 
+from collections.abc import Sequence
+
 import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -24,7 +26,7 @@ from ptv2.train.strategy import make_strategy
 
 
 def make_trainer(
-    config: Config, folder: RunFolder, data: TaskDataModule, start: Start | None
+    config: Config, folder: RunFolder, data: TaskDataModule, start: Start | None, more: Sequence[Callback] = ()
 ) -> tuple[L.Trainer, Checkpoints]:
     """Make the Trainer, with `trainer:` passed through, and the callback that knows the best checkpoint.
 
@@ -33,6 +35,7 @@ def make_trainer(
         folder: where it writes.
         data: what it trains on.
         start: the checkpoint it will resume from; what was logged later is dropped.
+        more: callbacks beside those that the config asks for.
 
     Raises:
         UserError: Lightning refuses the values, or they ask for what is not there.
@@ -58,7 +61,7 @@ def make_trainer(
         JsonlLogger(folder.path / "metrics.jsonl", step),
         TensorBoardLogger(folder.path, name="", version="tensorboard", default_hp_metric=False, purge_step=step),
     ]
-    callbacks += own_callbacks(config)
+    callbacks += [*own_callbacks(config), *more]
     callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved
     settings = {
         "log_every_n_steps": run.log_every,

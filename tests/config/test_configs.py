@@ -11,8 +11,10 @@ from ptv2.config.schema import Config
 from ptv2.kinds.check import check_card
 
 FOLDER = Path(next(iter(ptv2.configs.__path__)))
-OF_RUNS = (path for path in FOLDER.rglob("*.yaml") if path.parent.name != "compare")  # those: tests/study
-CONFIGS = sorted(path.relative_to(FOLDER).as_posix() for path in OF_RUNS)
+FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.yaml"))
+CONFIGS = [
+    name for name in FILES if not name.startswith(("compare/", "search/"))
+]  # of runs; the others: tests/study, tests/train
 
 # github.com/THUDM/P-tuning-v2, run_script/*.sh: P, learning rate, batch size, epochs, dropout, seed.
 PAPER = {

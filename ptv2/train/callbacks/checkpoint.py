@@ -11,7 +11,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
-from ptv2.errors import Joint, UserError
+from ptv2.errors import Broken, UserError
 from ptv2.runtime import randomness
 from ptv2.train import checkpoint_file as files
 from ptv2.train.lightning_private import dump_checkpoint, logged_batches, position, set_logged_batches, set_position
@@ -94,7 +94,7 @@ class Checkpoints(Checkpoint):
         """Save this step, on all ranks, unless it is saved already.
 
         Raises:
-            Joint: on every rank, where it cannot be written.
+            Broken: on every rank, where it cannot be written.
         """
         step, new_best, self.new_best = trainer.global_step, self.new_best, False
         if step == self.saved:
@@ -115,7 +115,7 @@ class Checkpoints(Checkpoint):
         """Finish at the run's end, on all ranks, a save that was killed in the middle, if no other came after it.
 
         Raises:
-            Joint: on every rank, where it cannot be done.
+            Broken: on every rank, where it cannot be done.
         """
         with same_error(trainer):
             if trainer.is_global_zero:
@@ -178,7 +178,7 @@ def same_error(trainer: L.Trainer) -> Iterator[None]:
     """Raise on every rank what rank zero cannot write, so that none waits for one that has ended.
 
     Raises:
-        Joint: on every rank, with the first rank's error.
+        Broken: on every rank, with the first rank's error.
     """
     problem = None
     try:
@@ -188,7 +188,7 @@ def same_error(trainer: L.Trainer) -> Iterator[None]:
     except OSError as error:
         problem = f"{error.filename}: cannot be written ({error.strerror})"
     if problem := trainer.strategy.broadcast(problem):
-        raise Joint(problem)
+        raise Broken(problem)
 
 
 def at_boundary(trainer: L.Trainer, batch_idx: int) -> bool:

@@ -1,0 +1,1 @@
+"""Search for hyperparameters: many runs of one config, scored on validation rows."""

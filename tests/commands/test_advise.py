@@ -1,0 +1,92 @@
+"""`python -m ptv2.advise`: what is advised for which task, backbone, device and use."""
+
+import json
+
+import pytest
+
+from ptv2.commands import advise, shell
+from ptv2.commands.advice import METHODS_ADVISED, OTHERS, Facts
+from ptv2.config.load import make_config
+from ptv2.config.schema import Config
+from ptv2.methods import METHODS
+from ptv2.methods.base import Method
+
+
+def facts(*kinds, rows=5000, parameters=10**8, memory=80.0, deploy="any"):
+    return Facts(frozenset(kinds), rows, parameters, memory, deploy)
+
+
+def settings(known):
+    chosen, beside, others = advise.advise(known, [(kind, known.rows) for kind in known.kinds])
+    return chosen[0], {setting for setting, _ in beside}, {setting for setting, _ in others}
+
+
+@pytest.mark.parametrize(
+    ("known", "method", "beside"),
+    [
+        (facts("cls"), "deep", {"prompt.length=16"}),
+        (facts("tagging"), "full", set()),
+        (facts("tagging", deploy="tasks"), "deep", {"prompt.length=100"}),
+        (facts("tagging", parameters=3 * 10**9), "deep", {"prompt.length=50"}),
+        (facts("seq2seq"), "deep", {"prompt.length=150"}),
+        (facts("cls", rows=64), "deep", {"prompt.length=16", "prompt.init=retrieve:runs", "head.pooling=mean"}),
+        (facts("cls", "tagging"), "deep", {"prompt.length=100"}),
+        (facts("span", rows=64), "deep", {"prompt.length=16", "prompt.init=retrieve:runs"}),
+        (
+            facts("cls", parameters=7 * 10**9, memory=24.0),
+            "deep",
+            {"prompt.length=8", "backbone.dtype=bfloat16", "backbone.gradient_checkpointing=true"},
+        ),
+    ],
+)
+def test_advice_follows_from_the_facts(known, method, beside):
+    assert settings(known)[:2] == (f"method={method}", beside)
+
+
+def test_a_method_is_advised_once_there_is_one(monkeypatch):
+    known = facts("cls", deploy="weights", memory=3.0)
+    assert settings(known)[0] == "method=deep" and "method=lora" not in settings(known)[2]
+    monkeypatch.setitem(METHODS, "lora", Method)
+    assert settings(known) == ("method=lora", set(), {"method=deep", "method=head"})
+
+
+def test_the_choice_is_none_of_the_alternatives():
+    for known in (facts("cls"), facts("tagging"), facts("seq2seq")):
+        chosen, _, others = settings(known)
+        assert others and chosen not in others and all(name.removeprefix("method=") in METHODS for name in others)
+
+
+def test_every_setting_is_one_of_the_config():
+    values = {"task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "a"}}
+    for rule in (*METHODS_ADVISED, *OTHERS):
+        assert isinstance(make_config(values, [rule.setting]), Config)
+
+
+def test_the_command_says_what_each_piece_rests_on(capsys):
+    line = ["--config", "configs/quickstart.yaml", "data.limit.train=64"]
+    shell.run(advise.main, advise.command_line(), [*line, "--memory", "8"])
+    out = capsys.readouterr().out
+    assert "bbc_topic: demo/bbc_topic (cls), 64 training rows" in out and "22,713,216 parameters; device: 8.0 GB" in out
+    assert "[experiments/transfer/table.md: | sst2 | 256 | scratch | 0.769 ± 0.028 |]" in out
+    assert (
+        "python -m ptv2.fit --config configs/quickstart.yaml data.limit.train=64 method=deep prompt.length=16 " in out
+    )
+    shell.run(advise.main, advise.command_line(), [*line, "--json"])
+    made = json.loads(capsys.readouterr().out)
+    assert made["advice"][0]["setting"] == "method=deep" and made["alternatives"][0]["source"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (["--config", "none.yaml"], "error: none.yaml: no such config file\n"),
+        (["--config", "configs/quickstart.yaml", "--memory", "much"], "is not a number of GB above 0"),
+        (["--config", "configs/quickstart.yaml", "backbone.name=./none"], "no such folder 'none'"),
+        (["--config", "configs/quickstart.yaml", "task.dataset.data_files.train=null"], "has no training rows"),
+    ],
+)
+def test_what_cannot_be_advised_on_is_one_line(capsys, line, says):
+    with pytest.raises(SystemExit) as end:
+        shell.run(advise.main, advise.command_line(), line)
+    said = capsys.readouterr()
+    assert end.value.code == 2 and says in said.err and said.err.count("\n") == 1
