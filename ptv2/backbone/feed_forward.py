@@ -73,15 +73,21 @@ def take_slots(model: nn.Module, state: PromptState, sites: Sequence[Site]) -> d
     found = {}
     for index, site in enumerate(sites):
         if site.place != "cross":
-            found[index] = layer = _layer_of(model, site)
+            if (layer := feed_forward_of(model, site)) is None:
+                raise UserError(
+                    f"no feed-forward layer that takes slots was found beside {type(site.module).__name__}",
+                    where="prompt.form",
+                    do="use a form without slots for this backbone family",
+                )
+            found[index] = layer
             added = _Added(Place(state, index), layer)
             layer.first.register_forward_pre_hook(added.see)
             layer.last.register_forward_hook(added.add)
     return found
 
 
-def _layer_of(model: nn.Module, site: Site) -> FeedForward:
-    """Find the feed-forward layer in the smallest module that holds it and the site."""
+def feed_forward_of(model: nn.Module, site: Site) -> FeedForward | None:
+    """Find the feed-forward layer in the smallest module that holds it and the site; None where it is not known."""
     name = next(name for name, module in model.named_modules() if module is site.module)
     while name:
         name = name.rpartition(".")[0]
@@ -91,11 +97,7 @@ def _layer_of(model: nn.Module, site: Site) -> FeedForward:
             return layers[0]
         if layers:
             break
-    raise UserError(
-        f"no feed-forward layer that takes slots was found beside {type(site.module).__name__}",
-        where="prompt.form",
-        do="use a form without slots for this backbone family",
-    )
+    return None
 
 
 def _layers_in(module: nn.Module) -> list[FeedForward]:

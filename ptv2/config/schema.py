@@ -13,6 +13,7 @@ from ptv2.config.cards import TaskCard
 from ptv2.config.forms import parse_forms
 from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, SEED, Range, number
 from ptv2.config.layers import Layers, parse_layers
+from ptv2.config.names import parse_biases, parse_methods
 from ptv2.config.sampling import Sampling, parse_sampling
 from ptv2.config.starts import Start, head_start, prompt_start
 from ptv2.errors import UserError
@@ -91,6 +92,19 @@ class PromptConfig:
     def chosen_layers(self) -> Layers:
         """`layers`, parsed."""
         return parse_layers(self.layers)
+
+
+@dataclass
+class BitFitConfig:
+    """Settings of `method=bitfit`."""
+
+    # all | some of query, key, value, attention_output, first, second (of the feed-forward layer), layernorm
+    biases: Any = field(default="all", metadata={"reads": str | list[str]})
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """`biases`, parsed."""
+        return parse_biases(self.biases)
 
 
 @dataclass
@@ -213,9 +227,11 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    method: str = "deep"  # what is trained beside the heads: deep | full | head
+    # what is trained beside the heads: deep | bitfit | full | head, or a list of several that are trained together
+    method: Any = field(default="deep", metadata={"reads": str | list[str]})
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    bitfit: BitFitConfig = field(default_factory=BitFitConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -227,3 +243,13 @@ class Config:
     trainer: dict[str, Any] = field(default_factory=dict)  # arguments of lightning.Trainer
     # Python files with your own methods, kinds, metrics and callbacks
     imports: list[str] = field(default_factory=list, metadata={"key": "import"})
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """`method`, parsed."""
+        return parse_methods(self.method)
+
+    @property
+    def method_name(self) -> str:
+        """`method` as results, artifacts and messages say it: a union is joined by `+`."""
+        return "+".join(self.methods)

@@ -6,11 +6,17 @@ A new method is one file and one entry here, or `METHODS["name"] = ...` in a fil
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
 from ptv2.methods.base import Method
+from ptv2.methods.bitfit import BitFit
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.full import Full
 from ptv2.methods.head import HeadOnly
 
-METHODS: dict[str, type[Method]] = {"deep": DeepPrompt, "head": HeadOnly, "full": Full}
+METHODS: dict[str, type[Method]] = {
+    "deep": DeepPrompt,
+    "bitfit": BitFit,
+    "full": Full,
+    "head": HeadOnly,
+}
 
 
 def method_named(name: str, where: object = "method") -> type[Method]:
@@ -30,6 +36,6 @@ def method_of(config: Config) -> type[Method]:
     Raises:
         UserError: no such method, or a config that it refuses.
     """
-    method = method_named(config.method)
+    method = method_named(config.method_name)
     method.check(config)
     return method

@@ -37,13 +37,20 @@ class Method(nn.Module):
         """Refuse a config that the method cannot run.
 
         Raises:
-            UserError: a key that does not suit the method.
+            UserError: a key that does not suit the method. The base class refuses an earlier prompt as the start of a
+                method without one, and weights that train in half precision or quantised.
         """
         if not cls.has_prompts and config.prompt.start.earlier:
-            raise UserError(f"method '{config.method}' has no prompt", where="prompt.init", do="use method=deep")
+            raise UserError(f"method '{config.method_name}' has no prompt", where="prompt.init", do="use method=deep")
         if cls.trains_backbone and config.backbone.quantize:
-            what = f"method '{config.method}' trains the backbone, and quantised weights cannot be trained"
+            what = f"method '{config.method_name}' trains the backbone, and quantised weights cannot be trained"
             raise UserError(what, where="backbone.quantize", do="use null, or a method that leaves it frozen")
+        if cls.trains_backbone and config.backbone.dtype != "float32":
+            raise UserError(
+                f"method '{config.method_name}' trains the backbone, which is {config.backbone.dtype}",
+                where="backbone.dtype",
+                do="use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)",
+            )
 
     def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         """Return what the backbone's sites get for a batch.
