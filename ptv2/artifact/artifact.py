@@ -6,7 +6,7 @@ prompt/weights.safetensors   float32 tensors, any projection folded away
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from ptv2.backbone import Backbone, tokenizer_fingerprint
+from ptv2.config.names import parse_methods
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError, nearest
 from ptv2.rows.labels import Labels
@@ -50,6 +51,19 @@ class Artifact:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
         assert isinstance(config, PromptConfig)
         return config
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the methods that it was trained with: several for a union."""
+        return parse_methods(self.about["method"], self.path)
+
+    def part(self, method: str) -> "Artifact":
+        """Return what one method of a union holds, as its own artifact would; without a union, the artifact itself."""
+        if len(self.methods) == 1:
+            return self
+        own = {f"prompt.{name}": tensor for name, tensor in self.state(f"prompt.{method}.").items()}
+        others = {name: tensor for name, tensor in self.weights.items() if not name.startswith("prompt.")}
+        return replace(self, about=self.about | {"method": method}, weights=others | own)
 
     def state(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin with `prefix`, under their names without it."""

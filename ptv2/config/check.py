@@ -26,7 +26,8 @@ def check(config: Config, where: str = "config") -> None:
         raise UserError(f"'{key}' is {value}", where=where, do=f"use {words}")
     try:
         _ = config.prompt.forms, config.prompt.start, config.prompt.chosen_layers, config.head.start
-        _ = config.optim.weights, config.mixture.rule, config.guard.skips, config.methods, config.bitfit.chosen
+        _ = config.optim.weights, config.mixture.rule, config.guard.skips
+        _ = config.methods, config.bitfit.chosen, config.lora.chosen
     except UserError as error:
         raise UserError(str(error), where=where) from error
     for split in config.data.limit:

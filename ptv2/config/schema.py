@@ -13,7 +13,7 @@ from ptv2.config.cards import TaskCard
 from ptv2.config.forms import parse_forms
 from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, SEED, Range, number
 from ptv2.config.layers import Layers, parse_layers
-from ptv2.config.names import parse_biases, parse_methods
+from ptv2.config.names import parse_biases, parse_methods, parse_names
 from ptv2.config.sampling import Sampling, parse_sampling
 from ptv2.config.starts import Start, head_start, prompt_start
 from ptv2.errors import UserError
@@ -105,6 +105,22 @@ class BitFitConfig:
     def chosen(self) -> tuple[str, ...]:
         """`biases`, parsed."""
         return parse_biases(self.biases)
+
+
+@dataclass
+class LoraConfig:
+    """Settings of `method=lora`: W x + alpha / rank * B A x."""
+
+    rank: int = number(8, POSITIVE)  # of B A
+    alpha: float = number(16.0, POSITIVE)  # factor on B A, over the rank
+    dropout: float = number(0.0, FRACTION)  # of x
+    # qv: queries and values | linear: every linear layer | names, by what a layer does or what the model calls it
+    targets: Any = field(default="qv", metadata={"reads": str | list[str]})
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """`targets`, parsed."""
+        return parse_names(self.targets, "lora.targets", "qv, linear, or names of linear layers")
 
 
 @dataclass
@@ -227,11 +243,12 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    # what is trained beside the heads: deep | bitfit | full | head, or a list of several that are trained together
+    # what is trained beside the heads: deep | bitfit | lora | ia3 | full | head, or a list: all train together
     method: Any = field(default="deep", metadata={"reads": str | list[str]})
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     bitfit: BitFitConfig = field(default_factory=BitFitConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -3,6 +3,7 @@
 A new method is one file and one entry here, or `METHODS["name"] = ...` in a file of the user's own (`--import`).
 """
 
+from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
 from ptv2.methods.base import Method
@@ -10,24 +11,31 @@ from ptv2.methods.bitfit import BitFit
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.full import Full
 from ptv2.methods.head import HeadOnly
+from ptv2.methods.peft import IA3, Lora
+from ptv2.methods.union import union_of
 
 METHODS: dict[str, type[Method]] = {
     "deep": DeepPrompt,
     "bitfit": BitFit,
+    "lora": Lora,
+    "ia3": IA3,
     "full": Full,
     "head": HeadOnly,
 }
 
 
-def method_named(name: str, where: object = "method") -> type[Method]:
-    """Return the class of a method.
+def method_named(spec: object, where: object = "method") -> type[Method]:
+    """Return the class of a method, or of the union of several, see `parse_methods`.
 
     Raises:
         UserError: there is none of this name.
     """
-    if name not in METHODS:
-        raise UserError(f"unknown method '{name}'", where=where, do=nearest(name, METHODS))
-    return METHODS[name]
+    names = parse_methods(spec, where)
+    for name in names:
+        if name not in METHODS:
+            raise UserError(f"unknown method '{name}'", where=where, do=nearest(name, METHODS))
+    methods = {name: METHODS[name] for name in names}
+    return methods[names[0]] if len(names) == 1 else union_of(methods)
 
 
 def method_of(config: Config) -> type[Method]:
@@ -36,6 +44,6 @@ def method_of(config: Config) -> type[Method]:
     Raises:
         UserError: no such method, or a config that it refuses.
     """
-    method = method_named(config.method_name)
+    method = method_named(config.method)
     method.check(config)
     return method

@@ -28,6 +28,7 @@ class Method(nn.Module):
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
     trains_backbone = False  # its artifacts need another backbone than the one they name
     shardable = True  # the frozen layers can be sharded over the ranks
+    alone = ""  # why it cannot be trained together with other methods, as in "trains every weight"
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__()
@@ -60,6 +61,11 @@ class Method(nn.Module):
             task: number of the task of all of them, or of each, [B].
         """
         return Injection()
+
+    @property
+    def prompted(self) -> "Method | None":
+        """The method to which prompt.init, prompt.sharing and retrieval apply: itself, or one of a union."""
+        return self if self.has_prompts else None
 
     def trained(self) -> list[nn.Parameter]:
         """List the parameters that the optimizer updates."""

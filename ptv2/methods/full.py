@@ -12,6 +12,7 @@ class Full(Method):
 
     trains_backbone = True
     shardable = False
+    alone = "trains every weight of the backbone, which leaves nothing to join it"
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)

@@ -5,3 +5,5 @@ from ptv2.methods.base import Method
 
 class HeadOnly(Method):
     """`method: head`."""
+
+    alone = "trains the heads alone, as every other method does too"

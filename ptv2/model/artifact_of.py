@@ -29,7 +29,7 @@ def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Ar
     backbone = module.backbone
     about = {
         "format": FORMAT,
-        "method": module.config.method,
+        "method": module.config.method_name,
         "backbone": {
             "name": backbone.name,
             "revision": module.config.backbone.revision,

@@ -121,17 +121,26 @@ def merged(artifacts: Sequence[Artifact]) -> Artifact:
             config["import"] = [*files, *more]
     about = first.about | {"config": config, "labels": {k: v for a in artifacts for k, v in a.about["labels"].items()}}
     weights = {k: v for a in artifacts for k, v in a.weights.items() if not k.startswith("prompt.")}
-    if not method_named(first.about["method"], first.path).has_prompts:
-        return Artifact(first.path, about, weights)
-    config["prompt"]["sharing"] = "task"
+    for method in first.methods:
+        if method_named(method, first.path).has_prompts:
+            config["prompt"]["sharing"] = "task"
+            state = _prompt_of_each([artifact.part(method) for artifact in artifacts])
+        else:
+            state = first.part(method).state("prompt.")  # the same in all, see `_check_alike`
+        prefix = f"prompt.{method}." if len(first.methods) > 1 else "prompt."
+        weights |= {f"{prefix}{name}": tensor for name, tensor in state.items()}
+    return Artifact(first.path, about, weights)
+
+
+def _prompt_of_each(artifacts: Sequence[Artifact]) -> dict[str, Tensor]:
+    """Return the state of a prompt that has each task's own."""
+    state: dict[str, Tensor] = {}
     gates: list[list[Tensor]] = []
     for artifact in artifacts:
         for name in artifact.tasks:
-            rows = artifact.prompt_vectors(name)
-            weights |= {f"prompt.own.{name}.rows.{i}": row for i, row in enumerate(rows)}
+            state |= {f"own.{name}.rows.{i}": row for i, row in enumerate(artifact.prompt_vectors(name))}
             gates.append(artifact.gates([], name))
-    weights |= {f"prompt.gates.{i}": torch.stack(of_tasks) for i, of_tasks in enumerate(zip(*gates, strict=True))}
-    return Artifact(first.path, about, weights)
+    return state | {f"gates.{i}": torch.stack(of_tasks) for i, of_tasks in enumerate(zip(*gates, strict=True))}
 
 
 def check_one_backbone(first: Artifact, other: Artifact) -> None:
@@ -171,7 +180,13 @@ def _check_alike(first: Artifact, other: Artifact) -> None:
         if ours != theirs:
             what = f"has {key} '{theirs}', {first.path} has '{ours}'"
             raise UserError(what, where=other.path, do="predict with each in a separate call")
-    drawn, theirs = first.state("backbone."), other.state("backbone.")
-    if drawn.keys() != theirs.keys() or any(not torch.equal(drawn[name], theirs[name]) for name in drawn):
-        what = f"has other backbone weights (trained, or drawn with another seed) than {first.path}"
-        raise UserError(what, where=other.path, do="predict with each in a separate call")
+    whole = {
+        "backbone weights (trained, or drawn with another seed)": (first.state("backbone."), other.state("backbone."))
+    }
+    for method in first.methods:
+        if not method_named(method, first.path).has_prompts:
+            whole[f"weights of '{method}'"] = (first.part(method).state("prompt."), other.part(method).state("prompt."))
+    for of_what, (ours, theirs) in whole.items():
+        if ours.keys() != theirs.keys() or any(not torch.equal(ours[name], theirs[name]) for name in ours):
+            what = f"has other {of_what} than {first.path}"
+            raise UserError(what, where=other.path, do="predict with each in a separate call")

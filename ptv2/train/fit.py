@@ -119,7 +119,7 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
     retrieved = retrieve(config) if start is None and config.prompt.start.kind == "retrieve" else None
     parts = build(config if start is None else without_init(config))
     if retrieved is not None:
-        cast(DeepPrompt, parts.module.method).start_from(retrieved.vectors_PF)  # see check_alone
+        cast(DeepPrompt, parts.module.method.prompted).start_from(retrieved.vectors_PF)  # see check_alone
     check_trains(parts)
     if start is not None:
         start.check_data(parts.data.fingerprints())
@@ -178,7 +178,7 @@ def on_all_ranks(
         load_kept(parts.module, read(checkpoints.best)["state_dict"], where=str(checkpoints.best))
     results = {
         "name": config.run.name,
-        "method": config.method,
+        "method": config.method_name,
         "seed": config.seed,
         "backbone": config.backbone.name,
         "tasks": {name: data.card.name for name, data in parts.tasks.items()},

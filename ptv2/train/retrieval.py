@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.artifact.files import read_artifact
+from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods import METHODS, Method, method_named, method_of
@@ -60,6 +61,7 @@ def sources(artifact: Artifact) -> list[Source]:
     """
     if not method_named(artifact.about["method"], artifact.path).has_prompts:
         raise UserError(f"method '{artifact.about['method']}' has no prompt", where=artifact.path, do="leave it out")
+    artifact = artifact.part("deep")
     folder = artifact.path.parent if artifact.path.name == "prompt" else artifact.path
     if artifact.sharing == "shared":
         return [Source(str(folder), artifact.prompt_vectors(), artifact)]
@@ -83,9 +85,9 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
 
 def _has_prompt(path: Path) -> bool:
     """Tell whether an artifact has a prompt, without reading the weights, which may be a whole model."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, UserError):
         about = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
-        return METHODS.get(about.get("method"), Method).has_prompts
+        return any(METHODS.get(name, Method).has_prompts for name in parse_methods(about.get("method")))
     return True  # reading it says what is wrong
 
 
@@ -125,7 +127,7 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
         enable_model_summary=False,
     )
     trainer.fit(parts.module, parts.data)
-    vectors_PF = cast(DeepPrompt, parts.module.method).folded()  # see check_alone
+    vectors_PF = cast(DeepPrompt, parts.module.method.prompted).folded()  # see check_alone
     if not all(vector_PF.isfinite().all() for vector_PF in vectors_PF):
         raise UserError("the warm-up produced non-finite values", where="prompt.init", do="lower optim.lr")
     return vectors_PF, parts.module
@@ -138,7 +140,7 @@ def check_alone(config: Config) -> None:
         UserError: several tasks, or a method without a prompt.
     """
     if len(config.tasks) > 1 or not method_of(config).has_prompts:
-        what = f"{len(config.tasks)} tasks, method '{config.method}'"
+        what = f"{len(config.tasks)} tasks, method '{config.method_name}'"
         raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
 
 
@@ -150,7 +152,7 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
     """
     check_alone(config)
     warm, module = warm_up(config)
-    prompt, fitting = cast(DeepPrompt, module.method), []
+    prompt, fitting = cast(DeepPrompt, module.method.prompted), []
     for source in (source for artifact in artifacts for source in sources(artifact)):
         problem = misfit(source.artifact, source.vectors_PF, config.prompt, prompt.parts, module.backbone)
         if problem is None and source.artifact.of_backbone(module.backbone):

@@ -95,7 +95,7 @@ def check_shardable(config: Config, strategy: str) -> None:
     Raises:
         UserError: at the first of them.
     """
-    refused = [] if method_of(config).shardable else [f"method: {config.method}"]
+    refused = [] if method_of(config).shardable else [f"method: {config.method_name}"]
     refused += ["backbone.compile"] if config.backbone.compile else []
     refused += ["backbone.quantize"] if config.backbone.quantize else []
     for name, card in config.tasks.items():

@@ -46,7 +46,8 @@ class DeepPrompt(Method):
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)
-        self.tasks, self.artifacts = list(config.tasks), artifacts or {}
+        self.tasks = list(config.tasks)
+        self.artifacts = {path: artifact.part("deep") for path, artifact in (artifacts or {}).items()}
         self.config = prompt = config.prompt
         self.slots = choose_slots(prompt, backbone.sites)
         self.parts = parts_of(prompt, self.slots, backbone)
