@@ -124,6 +124,15 @@ class LoraConfig:
 
 
 @dataclass
+class AdapterConfig:
+    """Settings of `method=adapter`: h + up(GELU(down(h))) behind frozen layers."""
+
+    width: int = number(16, POSITIVE)  # of the bottleneck
+    # feed_forward (Pfeiffer et al. 2021) | both: behind attention too (Houlsby et al. 2019)
+    behind: Literal["feed_forward", "both"] = "feed_forward"
+
+
+@dataclass
 class HeadConfig:
     """The heads of the tasks."""
 
@@ -243,12 +252,14 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    # what is trained beside the heads: deep | bitfit | lora | ia3 | full | head, or a list: all train together
+    # what is trained beside the heads: deep | bitfit | lora | ia3 | adapter | full | head, or a list of several, which
+    # train together
     method: Any = field(default="deep", metadata={"reads": str | list[str]})
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     bitfit: BitFitConfig = field(default_factory=BitFitConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -6,6 +6,7 @@ A new method is one file and one entry here, or `METHODS["name"] = ...` in a fil
 from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
+from ptv2.methods.adapter import Adapter
 from ptv2.methods.base import Method
 from ptv2.methods.bitfit import BitFit
 from ptv2.methods.deep.prompt import DeepPrompt
@@ -19,6 +20,7 @@ METHODS: dict[str, type[Method]] = {
     "bitfit": BitFit,
     "lora": Lora,
     "ia3": IA3,
+    "adapter": Adapter,
     "full": Full,
     "head": HeadOnly,
 }

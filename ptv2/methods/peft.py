@@ -74,7 +74,7 @@ class Lora(PeftMethod):
 class IA3(PeftMethod):
     """`method: ia3`: keys, values and the neurons of the feed-forward layer, each times a learned number, at first 1.
 
-    Liu et al. 2022 (arXiv 2205.05638, section 3.3). Where one layer makes queries, keys and values, all three are.
+    Liu et al. 2022 (arXiv 2205.05638, section 3.3). Where one layer makes queries as well, these are too.
     """
 
     def made(self, config: Config, backbone: Backbone) -> "PeftConfig":
@@ -139,20 +139,15 @@ PARTS = {"lora_A": "A", "lora_B": "B", "ia3_l": "scale"}
 
 
 class Adapted(nn.Module):
-    """What is trained for one frozen layer; PEFT's layer computes with it, and is no submodule."""
+    """What is trained for one frozen layer, and its dropout, which is on in train mode; PEFT's layer uses them."""
 
     def __init__(self, layer: nn.Module):
         super().__init__()
-        self.__dict__["layer"] = layer
         for theirs, ours in PARTS.items():
             if (held := getattr(layer, theirs, None)) is not None:
                 ((_, weight),) = held.named_parameters()
                 self.register_parameter(ours, weight)
-
-    def train(self, mode: bool = True) -> "Adapted":
-        """Switch the dropout, which is PEFT's."""
-        self.__dict__["layer"].train(mode)
-        return super().train(mode)
+        self.dropout = getattr(layer, "lora_dropout", None)
 
 
 def inject(config: "PeftConfig", model: nn.Module) -> dict[str, Adapted]:

@@ -16,6 +16,10 @@ from ptv2.errors import UserError
 from ptv2.methods import METHODS, method_of
 from ptv2.methods.peft import Adapted, PeftMethod
 
+pytestmark = pytest.mark.filterwarnings(  # PEFT's own call, and its word on a config that a test gives it
+    "ignore:.is_gradient_checkpointing. is deprecated", "ignore:fan_in_fan_out is set to False"
+)
+
 TARGETS = {  # what the names of lora.targets are to PEFT
     "qv": ["query", "value"],
     "linear": ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"],
@@ -143,7 +147,10 @@ def test_dropout_is_of_training_alone():
         assert torch.equal(first, second)
         made.train()
         assert not torch.equal(first, backbone(batch, made(3)).last_BTD)
-        made.eval()
+        modes = {module: module.training for module in made.eval().modules()}
+        assert torch.equal(first, backbone(batch, made(3)).last_BTD)
+        for module in made.train().modules():  # as Lightning puts them back, one by one
+            module.training = modes[module]
         assert torch.equal(first, backbone(batch, made(3)).last_BTD)
 
 
