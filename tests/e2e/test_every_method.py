@@ -6,7 +6,10 @@ import signal
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
+from scene import write_rows
+from seq2seq_models import save_lm
 
 from ptv2.methods import METHODS, method_named
 from ptv2.model.module import PromptModule
@@ -59,6 +62,36 @@ def test_it_serves_several_kinds_of_task_in_a_batch(ptv2, write_config, cards, t
     for name, card in cards.items():
         said = ptv2("evaluate", "--artifact", folder, "--task", card, "--json")
         assert json.loads(said.out)["scores"] == scores[name]
+
+
+WRITERS = [("gpt2", "deep+lora"), ("t5", "adapter"), ("bart", "bitfit"), ("llama", "ia3")]
+
+
+@pytest.mark.parametrize(("family", "method"), WRITERS)
+def test_it_writes_texts(ptv2, write_config, tmp_path, family, method):
+    for split, count in (("train", 12), ("validation", 4), ("test", 4)):
+        rows = [{"text": "the cat " * (i % 3 + 1), "target": f"a cat {i % 3}"} for i in range(count)]
+        write_rows(tmp_path / f"{split}.jsonl", rows)
+    card = {
+        "kind": "seq2seq",
+        "dataset": {"path": str(tmp_path), "columns": ["text", "target"]},
+        "inputs": {"source": "text"},
+        "label": "target",
+        "metrics": ["bleu"],
+        "max_length": 32,
+        "options": {"max_target_length": 8},
+    }
+    (tmp_path / "writing.yaml").write_text(yaml.safe_dump(card))
+    backbone = {"name": str(save_lm(family, tmp_path / "backbone")), "dropout": 0}
+    config = write_config(tasks={"topics": str(tmp_path / "writing.yaml")}, backbone=backbone)
+    more = ("trainer.max_epochs=1", "optim.lr=0.1")
+    assert ptv2("fit", "--config", config, "method=full", "run.name=other", "optim.lr=1e-9", *more[:1]).code == 0
+    said = ptv2("fit", "--config", config, f"method={method}", *more)
+    assert said.code == 0, said
+    written, other = (tmp_path / "runs" / name / "predictions" / "topics.test.jsonl" for name in ("topics", "other"))
+    assert written.read_text() != other.read_text()
+    said = ptv2("predict", "--artifact", tmp_path / "runs" / "topics", "--input", tmp_path / "test.jsonl")
+    assert said.out == written.read_text()
 
 
 def test_a_union_is_named_as_a_list_or_with_a_plus(ptv2, write_config, tmp_path):
