@@ -1,8 +1,8 @@
 """BitFit: the biases of the backbone train, all of them or those of layers that do one thing.
 
 Ben Zaken et al. 2022 (arXiv 2106.10199), who find that the biases of the queries and of the second linear layer of the
-feed-forward network alone come close to all of them: `bitfit.biases: [query, second]`. The bias of the keys adds the same
-number to every score of a query, so the softmax does not see it unless a prompt brings keys without it.
+feed-forward network alone come close to all of them: `bitfit.biases: [query, second]`. The bias of the keys
+adds one number to all scores of a query, so the softmax does not see it, unless a prompt brings keys without it.
 """
 
 from torch import nn

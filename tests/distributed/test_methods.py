@@ -31,7 +31,7 @@ def test_two_ranks_are_one_device_with_twice_the_batch(method, config, run, tmp_
     fit.fit(load_config(config, ["data.batch_size=16", f"method={method}", "run.name=one"]))
     folder, other = (weights(tmp_path / "runs" / name) for name in ("ddp", "one"))
     assert folder.keys() == other.keys()
-    # The same number added to the score of every key is lost in the softmax: the bias of keys has a gradient of rounding.
+    # What all keys add to their scores is lost in the softmax: the gradient of their bias is one of rounding.
     seen = [name for name in folder if not name.endswith("key.bias")]
     assert all(same(folder[name], other[name], ROUNDING) for name in seen)
 
