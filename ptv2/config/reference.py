@@ -127,7 +127,7 @@ def _groups(schema: type, key: str) -> Iterator[Group]:
 def _takes(found: Field) -> str:
     """Describe in words what a key takes."""
     within = found.metadata.get("range")
-    kinds = [_type(kind) for kind in options(found.type)]
+    kinds = [_type(kind) for kind in options(found.metadata.get("reads", found.type))]
     if within is not None:
         kinds[0] = f"{kinds[0]} ({within.words.removeprefix('a number ')})"
     return " or ".join(kinds)

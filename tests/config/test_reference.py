@@ -41,7 +41,7 @@ def test_the_page_holds_every_key():
     ("key", "says"),
     [
         ("optim.lr", "optim.lr: number (above 0) (default: 0.005); learning rate"),
-        ("prompt.form", "prompt.form: kv | hidden (default: kv); kv: keys and values (official) | hidden: "),
+        ("prompt.form", "prompt.form: text or list of text (default: kv); kv: keys and values (official) | hidden: "),
         ("backbone.name", "backbone.name: text (required); hub id"),
         ("import", "import: list of text (default: []); Python files"),
         ("task.max_length", "tasks.NAME.max_length: whole number (4 or more tokens) (default: 128); "),
@@ -69,7 +69,7 @@ def test_a_group_lists_its_keys():
         ("promt", "unknown key 'promt'; did you mean 'prompt'?"),
         ("seed.x", "unknown key 'seed.x'; did you mean 'seed'?"),
         ("task.lable", "unknown key 'task.lable'; did you mean 'tasks.NAME.label'?"),
-        ("", "unknown key ''; valid: backbone, "),
+        ("", "unknown key ''; valid: adapter, "),
     ],
 )
 def test_an_unknown_key_names_the_nearest(key, says):
