@@ -158,15 +158,15 @@ def inject(config: "PeftConfig", model: nn.Module) -> dict[str, Adapted]:
     trains = {parameter: parameter.requires_grad for parameter in model.parameters()}
     inject_adapter_in_model(config, model)
     del model.peft_config
-    made = {name: layer for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)}
+    made: dict[str, Any] = {name: layer for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)}
     for name, layer in made.items():
-        frozen = cast(nn.Module, layer.base_layer)
+        frozen: nn.Module = layer.base_layer
         above, _, last = name.rpartition(".")
         setattr(model.get_submodule(above), last, frozen)
         del layer.base_layer  # a submodule; as a function, it can be the forward that is replaced
-        cast(Any, layer).base_layer = frozen.forward
-        frozen.forward = cast(nn.Module, layer).forward
+        layer.base_layer = frozen.forward
+        frozen.forward = layer.forward
     for parameter, was in trains.items():  # PEFT freezes what another method of a union trains
         parameter.requires_grad_(was)
     # PEFT casts what it makes to the dtype of the frozen weights.
-    return {name: Adapted(cast(nn.Module, layer).float()) for name, layer in made.items()}
+    return {name: Adapted(layer.float()) for name, layer in made.items()}

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch._dynamo.testing import CompileCounter
 
 from ptv2.backbone import Backbone
+from ptv2.config.schema import Config
+from ptv2.methods import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,21 @@ def test_one_graph_serves_every_batch_and_every_prompt(family):
         prompt = make_prompt(plain, seed=step)  # the numbers change from step to step, as in training
         expected = plain(batch, prompt(len(lengths))).last_BTD
         states = compiled(batch, prompt(len(lengths))).last_BTD
+        torch.testing.assert_close(real(states, batch), real(expected, batch), atol=1e-5, rtol=0)
+    assert counter.frame_count == 1
+
+
+@pytest.mark.parametrize("method", ["lora", "ia3", "adapter"])
+@torch.no_grad()
+def test_one_graph_serves_what_layers_compute_besides(method):
+    counter = CompileCounter()
+    plain, compiled = make_pair("bert", counter)
+    first, second = (METHODS[method](Config(method=method), backbone).eval() for backbone in (plain, compiled))
+    for ours, theirs in zip(first.trained(), second.trained(), strict=True):
+        theirs.copy_(ours.add_(torch.randn_like(ours) * 0.3))
+    for lengths in [(9, 6, 3), (12, 8)]:
+        batch = make_batch("bert", lengths)
+        states, expected = compiled(batch, second(2)).last_BTD, plain(batch, first(2)).last_BTD
         torch.testing.assert_close(real(states, batch), real(expected, batch), atol=1e-5, rtol=0)
     assert counter.frame_count == 1
 
