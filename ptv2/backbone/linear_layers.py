@@ -16,8 +16,8 @@ NAMES: dict[str, tuple[str, ...]] = {  # role -> what the layer is called below 
     "query": ("query", "q_lin", "q_proj", "query_proj", "q"),
     "key": ("key", "k_lin", "k_proj", "key_proj", "k"),
     "value": ("value", "v_lin", "v_proj", "value_proj", "v"),
-    # GPT-2; GPT-NeoX, Falcon, BLOOM; ModernBERT; Phi-3: one layer makes all three
-    "query_key_value": ("c_attn", "query_key_value", "Wqkv", "qkv_proj"),
+    # GPT-2; GPT-NeoX, Falcon, BLOOM; ModernBERT; Phi-3; DeBERTa v1: one layer makes all three
+    "query_key_value": ("c_attn", "query_key_value", "Wqkv", "qkv_proj", "in_proj"),
     "attention_output": ("out_lin", "out_proj", "o_proj", "o", "c_proj", "Wo", "dense"),
 }
 BESIDE = "output.dense"  # BERT and its relatives have the output of attention beside its module
