@@ -82,7 +82,10 @@ class Int8Linear(nn.Linear):
     """
 
     def __init__(self, layer: nn.Linear):
-        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+        from torchao.quantization import (  # pyright: ignore[reportMissingImports] - an extra
+            Int8WeightOnlyConfig,
+            quantize_,
+        )
 
         nn.Module.__init__(self)
         self.in_features, self.out_features = layer.in_features, layer.out_features
