@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ptv2.backbone.checkpointing import checkpoint_layers
-from ptv2.backbone.families import position_limit, position_table, shifted_positions
+from ptv2.backbone.families import pooled, position_limit, position_table, shifted_positions
 from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
@@ -140,17 +140,16 @@ class Backbone(nn.Module):
             return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
         with self.state.use(prompts):
             out = self.reader(**inputs, **self._reads_no_cache)
-        last_BTD, pooled_BD = out.last_hidden_state, getattr(out, "pooler_output", None)
+        last_BTD, pooled_BD = out.last_hidden_state[:, P:], getattr(out, "pooler_output", None)
         if P and pooled_BD is not None:  # the text's first token, not the prompt's
-            last_BTD = last_BTD[:, P:].contiguous()
-            pooled_BD = cast(Any, self.model).pooler(last_BTD)
-        return States(last_BTD if pooled_BD is not None else last_BTD[:, P:], mask_BT, pooled_BD)
+            pooled_BD = pooled(self.model, last_BTD)
+        return States(last_BTD, mask_BT, pooled_BD)
 
     def _lengthened(self, inputs: dict[str, Tensor], prompts: Injection) -> tuple[dict[str, Tensor], Injection, int]:
         """Make room in front of the text for a prompt at the input that has none; return how many tokens wide."""
         if prompts.inputs is None or prompts.inputs.at_BT is not None:
             return inputs, prompts, 0
-        inputs, placed = in_front(prompts.inputs, inputs, cast(int, self.tokenizer.pad_token_id or 0))
+        inputs, placed = in_front(prompts.inputs, inputs)
         return inputs, replace(prompts, inputs=placed), placed.vectors_BPW.shape[1]
 
     def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
@@ -168,7 +167,9 @@ class Backbone(nn.Module):
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
         sharded, all ranks continue until the longest text of any of them has ended: each gathers what the others need.
         """
-        inputs, prompts, _ = self._lengthened(inputs, prompts)
+        inputs, prompts, P = self._lengthened(inputs, prompts)
+        if P and not self.is_encoder_decoder and settings.get("min_length"):  # it counts what stands before, too
+            settings = settings | {"min_length": settings["min_length"] + P}
         table = position_table(self.model)
         if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
             # RoBERTa and its relatives begin behind `padding_idx`; transformers would let them begin at 0.

@@ -63,7 +63,10 @@ class PromptConfig:
     form: Any = field(default="kv", metadata={"reads": str | list[str]})
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     projection: int | None = number(None, POSITIVE)  # width of the two-layer Tanh projection (official: 512)
-    init: str = "normal"  # normal | zero | text:<words> | vocab | artifact:<path>[+task:<name>] | retrieve:<folder>
+    residual: int | None = number(None, POSITIVE)  # method prompt: vectors are P + MLP(P), with an MLP of this width
+    # normal | uniform (-.5 to .5) | zero | text:<words> | vocab | labels | artifact:<path>[+task:<name>] |
+    # retrieve:<folder>
+    init: str = "normal"
     init_std: float = number(0.02, NONNEGATIVE)  # standard deviation of `normal` (official: 0.02)
     dropout: float = number(0.1, FRACTION)  # official: the same as the backbone's hidden dropout
     dropout_per: Literal["example", "batch"] = "example"  # batch: one mask for all rows of a batch (official: example)
@@ -73,6 +76,9 @@ class PromptConfig:
     # | keys: shared keys, values of their own
     sharing: Literal["shared", "task", "shared+task", "keys"] = "shared"
     rank: int = number(1, POSITIVE)  # of the low-rank matrices of shared+task
+    # method prompt: so many prompts read each batch, each learns by itself, and their answers are joined
+    ensemble: int = number(1, POSITIVE)
+    vote: Literal["mean", "majority"] = "mean"  # how: the mean of their probabilities | the answer of most of them
     train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own numbers and head
     norm: Literal["none", "layer"] = "none"  # layer: keys and values go through a learned LayerNorm before they join
     retrieve: RetrieveConfig = field(default_factory=RetrieveConfig)
@@ -213,7 +219,7 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    method: str = "deep"  # what is trained beside the heads: deep | full | head
+    method: str = "deep"  # what is trained beside the heads: deep | prompt | full | head
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     head: HeadConfig = field(default_factory=HeadConfig)

@@ -9,8 +9,14 @@ from ptv2.methods.base import Method
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.full import Full
 from ptv2.methods.head import HeadOnly
+from ptv2.methods.prompt import SoftPrompt
 
-METHODS: dict[str, type[Method]] = {"deep": DeepPrompt, "head": HeadOnly, "full": Full}
+METHODS: dict[str, type[Method]] = {
+    "deep": DeepPrompt,
+    "prompt": SoftPrompt,
+    "head": HeadOnly,
+    "full": Full,
+}
 
 
 def method_named(name: str, where: object = "method") -> type[Method]:

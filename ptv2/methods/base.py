@@ -1,6 +1,7 @@
 """The interface of a method: which parameters train beside the heads, and what the backbone is given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ class Method(nn.Module):
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
     trains_backbone = False  # its artifacts need another backbone than the one they name
     shardable = True  # the frozen layers can be sharded over the ranks
+    copies = 1  # how often the backbone reads each batch in one pass, each time with another prompt (an ensemble)
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__()
@@ -44,6 +46,10 @@ class Method(nn.Module):
         if cls.trains_backbone and config.backbone.quantize:
             what = f"method '{config.method}' trains the backbone, and quantised weights cannot be trained"
             raise UserError(what, where="backbone.quantize", do="use null, or a method that leaves it frozen")
+
+    def learn_labels(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Take the label names of each task, before training and before a checkpoint or an artifact is loaded."""
+        return
 
     def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         """Return what the backbone's sites get for a batch.
@@ -73,6 +79,10 @@ class Method(nn.Module):
     def exported(self) -> dict[str, Tensor]:
         """Return the state dict that an artifact holds, with what only training needs computed away."""
         return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+
+    def exported_config(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """Return the run's config as an artifact holds it: the one that reads what `exported` gives."""
+        return plain
 
     def shapes(self) -> list[tuple[str, str]]:
         """Describe what the backbone gets, as (name, shape) for a dry run."""
