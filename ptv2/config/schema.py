@@ -62,7 +62,8 @@ class PromptConfig:
     # beside the softmax | slots: more neurons of the feed-forward layer | values, queries: a map in each head | a list
     form: Any = field(default="kv", metadata={"reads": str | list[str]})
     memory: MemoryConfig = field(default_factory=MemoryConfig)
-    projection: int | None = number(None, POSITIVE)  # width of the two-layer Tanh projection (official: 512)
+    # width of the two-layer Tanh projection (official: 512); null: none, for method prefix 512
+    projection: int | None = number(None, POSITIVE)
     residual: int | None = number(None, POSITIVE)  # method prompt: vectors are P + MLP(P), with an MLP of this width
     # normal | uniform (-.5 to .5) | zero | text:<words> | vocab | labels | artifact:<path>[+task:<name>] |
     # retrieve:<folder>
@@ -219,7 +220,7 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    method: str = "deep"  # what is trained beside the heads: deep | prompt | full | head
+    method: str = "deep"  # what is trained beside the heads: deep | prefix | prompt | full | head
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     head: HeadConfig = field(default_factory=HeadConfig)

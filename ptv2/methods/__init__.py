@@ -9,10 +9,12 @@ from ptv2.methods.base import Method
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.full import Full
 from ptv2.methods.head import HeadOnly
+from ptv2.methods.prefix import Prefix
 from ptv2.methods.prompt import SoftPrompt
 
 METHODS: dict[str, type[Method]] = {
     "deep": DeepPrompt,
+    "prefix": Prefix,
     "prompt": SoftPrompt,
     "head": HeadOnly,
     "full": Full,

@@ -1,4 +1,4 @@
-"""Methods with a prompt at the input as a user runs them: fit, resume, artifacts, predict, mixtures, refusals."""
+"""Methods prompt, prefix and ptuning as a user runs them: fit, resume, artifacts, predict, mixtures, refusals."""
 
 import json
 import os
@@ -36,7 +36,9 @@ METHODS = {
     "prompt": {"method": "prompt", "prompt": {"length": 3, "init": "vocab"}},
     "residual": {"method": "prompt", "prompt": {"length": 3, "residual": 8, "init": "labels"}},
     "ensemble": {"method": "prompt", "prompt": {"length": 2, "ensemble": 3, "init": "uniform"}},
+    "prefix": {"method": "prefix", "prompt": {"length": 3, "projection": 8}},
 }
+MATRICES = {"prompt": 1, "residual": 1, "ensemble": 3, "prefix": 3}  # of the prompt: one per place
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -55,7 +57,7 @@ def test_a_resumed_run_is_the_undisturbed_one_and_its_artifact_predicts_the_same
     held, wanted = weights(folder), weights(undisturbed)
     assert held.keys() == wanted.keys() and all(torch.equal(held[name], wanted[name]) for name in wanted)
     assert {name for name in held if name.startswith("prompt.")} == {
-        f"prompt.rows.rows.{i}" for i in range(METHODS[method]["prompt"].get("ensemble", 1))
+        f"prompt.rows.rows.{i}" for i in range(MATRICES[method])
     }
     lines = (folder / "predictions" / "topics.test.jsonl").read_text()
     rows = cards["topics"].with_suffix("") / "test.jsonl"
@@ -66,10 +68,13 @@ def test_a_resumed_run_is_the_undisturbed_one_and_its_artifact_predicts_the_same
     )
 
 
-@pytest.mark.parametrize("sharing", ["shared", "task", "shared+task"])
-def test_a_mixture_with_mixed_batches(sharing, ptv2, write_config, cards, tmp_path):
+@pytest.mark.parametrize(
+    ("method", "sharing"),
+    [("prompt", "shared"), ("prompt", "task"), ("prompt", "shared+task"), ("prefix", "task")],
+)
+def test_a_mixture_with_mixed_batches(method, sharing, ptv2, write_config, cards, tmp_path):
     tasks = {name: str(path) for name, path in cards.items()}
-    keys = {"method": "prompt", "prompt": {"length": 3, "sharing": sharing}, "mixture": {"batches": "mixed"}} | SHORT
+    keys = {"method": method, "prompt": {"length": 3, "sharing": sharing}, "mixture": {"batches": "mixed"}} | SHORT
     said = ptv2(
         "fit", "--config", write_config(tasks=tasks, run={"folder": str(tmp_path), "name": "all"}, **keys | SHORT)
     )
@@ -139,6 +144,11 @@ def test_two_artifacts_answer_in_one_pass(ptv2, write_config, cards, tmp_path):
         (["method=deep", "prompt.ensemble=2"], "prompt.ensemble: is for a prompt at the input"),
         (["method=deep", "prompt.init=labels"], "prompt.init: 'labels' are token embeddings"),
         (["prompt.init=lables"], "prompt.init: unknown init 'lables'; did you mean 'labels'?"),
+        (
+            ["method=prefix", "prompt.init=text:cat"],
+            "prompt.init: init 'text:cat' cannot be put through the projection",
+        ),
+        (["method=prefix", "prompt.form=hidden"], "prompt.form: method 'prefix' learns keys and values"),
         (["prompt.train=own"], "prompt.train: 'own' freezes what tasks share"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
