@@ -101,6 +101,19 @@ class PromptConfig:
 
 
 @dataclass
+class PTuningConfig:
+    """Settings of `method=ptuning`."""
+
+    encoder: Literal["lstm", "mlp", "none"] = "lstm"  # what makes the virtual tokens; none: they are learned themselves
+    hidden: int | None = number(None, POSITIVE)  # width of the encoder; null: that of an embedding
+    # text with {prompt:3} for three virtual tokens, {text} and {pair} (or their fields), and {mask}; null: in front
+    template: str | None = None
+    # label -> word, or several whose logits are averaged; none: the label names
+    verbalizer: dict[str, Any] = field(default_factory=dict, metadata={"reads": dict[str, str | list[str]]})
+    tune_backbone: bool = False  # few-shot mode: the backbone trains too
+
+
+@dataclass
 class HeadConfig:
     """The heads of the tasks."""
 
@@ -220,9 +233,10 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    method: str = "deep"  # what is trained beside the heads: deep | prefix | prompt | full | head
+    method: str = "deep"  # what is trained beside the heads: deep | prefix | prompt | ptuning | full | head
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    ptuning: PTuningConfig = field(default_factory=PTuningConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)

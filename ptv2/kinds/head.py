@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ptv2.backbone import Backbone, States
 from ptv2.config.schema import HeadConfig
 from ptv2.kinds.ensemble import joint_softmax
-from ptv2.kinds.features import IGNORE
+from ptv2.kinds.features import IGNORE, Features
 
 
 class Head(nn.Module, ABC):
@@ -32,10 +32,14 @@ class Head(nn.Module, ABC):
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", None, persistent=False)  # [C], of a run that weighs its labels
 
-    reads = "states"  # of the backbone: its last states, or its language model's logits
+    reads = "states"  # of the backbone: its last states, its language model's logits, or those at one place (answer)
     smooths = False  # whether the loss takes `head.label_smoothing`
     votes: tuple[str, ...] = ()  # how answers of several prompts can be joined, see `prompt.vote`
     weighs = False  # whether the loss takes `optim.class_weights`
+
+    def take(self, features: Features) -> None:
+        """Take from the task's features what the head needs of them."""
+        return
 
     @abstractmethod
     def forward(self, states: States) -> Tensor:

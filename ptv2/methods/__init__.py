@@ -11,11 +11,13 @@ from ptv2.methods.full import Full
 from ptv2.methods.head import HeadOnly
 from ptv2.methods.prefix import Prefix
 from ptv2.methods.prompt import SoftPrompt
+from ptv2.methods.ptuning import PTuning
 
 METHODS: dict[str, type[Method]] = {
     "deep": DeepPrompt,
     "prefix": Prefix,
     "prompt": SoftPrompt,
+    "ptuning": PTuning,
     "head": HeadOnly,
     "full": Full,
 }

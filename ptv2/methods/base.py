@@ -29,6 +29,7 @@ class Method(nn.Module):
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
     trains_backbone = False  # its artifacts need another backbone than the one they name
     shardable = True  # the frozen layers can be sharded over the ranks
+    takes_template = False  # its vectors can stand at virtual tokens of a text
     copies = 1  # how often the backbone reads each batch in one pass, each time with another prompt (an ensemble)
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
@@ -46,6 +47,14 @@ class Method(nn.Module):
         if cls.trains_backbone and config.backbone.quantize:
             what = f"method '{config.method}' trains the backbone, and quantised weights cannot be trained"
             raise UserError(what, where="backbone.quantize", do="use null, or a method that leaves it frozen")
+        if not cls.takes_template and any(card.options.get("template") for card in config.tasks.values()):
+            what = f"method '{config.method}' has nothing to put at the places of a template"
+            raise UserError(what, where="ptuning.template", do="set it to null, or use method=ptuning")
+
+    @classmethod
+    def tunes_backbone(cls, config: Mapping[str, Any]) -> bool:
+        """Tell whether a run with this plain config trained weights of the backbone."""
+        return cls.trains_backbone
 
     def learn_labels(self, names: Mapping[str, Sequence[str]]) -> None:
         """Take the label names of each task, before training and before a checkpoint or an artifact is loaded."""

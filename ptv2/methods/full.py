@@ -22,12 +22,21 @@ class Full(Method):
     @classmethod
     def check(cls, config: Config) -> None:
         super().check(config)
-        if config.backbone.dtype != "float32":
-            raise UserError(
-                f"method '{config.method}' trains the backbone, which is {config.backbone.dtype}",
-                where="backbone.dtype",
-                do="use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)",
-            )
+        check_trainable(config)
 
     def trained(self) -> list[nn.Parameter]:
         return [weight for weight in self._weights if weight.requires_grad]
+
+
+def check_trainable(config: Config) -> None:
+    """Refuse to train a backbone in half precision.
+
+    Raises:
+        UserError: its weights are not float32.
+    """
+    if config.backbone.dtype != "float32":
+        raise UserError(
+            f"method '{config.method}' trains the backbone, which is {config.backbone.dtype}",
+            where="backbone.dtype",
+            do="use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)",
+        )

@@ -33,7 +33,7 @@ def load_artifact_backbone(artifact: Artifact, config: Config, allow_other_preci
     Raises:
         UserError: it cannot be loaded, or is another one.
     """
-    reads = reads_of(card.kind for card in config.tasks.values())
+    reads = reads_of(config.tasks.values())
     try:
         backbone = load_backbone(config.backbone, reads, casts=allow_other_precision)
     except UserError as error:
@@ -156,6 +156,8 @@ ALIKE = (
     "prompt.position_offset",
     "prompt.ensemble",
     "prompt.vote",
+    "ptuning.template",
+    "ptuning.tune_backbone",
     "head.pooling",
     "backbone.dtype",
     "backbone.quantize",
@@ -164,7 +166,7 @@ ALIKE = (
 
 def _value(artifact: Artifact, part: str, name: str) -> Any:
     """Return a value of an artifact's config; older ones lack keys, which have their defaults then."""
-    return getattr(artifact.prompt_config(), name) if part == "prompt" else artifact.config[part][name]
+    return getattr(artifact.prompt_config(), name) if part == "prompt" else artifact.config.get(part, {}).get(name)
 
 
 def _check_alike(first: Artifact, other: Artifact) -> None:

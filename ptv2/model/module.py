@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ptv2.backbone import INPUTS, Backbone, Injection
+from ptv2.backbone import INPUTS, PLACES, Backbone, Injection
 from ptv2.config.schema import Config
 from ptv2.data.mixture import own_seed
 from ptv2.data.slices import counted_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.kinds import KINDS
+from ptv2.kinds import kind_of
 from ptv2.kinds.features import IGNORE
 from ptv2.kinds.head import Head
 from ptv2.kinds.seq2seq import Seq2SeqFeatures, Seq2SeqHead
@@ -55,13 +55,14 @@ class PromptModule(L.LightningModule):
         self.method.learn_labels({name: data.label_names() for name, data in tasks.items()})
         self.heads = nn.ModuleDict(
             {
-                name: KINDS[data.card.kind].head(config.head, backbone, len(data.labels) if data.labels else 1)
+                name: kind_of(data.card).head(config.head, backbone, len(data.labels) if data.labels else 1)
                 for name, data in tasks.items()
             }
         )
         for name, data in tasks.items():
             longest, where = data.features.longest(), f"tasks.{name}.max_length"
             backbone.check_length(longest, self.method.positions(), where=where)
+            self.head(name).take(data.features)
             if self.head(name).reads == "logits":
                 self.set_generation(name, data)
         if config.mixture.batches == "mixed" and len({self.head(name).reads for name in tasks}) > 1:
@@ -111,7 +112,7 @@ class PromptModule(L.LightningModule):
         reads = self.head(parts[0]["task"]).reads
         inputs = joined(parts, reads)
         if copies > 1:
-            inputs = {key: inputs[key].repeat(copies, 1) for key in INPUTS if key in inputs}
+            inputs = {key: torch.cat([inputs[key]] * copies) for key in (*INPUTS, *PLACES) if key in inputs}
         states = self.backbone(inputs, self.prompts(batch), reads)
         split = states.split([len(part["input_ids"]) for part in parts] * copies)
         read = [self.heads[part["task"]](own) for part, own in zip(parts * copies, split, strict=True)]
@@ -268,7 +269,7 @@ def joined(parts: list[dict[str, Any]], reads: str) -> dict[str, Any]:
     """Join what the backbone reads of the parts of a batch; targets are among it for those that generate."""
     if len(parts) == 1:
         return parts[0]
-    inputs = {key: torch.cat([part[key] for part in parts]) for key in INPUTS if key in parts[0]}
+    inputs = {key: torch.cat([part[key] for part in parts]) for key in (*INPUTS, *PLACES) if key in parts[0]}
     if reads == "logits" and all("labels" in part for part in parts):
         width = max(part["labels"].shape[1] for part in parts)
         padded = [F.pad(part["labels"], (0, width - part["labels"].shape[1]), value=IGNORE) for part in parts]
