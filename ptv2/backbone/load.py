@@ -39,8 +39,8 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
 
     Weights are read in the dtype they are stored in, fingerprinted, cast once to `config.dtype`, and quantised if asked
     for. For heads that read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the whole
-    language model; for an `answer`, the masked language model, or a decoder's causal one. With `casts`, weights are fingerprinted in the half precisions too, in which they may be saved
-    again elsewhere.
+    language model; for an `answer`, the masked language model, or a decoder's causal one. With `casts`, weights are
+    fingerprinted in the half precisions too, in which they may be saved again elsewhere.
 
     Raises:
         UserError: not found or not reachable, a damaged file, a family that cannot be prompted, or no way to quantise.
