@@ -1,6 +1,7 @@
 """What is frozen: any Hugging Face model, with prompts installed in its attention."""
 
-from ptv2.backbone.backbone import INPUTS, Backbone, States
+from ptv2.backbone.backbone import INPUTS, PLACES, Backbone, States
+from ptv2.backbone.check import space_before
 from ptv2.backbone.injection import Injection, InputPrompt, Memory, SitePrompt, Slots
 from ptv2.backbone.load import (
     backbone_size,
@@ -13,8 +14,8 @@ from ptv2.backbone.load import (
 from ptv2.backbone.sites import Observation, Site
 
 __all__ = [
-    "INPUTS", "Backbone", "Injection", "InputPrompt", "Memory",
-    "Observation", "Site", "SitePrompt", "Slots", "States",
-    "backbone_size", "is_encoder_decoder", "load_backbone", "load_tokenizer",
-    "quiet_transformers", "tokenizer_fingerprint",
+    "INPUTS", "PLACES", "Backbone", "Injection", "InputPrompt", "Memory", "Observation", "Site", "SitePrompt", "Slots",
+    "States", "backbone_size", "is_encoder_decoder", "load_backbone", "load_tokenizer", "quiet_transformers",
+    "space_before",
+    "tokenizer_fingerprint",
 ]  # fmt: skip

@@ -3,8 +3,8 @@
 Shapes: B batch, T tokens, D width, P prompt positions.
 """
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ptv2.backbone.checkpointing import checkpoint_layers
-from ptv2.backbone.families import position_limit, position_table, shifted_positions
+from ptv2.backbone.families import pooled, position_limit, position_table, shifted_positions
 from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
@@ -25,6 +25,8 @@ from ptv2.errors import UserError
 
 LEAST = 4  # tokens that a card's max_length has at least
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+PLACES = ("virtual_BT", "answer_at_B")
+"""Of a batch with templates: the columns of virtual tokens, and the one whose logits are read."""
 
 
 @dataclass
@@ -34,7 +36,8 @@ class States:
     last_BTD: Tensor | None
     mask_BT: Tensor
     pooled_BD: Tensor | None = None  # the backbone's own pooler, where it has one
-    logits_BTV: Tensor | None = None  # over the target's positions (encoder-decoder) or the input's (decoder-only)
+    # over the target's positions (encoder-decoder), the input's (decoder-only), or of the one that is read
+    logits_BTV: Tensor | None = None
 
     def split(self, rows: list[int]) -> list["States"]:
         """Split into the states of so many rows each."""
@@ -76,6 +79,8 @@ class Backbone(nn.Module):
         self._position_shift = 0
         self._no_cache, self._reads_no_cache = without_cache(model), without_cache(self.reader)
         take_embeddings(model, self.reader, self.state)
+        self._answer_at_B: Tensor | None = None  # the column of each row whose logits alone are computed; None: all
+        self.reader.register_forward_hook(self._picked)
 
     @property
     def is_encoder_decoder(self) -> bool:
@@ -127,9 +132,14 @@ class Backbone(nn.Module):
         """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts` in force."""
         inputs = {key: batch[key] for key in INPUTS if key in batch}
         mask_BT, prompts = inputs["attention_mask"], prompts or Injection()
+        if prompts.inputs is not None and "virtual_BT" in batch:
+            prompts = replace(prompts, inputs=replace(prompts.inputs, at_BT=batch["virtual_BT"]))
         inputs, prompts, P = self._lengthened(inputs, prompts)
         if self.position_shift and prompts:
             inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], self.position_shift)
+        if reads == "answer":
+            with self.state.use(prompts), self._at_alone(batch["answer_at_B"] + P):
+                return States(None, mask_BT, logits_BTV=self.model(**inputs, **self._no_cache).logits)
         if reads == "logits":
             if self.is_encoder_decoder:
                 if "labels" not in batch:  # nothing for the decoder to read: such rows can only be written for
@@ -140,17 +150,30 @@ class Backbone(nn.Module):
             return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
         with self.state.use(prompts):
             out = self.reader(**inputs, **self._reads_no_cache)
-        last_BTD, pooled_BD = out.last_hidden_state, getattr(out, "pooler_output", None)
+        last_BTD, pooled_BD = out.last_hidden_state[:, P:], getattr(out, "pooler_output", None)
         if P and pooled_BD is not None:  # the text's first token, not the prompt's
-            last_BTD = last_BTD[:, P:].contiguous()
-            pooled_BD = cast(Any, self.model).pooler(last_BTD)
-        return States(last_BTD if pooled_BD is not None else last_BTD[:, P:], mask_BT, pooled_BD)
+            pooled_BD = pooled(self.model, last_BTD)
+        return States(last_BTD, mask_BT, pooled_BD)
+
+    @contextmanager
+    def _at_alone(self, columns_B: Tensor) -> Iterator[None]:
+        """Hand on to the language model's head the state at one column of each row: logits of all would fill memory."""
+        self._answer_at_B = columns_B
+        try:
+            yield
+        finally:
+            self._answer_at_B = None
+
+    def _picked(self, reader: nn.Module, args: Any, out: Any) -> None:
+        """Leave the states that are read, [B, 1, D], in the reader's output."""
+        if (at_B := self._answer_at_B) is not None:
+            out.last_hidden_state = out.last_hidden_state[torch.arange(len(at_B), device=at_B.device), at_B][:, None]
 
     def _lengthened(self, inputs: dict[str, Tensor], prompts: Injection) -> tuple[dict[str, Tensor], Injection, int]:
         """Make room in front of the text for a prompt at the input that has none; return how many tokens wide."""
         if prompts.inputs is None or prompts.inputs.at_BT is not None:
             return inputs, prompts, 0
-        inputs, placed = in_front(prompts.inputs, inputs, cast(int, self.tokenizer.pad_token_id or 0))
+        inputs, placed = in_front(prompts.inputs, inputs)
         return inputs, replace(prompts, inputs=placed), placed.vectors_BPW.shape[1]
 
     def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
@@ -168,7 +191,9 @@ class Backbone(nn.Module):
         It runs without `backbone.compile`: a growing cache would be compiled again and again. Where the layers are
         sharded, all ranks continue until the longest text of any of them has ended: each gathers what the others need.
         """
-        inputs, prompts, _ = self._lengthened(inputs, prompts)
+        inputs, prompts, P = self._lengthened(inputs, prompts)
+        if P and not self.is_encoder_decoder and settings.get("min_length"):  # it counts what stands before, too
+            settings = settings | {"min_length": settings["min_length"] + P}
         table = position_table(self.model)
         if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
             # RoBERTa and its relatives begin behind `padding_idx`; transformers would let them begin at 0.

@@ -67,6 +67,14 @@ def set_padding_token(tokenizer: PreTrainedTokenizerBase, size: int | None) -> N
         tokenizer.pad_token = min(vocabulary, key=vocabulary.__getitem__)
 
 
+def space_before(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what stands before a word so that it is tokenised as within a text.
+
+    GPT-2, RoBERTa and their kin write the space before a word into its piece.
+    """
+    return "" if tokenizer.tokenize("a a") == 2 * tokenizer.tokenize("a") else " "
+
+
 def reads_token_types(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> bool:
     """Tell whether the backbone has a vector for every token type that the tokenizer gives to a pair of texts.
 

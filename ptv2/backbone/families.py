@@ -4,7 +4,7 @@ Everything else about a backbone is found by running it (see `sites.py`).
 """
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,14 @@ def shifted_positions(model: PreTrainedModel, mask_BT: Tensor, shift: int) -> Te
     if table is not None and table.padding_idx is not None:
         return (mask_BT.cumsum(dim=1) + shift) * mask_BT + table.padding_idx
     return torch.arange(shift, shift + mask_BT.shape[1], device=mask_BT.device)[None].expand_as(mask_BT)
+
+
+def pooled(model: PreTrainedModel, last_BTD: Tensor) -> Tensor:
+    """Apply the model's own pooler to the first of these states, [B, D]."""
+    pooler: Any = model.pooler
+    if isinstance(pooler, nn.Linear):  # ALBERT keeps its activation beside it
+        return cast(Any, model).pooler_activation(pooler(last_BTD[:, 0]))
+    return pooler(last_BTD)
 
 
 def set_dropout(config: PretrainedConfig, p: float) -> bool:

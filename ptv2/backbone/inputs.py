@@ -15,6 +15,7 @@ from ptv2.backbone.injection import InputPrompt, PromptState, repeated
 
 def take_embeddings(model: PreTrainedModel, reader: nn.Module, state: PromptState) -> None:
     """Let the reader's embeddings be replaced where an `InputPrompt` in force says so."""
+    names = list(inspect.signature(reader.forward).parameters)
 
     def replace(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
         prompt = state.injection.inputs
@@ -23,7 +24,7 @@ def take_embeddings(model: PreTrainedModel, reader: nn.Module, state: PromptStat
         if prompt is None or prompt.at_BT is None or ids_BT is None or ids_BT.shape[1] < prompt.at_BT.shape[1]:
             return None
         embedded = embedded_with(model.get_input_embeddings()(ids_BT), prompt.vectors_BPW, prompt.at_BT)
-        given = dict(zip(inspect.signature(module.forward).parameters, args, strict=False)) | kwargs
+        given = dict(zip(names, args, strict=False)) | kwargs
         return (), given | {"input_ids": None, "inputs_embeds": embedded}
 
     reader.register_forward_pre_hook(replace, with_kwargs=True)
@@ -37,17 +38,19 @@ def embedded_with(embeddings_BTW: Tensor, vectors_BPW: Tensor, at_BT: Tensor) ->
     return embeddings_BTW.masked_scatter(at_BT[..., None], vectors_BPW.to(embeddings_BTW.dtype))
 
 
-def in_front(prompt: InputPrompt, inputs: dict[str, Tensor], token: int) -> tuple[dict[str, Tensor], InputPrompt]:
+def in_front(prompt: InputPrompt, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], InputPrompt]:
     """Lengthen a batch by P tokens in front of every row for a prompt that has no tokens in the text.
+
+    Their ids are never embedded. They repeat the row's last token, so that `generate`, whose penalties look at the ids
+    before the next token, finds none that the row does not hold.
 
     Args:
         prompt: with `at_BT` None.
         inputs: ids, mask and token types [B, T].
-        token: the id that stands at its positions; its embedding is not read.
     """
-    ids_BT, P = inputs["input_ids"], prompt.vectors_BPW.shape[1]
-    fills = {"input_ids": token, "attention_mask": 1, "token_type_ids": 0}
-    longer = {name: nn.functional.pad(held, (P, 0), value=fills[name]) for name, held in inputs.items()}
-    at_BT = torch.zeros_like(longer["input_ids"], dtype=torch.bool)
-    at_BT[:, :P] = True
-    return longer, InputPrompt(prompt.vectors_BPW, at_BT[: len(ids_BT)])
+    P = prompt.vectors_BPW.shape[1]
+    fills = {"attention_mask": 1, "token_type_ids": 0}
+    longer = {name: nn.functional.pad(held, (P, 0), value=fills.get(name, 0)) for name, held in inputs.items()}
+    longer["input_ids"][:, :P] = inputs["input_ids"][:, -1:]
+    at_1T = torch.arange(longer["input_ids"].shape[1], device=inputs["input_ids"].device)[None] < P
+    return longer, InputPrompt(prompt.vectors_BPW, at_1T)

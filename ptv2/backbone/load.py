@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
 
     Weights are read in the dtype they are stored in, fingerprinted, cast once to `config.dtype`, and quantised if asked
     for. For heads that read `states`, an encoder-decoder is its encoder alone; for those that read `logits`, the whole
-    language model. With `casts`, weights are fingerprinted in the half precisions too, in which they may be saved
-    again elsewhere.
+    language model; for an `answer`, the masked language model, or a decoder's causal one. With `casts`, weights are
+    fingerprinted in the half precisions too, in which they may be saved again elsewhere.
 
     Raises:
         UserError: not found or not reachable, a damaged file, a family that cannot be prompted, or no way to quantise.
@@ -51,10 +52,7 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
     try:
         if config.dropout is not None and not set_dropout(hf_config, config.dropout) and config.dropout:
             raise UserError(f"family '{hf_config.model_type}' has no hidden dropout", where="backbone.dropout")
-        language_model = AutoModelForSeq2SeqLM if hf_config.is_encoder_decoder else AutoModelForCausalLM
-        auto = AutoModel if reads == "states" else language_model
-        if reads == "logits" and type(hf_config) not in language_model._model_mapping:
-            raise _cannot_generate(hf_config.model_type)
+        auto = _auto(hf_config, reads)
         loaded: Any = auto.from_pretrained(**where, config=hf_config, dtype="auto", output_loading_info=True)
         model, info = loaded  # a pair, with output_loading_info
     except RuntimeError as error:  # transformers lists the weights in a report of many lines
@@ -63,6 +61,8 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
         raise _not_loaded(config.name, error) from error
     if len(info["missing_keys"]) > len(model.state_dict()) / 2:
         raise _not_loaded(config.name, f"its weights are not those of a {hf_config.model_type}")
+    if reads == "answer":
+        _check_language_head(model, info["missing_keys"], config.name)
     missing = {id(weight) for name, weight in model.state_dict(keep_vars=True).items() if name in info["missing_keys"]}
     if reads == "states" and hf_config.is_encoder_decoder:
         model = model.get_encoder()
@@ -104,6 +104,39 @@ def load_language_model(config: BackboneConfig) -> PreTrainedModel | None:
     if any(not name.startswith(body) for name in info["missing_keys"]):  # the checkpoint holds no head
         return None
     return model.to(getattr(torch, config.dtype)).eval()
+
+
+def _auto(config: PretrainedConfig, reads: str) -> Any:
+    """Return the class that loads what heads read.
+
+    Raises:
+        UserError: the family has no such model.
+    """
+    if reads == "states":
+        return AutoModel
+    if reads == "logits":
+        language_model = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        if type(config) not in language_model._model_mapping:
+            raise _cannot_generate(config.model_type)
+        return language_model
+    found = [auto for auto in (AutoModelForMaskedLM, AutoModelForCausalLM) if type(config) in auto._model_mapping]
+    if config.is_encoder_decoder or not found:
+        why = "is an encoder-decoder" if config.is_encoder_decoder else "has no language model"
+        do = "a template needs a masked language model (bert, roberta, ...) or a causal one (gpt2, llama, ...)"
+        raise UserError(f"backbone family '{config.model_type}' {why}", where="backbone.name", do=do)
+    return found[0]
+
+
+def _check_language_head(model: Any, missing: Iterable[str], name: str) -> None:
+    """Refuse a language model whose head was drawn at random.
+
+    Raises:
+        UserError: names the first weight that the checkpoint lacks.
+    """
+    lacking = sorted(key for key in missing if not key.startswith(f"{model.base_model_prefix}."))
+    if lacking:
+        what = f"'{name}' was saved without its masked-language-model head (no {lacking[0]}), which a template needs"
+        raise UserError(what, where="backbone.name", do="use a checkpoint that has it, or ptuning.template=null")
 
 
 def load_tokenizer(config: BackboneConfig, hf_config: PretrainedConfig | None = None) -> PreTrainedTokenizerBase:

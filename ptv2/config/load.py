@@ -71,7 +71,17 @@ def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: st
     config = cast(Config, OmegaConf.to_object(merged))
     load_files(config.imports)  # what they register may be named in the config
     check(config, where)
+    _hand_on_template(config)
     return config
+
+
+def _hand_on_template(config: Config) -> None:
+    """Give each card the template and verbalizer of `ptuning`, unless it has its own."""
+    for card in config.tasks.values():
+        if config.ptuning.template is not None:
+            card.options.setdefault("template", config.ptuning.template)
+            if config.ptuning.verbalizer:
+                card.options.setdefault("verbalizer", config.ptuning.verbalizer)
 
 
 def to_plain(config: Config) -> dict[str, Any]:

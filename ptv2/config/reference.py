@@ -142,6 +142,8 @@ def _type(kind: Any) -> str:
         return f"list of {_type(get_args(kind)[0])}"
     if kind is TaskCard:
         return "cards"
+    if len(options(kind)) > 1:
+        return " or ".join(map(_type, options(kind)))
     names = {str: "text", int: "whole number", float: "number", bool: "true | false", NoneType: "null", Any: "value"}
     return names[kind]
 

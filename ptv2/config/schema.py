@@ -63,8 +63,12 @@ class PromptConfig:
     # beside the softmax | slots: more neurons of the feed-forward layer | values, queries: a map in each head | a list
     form: Any = field(default="kv", metadata={"reads": str | list[str]})
     memory: MemoryConfig = field(default_factory=MemoryConfig)
-    projection: int | None = number(None, POSITIVE)  # width of the two-layer Tanh projection (official: 512)
-    init: str = "normal"  # normal | zero | text:<words> | vocab | artifact:<path>[+task:<name>] | retrieve:<folder>
+    # width of the two-layer Tanh projection (official: 512); null: none, for method prefix 512
+    projection: int | None = number(None, POSITIVE)
+    residual: int | None = number(None, POSITIVE)  # method prompt: vectors are P + MLP(P), with an MLP of this width
+    # normal | uniform (-.5 to .5) | zero | text:<words> | vocab | labels | artifact:<path>[+task:<name>] |
+    # retrieve:<folder>
+    init: str = "normal"
     init_std: float = number(0.02, NONNEGATIVE)  # standard deviation of `normal` (official: 0.02)
     dropout: float = number(0.1, FRACTION)  # official: the same as the backbone's hidden dropout
     dropout_per: Literal["example", "batch"] = "example"  # batch: one mask for all rows of a batch (official: example)
@@ -74,6 +78,9 @@ class PromptConfig:
     # | keys: shared keys, values of their own
     sharing: Literal["shared", "task", "shared+task", "keys"] = "shared"
     rank: int = number(1, POSITIVE)  # of the low-rank matrices of shared+task
+    # method prompt: so many prompts read each batch, each learns by itself, and their answers are joined
+    ensemble: int = number(1, POSITIVE)
+    vote: Literal["mean", "majority"] = "mean"  # how: the mean of their probabilities | the answer of most of them
     train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own numbers and head
     norm: Literal["none", "layer"] = "none"  # layer: keys and values go through a learned LayerNorm before they join
     retrieve: RetrieveConfig = field(default_factory=RetrieveConfig)
@@ -130,6 +137,19 @@ class AdapterConfig:
     width: int = number(16, POSITIVE)  # of the bottleneck
     # feed_forward (Pfeiffer et al. 2021) | both: behind attention too (Houlsby et al. 2019)
     behind: Literal["feed_forward", "both"] = "feed_forward"
+
+
+@dataclass
+class PTuningConfig:
+    """Settings of `method=ptuning`."""
+
+    encoder: Literal["lstm", "mlp", "none"] = "lstm"  # what makes the virtual tokens; none: they are learned themselves
+    hidden: int | None = number(None, POSITIVE)  # width of the encoder; null: that of an embedding
+    # text with {prompt:3} for three virtual tokens, {text} and {pair} (or their fields), and {mask}; null: in front
+    template: str | None = None
+    # label -> word, or several whose logits are averaged; none: the label names
+    verbalizer: dict[str, Any] = field(default_factory=dict, metadata={"reads": dict[str, str | list[str]]})
+    tune_backbone: bool = False  # few-shot mode: the backbone trains too
 
 
 @dataclass
@@ -252,11 +272,12 @@ class Config:
     """A run."""
 
     tasks: dict[str, TaskCard] = field(default_factory=dict)  # name -> card; `task: CARD` is short for a single one
-    # what is trained beside the heads: deep | bitfit | lora | ia3 | adapter | full | head, or a list of several, which
-    # train together
+    # what is trained beside the heads: deep | prefix | prompt | ptuning | bitfit | lora | ia3 | adapter | full | head,
+    # or a list of several, which train together
     method: Any = field(default="deep", metadata={"reads": str | list[str]})
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    ptuning: PTuningConfig = field(default_factory=PTuningConfig)
     bitfit: BitFitConfig = field(default_factory=BitFitConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)

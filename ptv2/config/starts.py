@@ -7,9 +7,11 @@ from ptv2.errors import UserError, nearest
 
 FORMS = (
     "normal",
+    "uniform",
     "zero",
     "text:<words>",
     "vocab",
+    "labels",
     "artifact:<path>",
     "artifact:<path>+task:<name>",
     "retrieve:<folder>",
@@ -20,7 +22,7 @@ FORMS = (
 class Start:
     """A parsed start. An attribute that its kind does not have is None."""
 
-    kind: Literal["normal", "zero", "text", "vocab", "artifact", "retrieve"]
+    kind: Literal["normal", "uniform", "zero", "text", "vocab", "labels", "artifact", "retrieve"]
     text: str | None = None  # of text:<words>
     path: str | None = None  # of artifact:<path>
     task: str | None = None  # of artifact:<path>+task:<name>
@@ -39,7 +41,7 @@ def prompt_start(init: str) -> Start:
         UserError: an unknown form, or one without its words, path, task or folder.
     """
     kind, colon, rest = init.partition(":")
-    if not colon and kind in ("normal", "zero", "vocab"):
+    if not colon and kind in ("normal", "uniform", "zero", "vocab", "labels"):
         return Start(kind)
     if kind == "text" and colon:
         if not rest.strip():

@@ -13,7 +13,7 @@ from ptv2.data.bad_rows import bad_rows
 from ptv2.data.cache import encode
 from ptv2.data.label_names import find_labels
 from ptv2.errors import UserError
-from ptv2.kinds import KINDS
+from ptv2.kinds import kind_of
 from ptv2.kinds.check import check_card, check_names
 from ptv2.kinds.features import Features
 from ptv2.metrics.split import Split
@@ -63,7 +63,7 @@ class TaskData:
         self.sources = {split: rows.fingerprint for split, rows in self.rows.items()}  # as read, before `limit`
         if splits and not self.rows:
             raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset")
-        kind = KINDS[card.kind].features
+        kind = kind_of(card).features
         self.labels = find_labels(card, kind, self.rows, labels) if kind.has_labels() else None
         if self.labels is not None and labelled:
             check_names(card, self.labels.names)

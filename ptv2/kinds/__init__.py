@@ -6,6 +6,8 @@ A new kind is one file and one entry here.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ptv2.config.cards import TaskCard
+from ptv2.errors import UserError
 from ptv2.kinds.choice import ChoiceFeatures, ChoiceHead
 from ptv2.kinds.cloze import ClozeFeatures, ClozeHead
 from ptv2.kinds.cls import ClsFeatures, ClsHead
@@ -17,6 +19,7 @@ from ptv2.kinds.seq2seq import Seq2SeqFeatures, Seq2SeqHead
 from ptv2.kinds.span.features import SpanFeatures
 from ptv2.kinds.span.head import SpanHead
 from ptv2.kinds.tagging import TaggingFeatures, TaggingHead
+from ptv2.kinds.verbalizer import TemplateFeatures, VerbalizerHead
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,11 @@ class Kind:
 
     features: type[Features]  # rows <-> features
     head: type[Head]  # what reads the backbone
+    templated: "Kind | None" = None  # what replaces both where a card has a template with a mask
 
 
 KINDS: dict[str, Kind] = {
-    "cls": Kind(ClsFeatures, ClsHead),
+    "cls": Kind(ClsFeatures, ClsHead, Kind(TemplateFeatures, VerbalizerHead)),
     "regression": Kind(RegressionFeatures, RegressionHead),
     "multilabel": Kind(MultilabelFeatures, MultilabelHead),
     "tagging": Kind(TaggingFeatures, TaggingHead),
@@ -39,6 +43,27 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def reads_of(kinds: Iterable[str]) -> str:
-    """Say what tasks of these kinds need of the backbone: `logits` if any of them generates, else `states`."""
-    return "logits" if any(KINDS[kind].head.reads == "logits" for kind in kinds) else "states"
+def kind_of(card: TaskCard) -> Kind:
+    """Return the features and the head of a card: its kind's, or those for its template.
+
+    Raises:
+        UserError: a template, and the kind has none.
+    """
+    kind = KINDS[card.kind]
+    if card.options.get("template") is None:
+        return kind
+    if kind.templated is None:
+        what = f"task '{card.name}' is of kind '{card.kind}': a mask holds the answer of kind 'cls' alone"
+        raise UserError(
+            what, where="ptuning.template", do="set it to null: the prompt stands in front of the text then"
+        )
+    return kind.templated
+
+
+def reads_of(cards: Iterable[TaskCard]) -> str:
+    """Say what these tasks need of the backbone.
+
+    `logits` if any of them generates, `answer` if any is read from the language model at one place, else `states`.
+    """
+    needs = {kind_of(card).head.reads for card in cards}
+    return next((reads for reads in ("logits", "answer") if reads in needs), "states")

@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
-from ptv2.kinds import KINDS
+from ptv2.kinds import KINDS, kind_of
 from ptv2.kinds.options import check_options
 from ptv2.kinds.templates import check_template
 from ptv2.metrics.table import metric, metrics_of
@@ -20,7 +20,7 @@ def check_card(card: TaskCard) -> None:
     """
     if card.kind not in KINDS:
         raise UserError(f"unknown kind '{card.kind}'", where=f"{card.name}.kind", do=nearest(card.kind, KINDS))
-    kind = KINDS[card.kind].features
+    kind = kind_of(card).features
     for name in card.metrics:
         if card.kind not in metric(name, where=f"{card.name}.metrics").kinds:
             what = f"metric '{name}' does not score kind '{card.kind}'"
@@ -48,4 +48,4 @@ def check_names(card: TaskCard, names: list[str]) -> None:
             positive label that is not a label, or tags of no known scheme.
     """
     check_by_id(card, names)
-    KINDS[card.kind].features.check_names(card, names)
+    kind_of(card).features.check_names(card, names)

@@ -17,6 +17,7 @@ from ptv2.backbone import Backbone
 from ptv2.config.cards import TaskCard
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
+from ptv2.kinds.ensemble import joint_softmax
 from ptv2.kinds.features import Explained, Feature, Features, Row
 from ptv2.kinds.options import COMMON, CUT, FIELD, whole
 from ptv2.kinds.templates import Part, fields_of, names_of, value_at
@@ -178,6 +179,7 @@ class ChoiceHead(PooledHead):
     """dropout -> Linear to one score on the pooled vector; cross-entropy over the row's own choices."""
 
     smooths = True
+    votes = ("mean", "majority")
 
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=1)
@@ -189,6 +191,12 @@ class ChoiceHead(PooledHead):
             return loss
         alike_BN = -logits_BN.log_softmax(-1).masked_fill(logits_BN == -math.inf, 0)  # of the row's own choices
         return (1 - smoothing) * loss + smoothing * (alike_BN.sum(1) / batch["choices_B"]).mean()
+
+    def joint(self, members: list[Tensor], batch: dict[str, Any], vote: str) -> Tensor:
+        members_KBN = torch.stack([by_row(logits_S1, batch["choices_B"]) for logits_S1 in members])
+        joint_BN = joint_softmax(members_KBN, vote == "majority")
+        real_BN = torch.arange(joint_BN.shape[1], device=joint_BN.device) < batch["choices_B"][:, None]
+        return joint_BN[real_BN][:, None]
 
     def decode(self, logits_S1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         rows_BN, counts = by_row(logits_S1, batch["choices_B"]).softmax(-1).tolist(), batch["choices_B"].tolist()

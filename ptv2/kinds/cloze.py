@@ -109,6 +109,8 @@ def _replaced(parts: list[Part], old: str, new: str) -> list[Part]:
 class ClozeHead(PooledHead):
     """dropout -> Linear to no and yes on the pooled vector; cross-entropy per entity (the official code)."""
 
+    votes = ("mean", "majority")
+
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=2)
 

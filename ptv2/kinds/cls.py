@@ -54,6 +54,7 @@ class ClsHead(PooledHead):
     """dropout -> Linear on the pooled vector; cross-entropy over the labels."""
 
     smooths = weighs = True
+    votes = ("mean", "majority")
 
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:
         return self.cross_entropy(logits_BC, batch["labels"])

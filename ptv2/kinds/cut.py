@@ -1,6 +1,6 @@
 """Texts that are longer than a backbone may read: which of their words go, and how many tokens are lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,11 @@ def encode_cut(
     if over <= 0:
         return whole | {"cut": 0}
     if field is not None or any(len(parts) > 1 for parts in texts):
-        texts = _shortened(tokenizer, texts, max_length, over, field)
+
+        def excess(made: Texts) -> int:
+            return len(_encoded(tokenizer, made, verbose=False)["input_ids"]) - max_length
+
+        texts = shortened(tokenizer, texts, over, field, excess)
     encoded = dict(_encoded(tokenizer, texts, truncation=True, max_length=max_length))
     return encoded | {"cut": len(whole["input_ids"]) - len(encoded["input_ids"])}
 
@@ -53,10 +57,18 @@ class _Field:
         return replace(self.part, text=self.part.text[: self.ends[self.kept - 1]] if self.kept else "")
 
 
-def _shortened(
-    tokenizer: PreTrainedTokenizerBase, texts: Texts, max_length: int, over: int, field: str | None
+def shortened(
+    tokenizer: PreTrainedTokenizerBase, texts: Texts, over: int, field: str | None, excess: Callable[[Texts], int]
 ) -> list[list[Part]]:
-    """Cut the fields of the texts until they fit; words that are too long without any field stay as they are."""
+    """Cut the fields of the texts until they fit; words that are too long without any field stay as they are.
+
+    Args:
+        tokenizer: the backbone's.
+        texts: one or two, each in parts.
+        over: by how many tokens they are too long.
+        field: the field that is shortened before all others.
+        excess: counts how many of them are left.
+    """
     made = [list(parts) for parts in texts]
     fields = []
     for i, parts in enumerate(made):
@@ -68,7 +80,7 @@ def _shortened(
         for one in fields:
             if one.kept < len(one.ends):
                 made[one.place[0]][one.place[1]] = one.shortened()
-        over = len(_encoded(tokenizer, made, verbose=False)["input_ids"]) - max_length
+        over = excess(made)
     return made
 
 

@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptv2.backbone import Backbone, States
 from ptv2.config.schema import HeadConfig
-from ptv2.kinds.features import IGNORE
+from ptv2.kinds.ensemble import joint_softmax
+from ptv2.kinds.features import IGNORE, Features
 
 
 class Head(nn.Module, ABC):
@@ -30,9 +32,14 @@ class Head(nn.Module, ABC):
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", None, persistent=False)  # [C], of a run that weighs its labels
 
-    reads = "states"  # of the backbone: its last states, or its language model's logits
+    reads = "states"  # of the backbone: its last states, its language model's logits, or those at one place (answer)
     smooths = False  # whether the loss takes `head.label_smoothing`
+    votes: tuple[str, ...] = ()  # how answers of several prompts can be joined, see `prompt.vote`
     weighs = False  # whether the loss takes `optim.class_weights`
+
+    def take(self, features: Features) -> None:
+        """Take from the task's features what the head needs of them."""
+        return
 
     @abstractmethod
     def forward(self, states: States) -> Tensor:
@@ -68,6 +75,10 @@ class Head(nn.Module, ABC):
             return F.cross_entropy(logits_NC, labels_N, label_smoothing=self.label_smoothing)
         settings = {"weight": self.class_weights, "label_smoothing": self.label_smoothing}
         return F.cross_entropy(logits_NC, labels_N, reduction="sum", **settings) / (labels_N != IGNORE).sum()
+
+    def joint(self, members: list[Tensor], batch: dict[str, Any], vote: str) -> Tensor:
+        """Return the logits that stand for those of several prompts, for a kind that `votes`."""
+        return joint_softmax(torch.stack(members), vote == "majority")
 
     @abstractmethod
     def decode(self, logits: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ptv2.errors import UserError
+from ptv2.kinds.ensemble import joint_sigmoid
 from ptv2.kinds.features import Explained, Feature, Row, one_label
 from ptv2.kinds.texts import PooledHead, TextFeatures
 from ptv2.rows.labels import text_of
@@ -107,6 +108,7 @@ class MultilabelHead(PooledHead):
     """dropout -> Linear on the pooled vector; binary cross-entropy per label; a label holds above p = 0.5."""
 
     weighs = True
+    votes = ("mean", "majority")
 
     def weights(self, counts_C: Tensor, rows: int, given_C: Tensor | None) -> Tensor:
         """Weights of the labels where they hold; balanced: rows without the label / rows with it."""
@@ -117,6 +119,9 @@ class MultilabelHead(PooledHead):
 
     def loss(self, logits_BC: Tensor, batch: dict[str, Any]) -> Tensor:
         return F.binary_cross_entropy_with_logits(logits_BC, batch["labels"], pos_weight=self.class_weights)
+
+    def joint(self, members: list[Tensor], batch: dict[str, Any], vote: str) -> Tensor:
+        return joint_sigmoid(torch.stack(members), vote == "majority")
 
     def decode(self, logits_BC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         scores = [dict(zip(names, row, strict=True)) for row in logits_BC.sigmoid().tolist()]

@@ -57,8 +57,13 @@ class RegressionFeatures(TextFeatures):
 class RegressionHead(PooledHead):
     """One number per text; mean squared error."""
 
+    votes = ("mean",)
+
     def loss(self, logits_B1: Tensor, batch: dict[str, Any]) -> Tensor:
         return F.mse_loss(logits_B1[:, 0], batch["labels"].float())
+
+    def joint(self, members: list[Tensor], batch: dict[str, Any], vote: str) -> Tensor:
+        return torch.stack(members).mean(0)
 
     def decode(self, logits_B1: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         return [{"value": value} for value in logits_B1[:, 0].tolist()]

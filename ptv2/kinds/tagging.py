@@ -9,7 +9,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizer
 
-from ptv2.backbone import States
+from ptv2.backbone import States, space_before
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, lost, one_label, share
@@ -45,9 +45,9 @@ class TaggingFeatures(Features):
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
-        # GPT-2, RoBERTa and their kin write the space before a word into its piece. A list of words has no spaces, so
-        # they are put back; the official code asks the tokenizer for them (add_prefix_space), which not all can do.
-        self.blank = "" if tokenizer.tokenize("a a") == 2 * tokenizer.tokenize("a") else " "
+        # A list of words has no spaces, so they are put back; the official code asks the tokenizer for them
+        # (add_prefix_space), which not all can do.
+        self.blank = space_before(tokenizer)
 
     @classmethod
     def label_values(cls, value: object, field: str, where: Callable[[], str]) -> list[object]:
@@ -205,6 +205,7 @@ class TaggingHead(Head):
     """dropout -> Linear on every token; cross-entropy over first pieces."""
 
     smooths = weighs = True
+    votes = ("mean", "majority")
 
     def forward(self, states: States) -> Tensor:
         assert states.last_BTD is not None  # this head reads states

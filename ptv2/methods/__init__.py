@@ -13,10 +13,16 @@ from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.full import Full
 from ptv2.methods.head import HeadOnly
 from ptv2.methods.peft import IA3, Lora
+from ptv2.methods.prefix import Prefix
+from ptv2.methods.prompt import SoftPrompt
+from ptv2.methods.ptuning import PTuning
 from ptv2.methods.union import union_of
 
 METHODS: dict[str, type[Method]] = {
     "deep": DeepPrompt,
+    "prefix": Prefix,
+    "prompt": SoftPrompt,
+    "ptuning": PTuning,
     "bitfit": BitFit,
     "lora": Lora,
     "ia3": IA3,

@@ -1,6 +1,7 @@
 """The interface of a method: which parameters train beside the heads, and what the backbone is given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -29,6 +30,8 @@ class Method(nn.Module):
     trains_backbone = False  # its artifacts need another backbone than the one they name
     shardable = True  # the frozen layers can be sharded over the ranks
     alone = ""  # why it cannot be trained together with other methods, as in "trains every weight"
+    takes_template = False  # its vectors can stand at virtual tokens of a text
+    copies = 1  # how often the backbone reads each batch in one pass, each time with another prompt (an ensemble)
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__()
@@ -43,15 +46,20 @@ class Method(nn.Module):
         """
         if not cls.has_prompts and config.prompt.start.earlier:
             raise UserError(f"method '{config.method_name}' has no prompt", where="prompt.init", do="use method=deep")
-        if cls.trains_backbone and config.backbone.quantize:
-            what = f"method '{config.method_name}' trains the backbone, and quantised weights cannot be trained"
-            raise UserError(what, where="backbone.quantize", do="use null, or a method that leaves it frozen")
-        if cls.trains_backbone and config.backbone.dtype != "float32":
-            raise UserError(
-                f"method '{config.method_name}' trains the backbone, which is {config.backbone.dtype}",
-                where="backbone.dtype",
-                do="use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)",
-            )
+        if cls.trains_backbone:
+            check_trainable(config)
+        if not cls.takes_template and any(card.options.get("template") for card in config.tasks.values()):
+            what = f"method '{config.method_name}' has nothing to put at the places of a template"
+            raise UserError(what, where="ptuning.template", do="set it to null, or use method=ptuning")
+
+    @classmethod
+    def tunes_backbone(cls, config: Mapping[str, Any]) -> bool:
+        """Tell whether a run with this plain config trained weights of the backbone."""
+        return cls.trains_backbone
+
+    def learn_labels(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Take the label names of each task, before training and before a checkpoint or an artifact is loaded."""
+        return
 
     def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         """Return what the backbone's sites get for a batch.
@@ -87,6 +95,25 @@ class Method(nn.Module):
         """Return the state dict that an artifact holds, with what only training needs computed away."""
         return {name: tensor.detach() for name, tensor in self.state_dict().items()}
 
+    def exported_config(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """Return the run's config as an artifact holds it: the one that reads what `exported` gives."""
+        return plain
+
     def shapes(self) -> list[tuple[str, str]]:
         """Describe what the backbone gets, as (name, shape) for a dry run."""
         return []
+
+
+def check_trainable(config: Config) -> None:
+    """Refuse to train a backbone in half precision, or a quantised one.
+
+    Raises:
+        UserError: its weights are not float32.
+    """
+    what = f"method '{config.method_name}' trains the backbone"
+    if config.backbone.quantize:
+        do = "use null, or a method that leaves it frozen"
+        raise UserError(f"{what}, and quantised weights cannot be trained", where="backbone.quantize", do=do)
+    if config.backbone.dtype != "float32":
+        do = "use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)"
+        raise UserError(f"{what}, which is {config.backbone.dtype}", where="backbone.dtype", do=do)

@@ -3,7 +3,7 @@
 The backbone gets what all of them give, joined field by field; two that fill the same field exclude each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import ClassVar
 
@@ -42,6 +42,9 @@ class Union(Method):
     @classmethod
     def check(cls, config: Config) -> None:
         super().check(config)
+        if config.prompt.ensemble > 1:
+            do = "set it to 1, or use method=prompt alone"
+            raise UserError("an ensemble of prompts trains alone", where="prompt.ensemble", do=do)
         for name, method in cls.methods.items():
             if method.alone:
                 raise UserError(f"'{name}' {method.alone}", where="method", do="name it alone, or leave it out")
@@ -56,6 +59,10 @@ class Union(Method):
     @property
     def prompted(self) -> Method | None:
         return next((part for part in self.parts if part.has_prompts), None)
+
+    def learn_labels(self, names: Mapping[str, Sequence[str]]) -> None:
+        for part in self.parts:
+            part.learn_labels(names)
 
     def forward(self, batch: int, task: int | Tensor = 0) -> Injection:
         return joined({name: part(batch, task) for name, part in self.named_children()})

@@ -26,6 +26,7 @@ def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Ar
     # The values are in the weights: nothing that made them is needed again.
     config["prompt"] |= {"projection": None, "norm": "none", "init": "zero", "train": "all"}
     config["head"]["init"] = None
+    config = module.method.exported_config(config)
     backbone = module.backbone
     about = {
         "format": FORMAT,

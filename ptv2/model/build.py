@@ -47,7 +47,7 @@ def build(config: Config) -> Parts:
     check_label_loss(config)
     method_of(config)  # refuses what it cannot run before anything is loaded
     artifacts = named_artifacts(config)
-    backbone = load_backbone(config.backbone, reads_of(card.kind for card in config.tasks.values()), casts=True)
+    backbone = load_backbone(config.backbone, reads_of(config.tasks.values()), casts=True)
     tasks = {
         name: TaskData(
             card,

@@ -23,7 +23,7 @@ def initial_heads(
     path, named = start.path, start.task
     artifact = artifacts[path]
     artifact.check_backbone(backbone)
-    if method_named(artifact.about["method"], path).trains_backbone:
+    if method_named(artifact.about["method"], path).tunes_backbone(artifact.config):
         do = "start from a run with a frozen backbone, or use head.init=null"
         raise UserError("its heads read a backbone that was trained with them", where=path, do=do)
     chosen = {name: named or name for name in tasks if named or name in artifact.tasks}

@@ -33,7 +33,7 @@ def load_artifact_backbone(artifact: Artifact, config: Config, allow_other_preci
     Raises:
         UserError: it cannot be loaded, or is another one.
     """
-    reads = reads_of(card.kind for card in config.tasks.values())
+    reads = reads_of(config.tasks.values())
     try:
         backbone = load_backbone(config.backbone, reads, casts=allow_other_precision)
     except UserError as error:
@@ -163,10 +163,19 @@ ALIKE = (
     "prompt.layers",
     "prompt.gate",
     "prompt.position_offset",
+    "prompt.ensemble",
+    "prompt.vote",
+    "ptuning.template",
+    "ptuning.tune_backbone",
     "head.pooling",
     "backbone.dtype",
     "backbone.quantize",
 )
+
+
+def _value(artifact: Artifact, part: str, name: str) -> Any:
+    """Return a value of an artifact's config; older ones lack keys, which have their defaults then."""
+    return getattr(artifact.prompt_config(), name) if part == "prompt" else artifact.config.get(part, {}).get(name)
 
 
 def _check_alike(first: Artifact, other: Artifact) -> None:
@@ -174,8 +183,7 @@ def _check_alike(first: Artifact, other: Artifact) -> None:
     check_one_backbone(first, other)
     pairs = [("method", first.about["method"], other.about["method"])]
     for key in ALIKE:
-        part, name = key.split(".")
-        pairs.append((key, first.config[part].get(name), other.config[part].get(name)))
+        pairs.append((key, *(_value(artifact, *key.split(".")) for artifact in (first, other))))
     for key, ours, theirs in pairs:
         if ours != theirs:
             what = f"has {key} '{theirs}', {first.path} has '{ours}'"

@@ -33,15 +33,17 @@ class BatchLoss:
 
 
 def batch_loss(
-    read: list[tuple[dict[str, Any], Tensor]],
+    read: list[tuple[dict[str, Any], list[Tensor]]],
     heads: nn.ModuleDict,
     task_weights: dict[str, float],
     device: torch.device | str,
 ) -> BatchLoss:
     """Compute the loss of the parts of a batch, one part per task in it, with their logits.
 
+    Where several prompts read them (an ensemble), it is the mean of their losses.
+
     Args:
-        read: (part, logits) of each task in this rank's slice of the batch.
+        read: each task's part of this rank's slice of the batch, and the logits for it, of one prompt or several.
         heads: by task.
         task_weights: the factor on each task's loss, in an order that ranks agree on.
         device: of the process group.
@@ -49,11 +51,12 @@ def batch_loss(
     counts = {part["task"]: _counts(part, heads) for part, _ in read}
     terms, row_counts = joint_counts(counts, list(task_weights), device)
     parts = {}
-    for part, logits in read:
+    for part, members in read:
         task, own = part["task"], counts[part["task"]][0]
         # Without a term the mean would be 0/0: this rank only takes part in the backward pass.
         head = cast(Head, heads[task])
-        parts[task] = head.loss(logits, part) * (own / terms[task]) if own else 0.0 * logits.clamp(-1, 1).sum()
+        loss = torch.stack([head.loss(logits, part) if own else 0.0 * logits.clamp(-1, 1).sum() for logits in members])
+        parts[task] = loss.mean() * (own / terms[task] if own else 1.0)
     losses = joint_losses(parts, list(row_counts), device)
     weights = {task: task_weights[task] * (rows / sum(row_counts.values())) for task, rows in row_counts.items()}
     part = sum(weights[task] * part * world() for task, part in parts.items())

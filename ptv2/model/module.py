@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ptv2.backbone import INPUTS, Backbone, Injection
+from ptv2.backbone import INPUTS, PLACES, Backbone, Injection
 from ptv2.config.schema import Config
 from ptv2.data.mixture import own_seed
 from ptv2.data.slices import counted_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.kinds import KINDS
+from ptv2.kinds import kind_of
 from ptv2.kinds.features import IGNORE
 from ptv2.kinds.head import Head
 from ptv2.kinds.seq2seq import Seq2SeqFeatures, Seq2SeqHead
@@ -52,20 +52,24 @@ class PromptModule(L.LightningModule):
         self.backbone = backbone
         self.numbers = {name: number for number, name in enumerate(tasks)}
         self.method = method_of(config)(config, backbone, artifacts)
+        self.method.learn_labels({name: data.label_names() for name, data in tasks.items()})
         self.heads = nn.ModuleDict(
             {
-                name: KINDS[data.card.kind].head(config.head, backbone, len(data.labels) if data.labels else 1)
+                name: kind_of(data.card).head(config.head, backbone, len(data.labels) if data.labels else 1)
                 for name, data in tasks.items()
             }
         )
         for name, data in tasks.items():
             longest, where = data.features.longest(), f"tasks.{name}.max_length"
             backbone.check_length(longest, self.method.positions(), where=where)
+            self.head(name).take(data.features)
             if self.head(name).reads == "logits":
                 self.set_generation(name, data)
         if config.mixture.batches == "mixed" and len({self.head(name).reads for name in tasks}) > 1:
             what = "mixed batches cannot hold generating tasks and others: they read different outputs of the backbone"
             raise UserError(what, where="mixture.batches", do="use single")
+        if self.method.copies > 1:
+            check_votes(config, self.heads)
         if config.head.init is not None:
             initial_heads(self.heads, config.head, tasks, backbone, artifacts or {})
         self.task_weights = loss_weights(config.mixture, tasks)
@@ -96,11 +100,23 @@ class PromptModule(L.LightningModule):
 
     def read(self, batch: dict[str, Any]) -> list[tuple[dict[str, Any], Tensor]]:
         """Return the parts of a batch, one per task, with their logits: all in one pass through the backbone."""
-        parts = batch.get("parts", [batch])
+        vote = self.config.prompt.vote
+        return [
+            (part, members[0] if len(members) == 1 else self.head(part["task"]).joint(members, part, vote))
+            for part, members in self.members(batch)
+        ]
+
+    def members(self, batch: dict[str, Any]) -> list[tuple[dict[str, Any], list[Tensor]]]:
+        """Return the parts of a batch with the logits that each prompt of an ensemble gives them; else of the one."""
+        parts, copies = batch.get("parts", [batch]), self.method.copies
         reads = self.head(parts[0]["task"]).reads
-        states = self.backbone(joined(parts, reads), self.prompts(batch), reads)
-        split = states.split([len(part["input_ids"]) for part in parts])
-        return [(part, self.heads[part["task"]](own)) for part, own in zip(parts, split, strict=True)]
+        inputs = joined(parts, reads)
+        if copies > 1:
+            inputs = {key: torch.cat([inputs[key]] * copies) for key in (*INPUTS, *PLACES) if key in inputs}
+        states = self.backbone(inputs, self.prompts(batch), reads)
+        split = states.split([len(part["input_ids"]) for part in parts] * copies)
+        read = [self.heads[part["task"]](own) for part, own in zip(parts * copies, split, strict=True)]
+        return [(part, read[i :: len(parts)]) for i, part in enumerate(parts)]
 
     def prompts(self, batch: dict[str, Any]) -> Injection:
         """Return what the backbone's sites get for this batch."""
@@ -133,7 +149,7 @@ class PromptModule(L.LightningModule):
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Return this rank's part of the batch's loss, see `ptv2.model.loss`."""
-        read = self.read(batch)
+        read = self.members(batch)
         loss = batch_loss(read, self.heads, self.task_weights, self.device)
         self.losses, self.row_counts = loss.losses, loss.row_counts
         self.tokens_seen += sum(int(part["attention_mask"].sum()) for part, _ in read)
@@ -233,11 +249,27 @@ class PromptModule(L.LightningModule):
         }
 
 
+def check_votes(config: Config, heads: nn.ModuleDict) -> None:
+    """Refuse an ensemble of prompts for tasks whose answers cannot be joined.
+
+    Raises:
+        UserError: names the first of them.
+    """
+    for name, head in heads.items():
+        kind, votes = config.tasks[name].kind, cast(Head, head).votes
+        if not votes:
+            what = f"task '{name}' is of kind '{kind}', whose answers are not joined: they are texts or places in one"
+            raise UserError(what, where="prompt.ensemble", do="set it to 1")
+        if config.prompt.vote not in votes:
+            what = f"task '{name}' is of kind '{kind}', whose answers are numbers: no two are the same"
+            raise UserError(what, where="prompt.vote", do=f"use {votes[0]}")
+
+
 def joined(parts: list[dict[str, Any]], reads: str) -> dict[str, Any]:
     """Join what the backbone reads of the parts of a batch; targets are among it for those that generate."""
     if len(parts) == 1:
         return parts[0]
-    inputs = {key: torch.cat([part[key] for part in parts]) for key in INPUTS if key in parts[0]}
+    inputs = {key: torch.cat([part[key] for part in parts]) for key in (*INPUTS, *PLACES) if key in parts[0]}
     if reads == "logits" and all("labels" in part for part in parts):
         width = max(part["labels"].shape[1] for part in parts)
         padded = [F.pad(part["labels"], (0, width - part["labels"].shape[1]), value=IGNORE) for part in parts]

@@ -19,7 +19,7 @@ from ptv2.artifact.files import write_artifact
 from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.kinds.seq2seq import Seq2SeqHead
-from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.methods.vectors import VectorMethod
 from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
 from ptv2.model.auto import resolved
@@ -119,7 +119,7 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
     retrieved = retrieve(config) if start is None and config.prompt.start.kind == "retrieve" else None
     parts = build(config if start is None else without_init(config))
     if retrieved is not None:
-        cast(DeepPrompt, parts.module.method.prompted).start_from(retrieved.vectors_PF)  # see check_alone
+        cast(VectorMethod, parts.module.method.prompted).start_from(retrieved.vectors_PF)  # see check_alone
     check_trains(parts)
     if start is not None:
         start.check_data(parts.data.fingerprints())

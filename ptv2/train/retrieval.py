@@ -28,8 +28,7 @@ from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods import METHODS, Method, method_named, method_of
-from ptv2.methods.deep.init import misfit
-from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
 from ptv2.model.module import PromptModule
 from ptv2.train.folder import RunFolder
@@ -127,7 +126,7 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
         enable_model_summary=False,
     )
     trainer.fit(parts.module, parts.data)
-    vectors_PF = cast(DeepPrompt, parts.module.method.prompted).folded()  # see check_alone
+    vectors_PF = cast(VectorMethod, parts.module.method.prompted).folded()  # see check_alone
     if not all(vector_PF.isfinite().all() for vector_PF in vectors_PF):
         raise UserError("the warm-up produced non-finite values", where="prompt.init", do="lower optim.lr")
     return vectors_PF, parts.module
@@ -152,9 +151,9 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], l
     """
     check_alone(config)
     warm, module = warm_up(config)
-    prompt, fitting = cast(DeepPrompt, module.method.prompted), []
+    prompt, fitting = cast(VectorMethod, module.method.prompted), []
     for source in (source for artifact in artifacts for source in sources(artifact)):
-        problem = misfit(source.artifact, source.vectors_PF, config.prompt, prompt.parts, module.backbone)
+        problem = prompt.misfit(source.artifact, source.vectors_PF)
         if problem is None and source.artifact.of_backbone(module.backbone):
             fitting.append(source)
     if not fitting:

@@ -16,7 +16,9 @@ from ptv2.errors import UserError
     ("init", "start"),
     [
         ("normal", Start("normal")),
+        ("uniform", Start("uniform")),
         ("zero", Start("zero")),
+        ("labels", Start("labels")),
         ("vocab", Start("vocab")),
         ("text:to be: or not", Start("text", text="to be: or not")),
         ("artifact:runs/a", Start("artifact", path="runs/a")),

@@ -1,12 +1,12 @@
 """Where a prompt starts: drawn, zero, what the frozen backbone computes for a text, or an earlier artifact."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
-from ptv2.backbone import Backbone
+from ptv2.backbone import Backbone, Site
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
@@ -30,15 +30,21 @@ def initial_vectors(
     start = config.start
     kind = start.kind
     if kind == "artifact":
-        return _vectors_of_artifact(config, parts, backbone, artifacts, task)
+
+        def problem(artifact: Artifact, held_PF: list[Tensor]) -> tuple[str, str] | None:
+            return misfit(artifact, held_PF, config, parts, backbone.sites)
+
+        return artifact_vectors(config, backbone, artifacts, task, problem)
     attended = [part for part in parts if part.in_softmax]
     if kind == "normal":  # the official code's initialisation
         vectors = [torch.randn(part.size) * config.init_std for part in attended]
+    elif kind == "uniform":
+        vectors = [torch.rand(part.size) - 0.5 for part in attended]
     elif kind in ("zero", "retrieve"):  # fit puts what it retrieves in the place of these zeros
         vectors = [torch.zeros(part.size) for part in attended]
     else:
         longest = max(part.slot.length for part in attended)
-        ids_P = _vocab_ids(longest, backbone) if start.text is None else _text_ids(start.text, longest, backbone)
+        ids_P = vocab_ids(longest, backbone) if start.text is None else text_ids(start.text, longest, backbone)
         vectors = _vectors_of_tokens(ids_P, attended, backbone)
     made = iter(vectors)
     return [next(made) if part.in_softmax else part.form.start(part.slot) for part in parts]
@@ -82,7 +88,7 @@ def initial_gates(
     return [torch.stack(gates) for gates in zip(*(artifact.gates(heads, named or t) for t in tasks), strict=True)]
 
 
-def _text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
+def text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
     """Return the token ids of the text, repeated or cut to `length`."""
     ids = backbone.tokenizer(text, add_special_tokens=False)["input_ids"]
     if not ids:
@@ -90,7 +96,7 @@ def _text_ids(text: str, length: int, backbone: Backbone) -> Tensor:
     return torch.tensor((ids * (length // len(ids) + 1))[:length])
 
 
-def _vocab_ids(length: int, backbone: Backbone) -> Tensor:
+def vocab_ids(length: int, backbone: Backbone) -> Tensor:
     """Draw token ids from the frequent part of the vocabulary (ids rise as frequency falls), distinct if enough."""
     special = set(backbone.tokenizer.all_special_ids)
     size = len(backbone.tokenizer)
@@ -115,9 +121,18 @@ def _vectors_of_tokens(ids_P: Tensor, parts: Sequence[Part], backbone: Backbone)
     return vectors
 
 
-def _vectors_of_artifact(
-    config: PromptConfig, parts: Sequence[Part], backbone: Backbone, artifacts: Artifacts, task: str | None
+def artifact_vectors(
+    config: PromptConfig,
+    backbone: Backbone,
+    artifacts: Artifacts,
+    task: str | None,
+    misfit: Callable[[Artifact, list[Tensor]], tuple[str, str] | None],
 ) -> list[Tensor]:
+    """Return the vectors of the artifact that `config.init` names: what tasks share, or those of one `task`.
+
+    Raises:
+        UserError: another backbone, no such task, or `misfit` says why they cannot be used.
+    """
     path, named = config.start.path, config.start.task
     assert path is not None  # of artifact:<path>
     artifact = artifacts[path]
@@ -127,20 +142,20 @@ def _vectors_of_artifact(
     if config.sharing == "shared+task" and artifact.sharing == "shared+task":
         named = None  # the shared vectors; the task's matrix comes from `initial_factors`
     vectors_PF = artifact.prompt_vectors(named or (task if task in artifact.tasks else None))
-    if (problem := misfit(artifact, vectors_PF, config, parts, backbone)) is not None:
+    if (problem := misfit(artifact, vectors_PF)) is not None:
         what, do = problem
         raise UserError(what, where=path, do=do)
     return vectors_PF
 
 
 def misfit(
-    artifact: Artifact, vectors_PF: Sequence[Tensor], config: PromptConfig, parts: Sequence[Part], backbone: Backbone
+    artifact: Artifact, vectors_PF: Sequence[Tensor], config: PromptConfig, parts: Sequence[Part], sites: list[Site]
 ) -> tuple[str, str] | None:
     """Say why an artifact's vectors cannot be the start of this prompt, and what to do; None where they can."""
     held, shapes = artifact.prompt_config(), [part.size for part in parts]
     fits = held.forms == config.forms and [tuple(vector_PF.shape) for vector_PF in vectors_PF] == shapes
-    slots = choose_slots(config, backbone.sites)
-    if not fits or choose_slots(held, backbone.sites) != slots:
+    slots = choose_slots(config, sites)
+    if not fits or choose_slots(held, sites) != slots:
         has = "no prompt"
         if vectors_PF:
             has = f"form '{'+'.join(held.forms)}' with {len(vectors_PF)} layers of {tuple(vectors_PF[0].shape)}"

@@ -15,19 +15,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, Injection, SitePrompt
 from ptv2.config.forms import IN_SOFTMAX
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
-from ptv2.methods.base import Artifacts, Method
+from ptv2.methods.base import Artifacts
 from ptv2.methods.deep.forms import HiddenStates, parts_of
-from ptv2.methods.deep.init import initial_factors, initial_gates, initial_vectors
-from ptv2.methods.deep.sharing import LowRankVectors, OwnValues
+from ptv2.methods.deep.init import initial_gates, initial_vectors, misfit
+from ptv2.methods.deep.sharing import OwnValues
 from ptv2.methods.deep.slots import choose_slots
 from ptv2.methods.deep.vectors import DirectVectors, NormalisedVectors, ProjectedVectors
+from ptv2.methods.vectors import VectorMethod
 
 
-class DeepPrompt(Method):
+class DeepPrompt(VectorMethod):
     """The learned prompt of a backbone, for one task or several.
 
     Submodules are called `rows` in the state dict: artifacts and checkpoints hold their tensors under these names.
@@ -42,36 +44,18 @@ class DeepPrompt(Method):
         UserError: a layer out of range, lengths that do not fit the layers, an init that does not fit the form.
     """
 
-    has_prompts = True
-
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)
-        self.tasks = list(config.tasks)
-        self.artifacts = {path: artifact.part("deep") for path, artifact in (artifacts or {}).items()}
-        self.config = prompt = config.prompt
+        prompt = config.prompt
         self.slots = choose_slots(prompt, backbone.sites)
         self.parts = parts_of(prompt, self.slots, backbone)
         self.lengths, self.widths = map(list, zip(*(part.size for part in self.parts), strict=True))
         self._sites = backbone.sites
-        self.own = nn.ModuleDict()  # what belongs to one task alone
-        if prompt.sharing == "task":
-            self.own.update({name: self._new_vectors(backbone, name) for name in self.tasks})
-        elif prompt.sharing == "keys":
-            self.rows = self._new_keys(backbone)
-        else:
-            self.rows = self._new_vectors(backbone)
-        if prompt.sharing == "shared+task":
-            factors = {
-                name: LowRankVectors(self.lengths, self.widths, prompt.rank, prompt.init_std) for name in self.tasks
-            }
-            initial_factors(factors, prompt, self.artifacts)
-            self.own.update(factors)
+        self._hold(backbone)
         heads = [slot.site.heads for slot in self.slots]
         gates = initial_gates(prompt, heads, self.tasks, self.artifacts) if prompt.gate else None
         self.gates = nn.ParameterList(gates) if gates is not None else None
-        if prompt.train == "own":
-            for parameter in self.shared():
-                parameter.requires_grad_(False)
+        self._freeze_shared()
         for part in self.parts:  # a prompt that the backbone cannot read is refused now, not at the first batch
             if isinstance(part.form, HiddenStates):
                 part.form.observed(self.max_length, backbone.device)
@@ -88,11 +72,18 @@ class DeepPrompt(Method):
     def check(cls, config: Config) -> None:
         super().check(config)
         prompt = config.prompt
+        for key, is_asked in {"residual": prompt.residual, "ensemble": prompt.ensemble > 1}.items():
+            if is_asked:
+                what = f"is for a prompt at the input, and method '{config.method}' has prompts in layers"
+                raise UserError(what, where=f"prompt.{key}", do="leave it out, or use method=prompt")
+        if prompt.start.kind == "labels":
+            what = "'labels' are token embeddings, and a deep prompt is made of keys and values"
+            raise UserError(what, where="prompt.init", do="write text:<the label words>, or use method=prompt")
         in_softmax = {name for name in prompt.forms if name in IN_SOFTMAX}
         asked = {
             "gate": prompt.gate,
             "position_offset": prompt.position_offset,
-            "init": prompt.start.kind in ("text", "vocab"),
+            "init": prompt.start.kind in ("text", "vocab", "uniform"),
         }
         for key, is_asked in asked.items():
             if is_asked and not in_softmax:
@@ -105,12 +96,6 @@ class DeepPrompt(Method):
         if prompt.sharing == "keys" and (prompt.forms != ("kv",) or prompt.projection or prompt.norm != "none"):
             do = "use prompt.form=kv without projection and norm"
             raise UserError("'keys' shares keys that are learned themselves", where="prompt.sharing", do=do)
-        if prompt.train != "own":
-            return
-        if prompt.sharing == "task" or not prompt.start.earlier:
-            why = "they share nothing" if prompt.sharing == "task" else "that would be random values"
-            do = "start from an artifact with prompt.init, or use prompt.train=all"
-            raise UserError(f"'own' freezes what tasks share, and here {why}", where="prompt.train", do=do)
 
     # -- what trains -------------------------------------------------------------------------------------------------
 
@@ -123,17 +108,17 @@ class DeepPrompt(Method):
         return self.max_length if self.config.position_offset else 0
 
     def shared(self) -> list[nn.Parameter]:
-        if self.config.sharing == "task":
-            return []
         gates = self.gates if self.config.sharing == "shared" and self.gates is not None else []
-        return [*self.rows.parameters(), *gates]
+        return [*super().shared(), *gates]
 
     def read_outside(self) -> set[nn.Parameter]:
         sites = self._sites if "hidden" in self.config.forms else ()
         return {parameter for site in sites for parameter in site.module.parameters()}
 
+    def misfit(self, artifact: Artifact, vectors_PF: Sequence[Tensor]) -> tuple[str, str] | None:
+        return misfit(artifact, vectors_PF, self.config, self.parts, self._sites)
+
     def _new_vectors(self, backbone: Backbone, task: str | None = None) -> nn.Module:
-        """Make the vectors that tasks share, or those of one `task`."""
         if not self.config.projection:
             vectors_PF = initial_vectors(self.config, self.parts, backbone, self.artifacts, task)
             return self._normalised(DirectVectors(vectors_PF))
@@ -155,8 +140,10 @@ class DeepPrompt(Method):
             raise UserError(what, where="prompt.init", do="use another init, or prompt.norm=none")
         return NormalisedVectors(vectors, [part.split for part in self.parts])
 
-    def _new_keys(self, backbone: Backbone) -> DirectVectors:
-        """Make the keys that tasks share, and the values of each task."""
+    def _new_shared(self, backbone: Backbone) -> nn.Module:
+        """Make what tasks share: whole vectors, or the keys alone, and then the values of each task."""
+        if self.config.sharing != "keys":
+            return self._new_vectors(backbone)
         keys: list[Tensor] = []
         for name in self.tasks:
             vectors_PF = initial_vectors(self.config, self.parts, backbone, self.artifacts, name)
@@ -196,22 +183,6 @@ class DeepPrompt(Method):
                 prompt.gate = self.gates[i] if self.config.sharing == "shared" else self.gates[i][task]
         return Injection(sites)
 
-    def task_vectors(self, task: str) -> list[Tensor]:
-        """Return the vectors [P, F] per slot that a task's batches see."""
-        if self.config.sharing == "shared":
-            return self.rows()
-        own = self.own[task]
-        return own() if self.config.sharing == "task" else own(self.rows())
-
-    def _present(self, task: int | Tensor) -> tuple[list[list[Tensor]], Tensor | None]:
-        """Return the vectors of every task that the batch holds, and which of them each of its rows takes."""
-        if self.config.sharing == "shared":
-            return [self.rows()], None
-        if isinstance(task, int):
-            return [self.task_vectors(self.tasks[task])], None
-        present, pick_B = task.unique(return_inverse=True)  # tasks that are not there get no gradient, not one of zeros
-        return [self.task_vectors(self.tasks[i]) for i in present.tolist()], pick_B
-
     def _dropped(self, states_BGPD: Tensor, batch: int) -> Tensor:
         """Drop keys or values [1 or B, G, P, D]; with dropout per batch, the rows of a task share a mask."""
         if not (self.training and self.config.dropout):
@@ -222,32 +193,16 @@ class DeepPrompt(Method):
 
     # -- what is kept of it ------------------------------------------------------------------------------------------
 
-    def exported(self) -> dict[str, Tensor]:
-        state = super().exported()
-        shared = {"rows": self.rows} if self.config.sharing != "task" else {}
-        for prefix, module in {**shared, **{f"own.{name}": own for name, own in self.own.items()}}.items():
-            if isinstance(module, (ProjectedVectors, NormalisedVectors)):
-                state = {name: tensor for name, tensor in state.items() if not name.startswith(f"{prefix}.")}
-                state |= {f"{prefix}.rows.{i}": vector_PF.detach().clone() for i, vector_PF in enumerate(module())}
-        return state
-
-    def folded(self, task: str | None = None) -> list[Tensor]:
-        """Return the vectors of a task, or those that tasks share, with any projection and norm computed away."""
-        vectors = self.rows() if task is None else self.task_vectors(task)
-        return [vector_PF.detach().clone() for vector_PF in vectors]
-
     @torch.no_grad()
     def start_from(self, vectors_PF: Sequence[Tensor]) -> None:
         """Put these vectors in the place of those that tasks share, or of each task's own."""
-        own = list(self.own.values())
         if self.config.sharing == "keys":
             keys, values = self._halved(vectors_PF)
-            targets = [(self.rows, keys), *((module, values) for module in own)]
+            for module, start in [(self.rows, keys), *((own, values) for own in self.own.values())]:
+                for parameter, vector_PF in zip(cast(DirectVectors, module).rows, start, strict=True):
+                    parameter.copy_(vector_PF)
         else:
-            targets = [(module, vectors_PF) for module in (own if self.config.sharing == "task" else [self.rows])]
-        for module, start in targets:
-            for parameter, vector_PF in zip(cast(DirectVectors, module).rows, start, strict=True):
-                parameter.copy_(vector_PF)
+            super().start_from(vectors_PF)
         for gate in self.gates if self.gates is not None else ():  # they stand for prompts trained without a gate
             gate.fill_(1)
 

@@ -1,0 +1,49 @@
+"""Method `prefix`: keys and values in every layer, made by a projection that is dropped after training.
+
+Prefix-Tuning (Li & Liang 2021, section 4): the prefix of every layer comes out of an MLP on a smaller matrix (section
+4.3), which is folded away on export, so that the artifact is that of a `kv` prompt of method `deep`. An
+encoder-decoder's encoder, decoder and cross attention are prompted unless `prompt.length` says otherwise; one
+projection serves them all, where the authors' code trains one for each.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ptv2.backbone import Backbone
+from ptv2.config.schema import Config
+from ptv2.errors import UserError
+from ptv2.methods.base import Artifacts
+from ptv2.methods.deep.prompt import DeepPrompt
+
+HIDDEN = 512
+"""Width of the projection: that of the authors' code for table-to-text, and of the official P-Tuning v2 code."""
+
+
+class Prefix(DeepPrompt):
+    """A deep prompt of keys and values behind a projection, of width `prompt.projection` or 512.
+
+    Args:
+        config: as for `DeepPrompt`.
+        backbone: frozen.
+        artifacts: unused: no artifact holds what the projection reads.
+    """
+
+    alone = "is folded into a prompt of method deep"
+
+    def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
+        prompt = replace(config.prompt, projection=config.prompt.projection or HIDDEN)
+        super().__init__(replace(config, prompt=prompt), backbone, artifacts)
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        super().check(config)
+        prompt = config.prompt
+        if prompt.forms != ("kv",):
+            what = f"method 'prefix' learns keys and values, and the form is {', '.join(prompt.forms)}"
+            raise UserError(what, where="prompt.form", do="use kv, or method=deep")
+        if prompt.start.kind != "normal":
+            what = f"init '{prompt.init}' cannot be put through the projection of method 'prefix'"
+            raise UserError(what, where="prompt.init", do="use normal, or method=deep, which has none")
+
+    def exported_config(self, plain: dict[str, Any]) -> dict[str, Any]:
+        return plain | {"method": "deep"}
