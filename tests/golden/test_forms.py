@@ -315,7 +315,7 @@ def test_generation_with_a_cache_writes_what_it_writes_without(family, beams):
         ({"form": "memory", "gate": True}, "prompt.gate: is for positions that queries attend to"),
         ({"form": ["slots", "values"], "position_offset": True}, "prompt.position_offset: is for positions"),
         ({"form": "values", "init": "text:good"}, "prompt.init: is for positions"),
-        ({"form": ["kv", "memory"], "projection": 8}, "prompt.projection: makes the positions of"),
+        ({"form": ["kv", "memory"], "projection": 8}, "prompt.projection: is for the positions of"),
         ({"form": ["kv", "hidden"]}, "two ways to make the same keys and values"),
         ({"form": ["kv", "kv"]}, "a form is named twice"),
         ({"form": "memmory"}, "did you mean 'memory'"),
