@@ -97,3 +97,17 @@ def test_every_make_target_that_is_named_exists():
     nightly = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8"))
     named |= set(nightly["jobs"]["slow"]["strategy"]["matrix"]["target"])
     assert {"lint", "test", "test-slow"} <= named <= targets
+
+
+def test_what_the_readme_says_of_the_methods_study_stands_in_its_table():
+    readme, table = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "experiments/methods/table.md")
+    )
+    scores = {}
+    for line in table.splitlines():
+        if line.startswith("| mean of 3 tasks"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            scores[cells[1]] = (cells[3], cells[6])
+    assert scores["deep-values-slots"][1] == "0.659 %"
+    for method in ("deep-values-slots", "full", "lora", "deep-kv"):
+        assert scores[method][0] in readme, method

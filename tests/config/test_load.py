@@ -91,7 +91,7 @@ def test_a_message_names_the_place_of_the_mistake(tmp_path):
     ("override", "says"),
     [
         ("backbone.dtype=bfloat61", "'backbone.dtype' is 'bfloat61'; did you mean 'bfloat16'?"),
-        ("prompt.sharing=none", "'prompt.sharing' is 'none'; valid: shared, shared+task, task"),
+        ("prompt.sharing=none", "'prompt.sharing' is 'none'; valid: keys, shared, shared+task, task"),
         ("mixture.dry=null", "'mixture.dry' has no value"),
         ("task.on_bad_row=skipp", "'tasks.rte.on_bad_row' is 'skipp'; did you mean 'skip'?"),
         ("head.pooling=[cls]", "'head.pooling' is '[cls]'; did you mean 'cls'?"),
