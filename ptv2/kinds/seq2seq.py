@@ -54,6 +54,7 @@ class Seq2SeqFeatures(Features):
     """
 
     roles = ("source",)
+    answers = "text"
     limits = ("cut", "target_cut")
     valid_options = (
         COMMON

@@ -31,6 +31,7 @@ class TaggingFeatures(Features):
     """
 
     roles = ("tokens",)
+    answers = "words"
     optional_roles = ("predicate",)
     first_name = OUTSIDE
     by_word = True

@@ -7,6 +7,8 @@ rests on.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ptv2.kinds import KINDS
+
 PAPER = "Liu et al. 2022 (P-Tuning v2), section 3.3, prompt length"
 
 
@@ -21,14 +23,14 @@ class Reason:
 
 SHORT = 16, Reason("short prompts, under 20 positions, do for classification", PAPER)
 LENGTHS: dict[str, tuple[int, Reason]] = {
-    "tagging": (100, Reason("tagging wants about 100 positions", PAPER)),
-    "span": (
+    "words": (100, Reason("tagging wants about 100 positions", PAPER)),
+    "passage": (
         100,
         Reason(
             "reading wants about 100 positions; the official code used 8 and 16 for SQuAD, so search below, too", PAPER
         ),
     ),
-    "seq2seq": (
+    "text": (
         150,
         Reason(
             "generation wants long prompts: 200 positions for summaries, though 5 to 10 do for tables to text",
@@ -36,7 +38,7 @@ LENGTHS: dict[str, tuple[int, Reason]] = {
         ),
     ),
 }
-"""Kind -> positions. Every other kind is read as a classification is: SHORT."""
+"""What the answers are (`Features.answers`) -> positions; for all others SHORT."""
 
 FEW_ROWS = 256
 AT_FEW_ROWS = (
@@ -62,7 +64,7 @@ def prompt_length(kind: str, rows: int, parameters: int) -> tuple[int, list[Reas
         rows: for training.
         parameters: of the backbone.
     """
-    length, reason = LENGTHS.get(kind, SHORT)
+    length, reason = LENGTHS.get(KINDS[kind].features.answers, SHORT)
     reasons = [reason]
     if parameters >= LARGE:
         length, reasons = length // 2, [*reasons, AT_LARGE]

@@ -4,7 +4,7 @@ import pytest
 from seq2seq_models import make_lm, make_lm_tokenizer, random_ids
 from transformers import GenerationConfig
 
-from ptv2.backbone import Backbone, load_backbone
+from ptv2.backbone import Backbone, Injection, load_backbone
 from ptv2.backbone.generation import IDS
 from ptv2.config.schema import BackboneConfig
 
@@ -28,7 +28,7 @@ def test_the_checkpoints_settings_decide_nothing(family, policy, tmp_path):
         model.save_pretrained(tmp_path / name)
         make_lm_tokenizer(family).save_pretrained(tmp_path / name)
         backbone = load_backbone(BackboneConfig(name=str(tmp_path / name)), "logits")
-        written[name] = backbone.generate({"input_ids": ids, "attention_mask": mask}, (), GREEDY).tolist()
+        written[name] = backbone.generate({"input_ids": ids, "attention_mask": mask}, Injection(), GREEDY).tolist()
         assert backbone.generation(GREEDY) == special | GREEDY
     assert written["plain"] == written["policy"]
 
@@ -40,7 +40,7 @@ def test_the_tokens_that_the_model_begins_and_ends_with_are_kept():
     kept = {"decoder_start_token_id": 1, "forced_bos_token_id": 9, "forced_eos_token_id": 1}
     assert backbone.generation({}) == kept | {"bos_token_id": 3, "eos_token_id": 1, "pad_token_id": 0}
     ids, mask = random_ids((6,))
-    assert backbone.generate({"input_ids": ids, "attention_mask": mask}, (), GREEDY)[0, 1] == 9
+    assert backbone.generate({"input_ids": ids, "attention_mask": mask}, Injection(), GREEDY)[0, 1] == 9
 
 
 def test_the_card_has_the_last_word():

@@ -48,7 +48,7 @@ OVERRIDES = [
     ("prompt.layers=[0,", ["command line", "unreadable value"]),
     ("prompt.init=${nothing}", ["prompt.init", "nothing"]),
     # words
-    ("method=lora", ["method: unknown method 'lora'", "valid: deep, full, head"]),
+    ("method=lorra", ["method: unknown method 'lorra'", "did you mean 'lora'?"]),
     ("backbone.dtype=bfloat61", ["'backbone.dtype'", "did you mean 'bfloat16'?"]),
     ("optim.schedule=cosine", ["'optim.schedule'", "valid: constant, exponential, linear"]),
     ("head.pooling=max", ["'head.pooling'", "valid: cls, dense, last, mean, pooler"]),

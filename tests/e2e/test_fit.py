@@ -178,7 +178,7 @@ def test_a_dry_run_shows_shapes_and_parameters_and_writes_nothing(ptv2, write_co
     assert said.code == 0 and said.err == ""
     shown = [" ".join(line.replace("│", " ").split()) for line in said.out.splitlines()]
     assert {"train 48 48", "validation 16 16", "labels (8,)", "logits (8, 2)"} <= set(shown)
-    assert "encoder layers 0, 2: key [B,G,P,D] (1, 2, 4, 8)" in shown
+    assert "encoder layers 0, 2: kv [P,F] (4, 32)" in shown
     assert {"prompt 256 256", "heads 34 34"} <= set(shown)
     assert not (tmp_path / "runs").exists()
 

@@ -62,7 +62,7 @@ def test_one_graph_serves_what_layers_compute_besides(method):
 def test_observing_the_bare_backbone_compiles_nothing(config):
     counter = CompileCounter()
     plain, compiled = make_pair("bert", counter)
-    ours, expected = make_prompt(compiled, **config)(1), make_prompt(plain, **config)(1)
+    ours, expected = (make_prompt(backbone, **config)(1).sites for backbone in (compiled, plain))
     assert counter.frame_count == 0
     for prompt, wanted in zip(ours, expected, strict=True):
         assert torch.equal(prompt.key_BGPD, wanted.key_BGPD)

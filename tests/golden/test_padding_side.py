@@ -11,7 +11,7 @@ from families import FAMILIES, make_model, make_prompt, make_tokenizer
 from seq2seq_models import CONFIGS, DECODERS, ENCODER_DECODERS, SIZES, make_lm, make_lm_prompt, make_lm_tokenizer
 from transformers import Gemma2Config, GptOssConfig, OPTConfig, RobertaConfig
 
-from ptv2.backbone import Backbone, load_backbone
+from ptv2.backbone import Backbone, Injection, load_backbone
 from ptv2.config.cards import TaskCard
 from ptv2.config.schema import BackboneConfig, HeadConfig
 from ptv2.kinds import KINDS
@@ -113,8 +113,8 @@ def test_writing_numbers_positions_as_reading_does(family):
     backbone = Backbone(make_lm(family), make_lm_tokenizer("gpt2"))
     ids = torch.randint(4, 280, (1, 5), generator=torch.Generator().manual_seed(3))
     settings = {"max_new_tokens": 5, "pad_token_id": 2, "eos_token_id": None}
-    written = backbone.generate({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, (), settings)
+    written = backbone.generate({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, Injection(), settings)
     for _ in range(5):
         batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        ids = torch.cat([ids, backbone(batch, (), "logits").logits_BTV[:, -1:].argmax(-1)], dim=1)
+        ids = torch.cat([ids, backbone(batch, Injection(), "logits").logits_BTV[:, -1:].argmax(-1)], dim=1)
     assert written.tolist() == ids[:, 5:].tolist()

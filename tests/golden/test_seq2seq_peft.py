@@ -20,7 +20,7 @@ from seq2seq_models import ENCODER_DECODERS, make_lm, make_lm_batch, make_lm_pro
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ptv2.backbone import Backbone
+from ptv2.backbone import Backbone, Injection
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.deep.vectors import from_official
 
@@ -123,4 +123,4 @@ def test_generation_equals_peft(family):
     settings = {"max_new_tokens": 8, "do_sample": False}
     written = backbone.generate(inputs, prompt(3), settings)
     assert written.tolist() == peft.generate(**inputs, **settings).tolist()
-    assert written.tolist() != backbone.generate(inputs, (), settings).tolist()
+    assert written.tolist() != backbone.generate(inputs, Injection(), settings).tolist()

@@ -64,6 +64,7 @@ class SpanFeatures(Features):
     """
 
     roles = ("question", "context")
+    answers = "passage"
     limits = ("answer_cut", "answer_split")
     valid_options = COMMON | OPTIONS
 
