@@ -3,7 +3,7 @@
 Prefix-Tuning (Li & Liang 2021, section 4): the prefix of every layer comes out of an MLP on a smaller matrix (section
 4.3), which is folded away on export, so that the artifact is that of a `kv` prompt of method `deep`. An
 encoder-decoder's encoder, decoder and cross attention are prompted unless `prompt.length` says otherwise; one
-projection serves them all, where the authors' code trains one for each.
+projection serves them all (the authors' code, as recalled and not read for this, trains one for each).
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from ptv2.methods.base import Artifacts
 from ptv2.methods.deep.prompt import DeepPrompt
 
 HIDDEN = 512
-"""Width of the projection: that of the authors' code for table-to-text, and of the official P-Tuning v2 code."""
+"""Width of the projection: that of the official P-Tuning v2 code."""
 
 
 class Prefix(DeepPrompt):

@@ -56,10 +56,12 @@ class SoftPrompt(VectorMethod):
         plain = {f.name: getattr(PromptConfig(), f.name) for f in fields(PromptConfig)}
         for key in OF_LAYERS:
             if getattr(config.prompt, key) != plain[key]:
-                what = f"is for prompts in layers, and method '{config.method}' has one at the input"
+                what = f"is for prompts in layers, and method '{config.method_name}' has one at the input"
                 raise UserError(what, where=f"prompt.{key}", do="leave it out, or use method=deep")
         if config.prompt.sharing == "keys":
-            what = f"'keys' shares the keys of prompts in layers, and method '{config.method}' has one at the input"
+            what = (
+                f"'keys' shares the keys of prompts in layers, and method '{config.method_name}' has one at the input"
+            )
             raise UserError(what, where="prompt.sharing", do="use shared, task or shared+task")
         cls.length(config)
 
@@ -72,7 +74,7 @@ class SoftPrompt(VectorMethod):
         """
         length = config.prompt.length
         if type(length) is not int or length < 1:
-            what = f"is '{length}', and method '{config.method}' has one prompt, at the input"
+            what = f"is '{length}', and method '{config.method_name}' has one prompt, at the input"
             raise UserError(what, where="prompt.length", do="use a whole number from 1")
         return length
 
@@ -165,8 +167,8 @@ class SoftPrompt(VectorMethod):
 class ResidualVectors(DirectVectors):
     """Vectors P + LayerNorm(W_up relu(W_down P)), one network for all positions.
 
-    Residual Prompt Tuning (arXiv 2305.03937, section 3; the paper was not readable here: the network is that of the
-    authors' code, github.com/arazd/ResidualPrompts, with its default layers).
+    Residual Prompt Tuning (arXiv 2305.03937). Its text and code were not read for this: layers and their order are
+    recalled, and may differ from the authors'.
     """
 
     def __init__(self, vectors_PW: list[Tensor], hidden: int):

@@ -3,8 +3,8 @@
 P-Tuning (Liu et al. 2021, "GPT Understands, Too"): the embeddings of the virtual tokens are the outputs of a two-layer
 bidirectional LSTM and an MLP over learned embeddings, computed away after training. With a template, the answer is read
 from the language model at its mask (`ptv2/kinds/verbalizer.py`); without one, the virtual tokens stand in front of the
-text and the task has its usual head. The few-shot mode of the paper tunes the backbone beside them. The paper was not
-readable here: layers and their default starts are those of the authors' code (THUDM/P-tuning), as PEFT has them too.
+text and the task has its usual head. The few-shot mode of the paper tunes the backbone beside them. Paper and authors'
+code were not read for this: layers and their default starts follow PEFT's prompt encoder, and are otherwise recalled.
 
 Shapes: P virtual tokens, W width of an embedding.
 """

@@ -139,7 +139,7 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
     full = []
     for task, method in study.pairs:
         made = study.run_config(task, method)
-        full += [method] if made.method in ("full", ["full"]) else []
+        full += [method] if made.methods == ("full",) else []
     return Study(config, str(path), base, rates, config.reference or next(iter(full), None), study.outside)
 
 

@@ -74,7 +74,7 @@ class DeepPrompt(VectorMethod):
         prompt = config.prompt
         for key, is_asked in {"residual": prompt.residual, "ensemble": prompt.ensemble > 1}.items():
             if is_asked:
-                what = f"is for a prompt at the input, and method '{config.method}' has prompts in layers"
+                what = f"is for a prompt at the input, and method '{config.method_name}' has prompts in layers"
                 raise UserError(what, where=f"prompt.{key}", do="leave it out, or use method=prompt")
         if prompt.start.kind == "labels":
             what = "'labels' are token embeddings, and a deep prompt is made of keys and values"
