@@ -64,7 +64,8 @@ def prompt_length(kind: str, rows: int, parameters: int) -> tuple[int, list[Reas
         rows: for training.
         parameters: of the backbone.
     """
-    length, reason = LENGTHS.get(KINDS[kind].features.answers, SHORT)
+    answers = KINDS[kind].features.answers if kind in KINDS else None
+    length, reason = SHORT if answers is None else LENGTHS.get(answers, SHORT)
     reasons = [reason]
     if parameters >= LARGE:
         length, reasons = length // 2, [*reasons, AT_LARGE]
