@@ -4,8 +4,9 @@ import difflib
 import hashlib
 import string
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from ptv2.rows.folders import files_in, saved_in
 from ptv2.rows.hub import load_split
 from ptv2.rows.parquet_rows import Faults, dataset_of
 from ptv2.rows.rows import Places, Rows
+from ptv2.rows.slices import made_of, rows_of
 from ptv2.rows.spans import with_tags
 from ptv2.rows.table import Table
 from ptv2.rows.text import sha256_of
@@ -39,9 +41,10 @@ def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 
     """
     if split not in SPLITS:
         raise UserError(f"no split '{split}'", where=card.name, do=nearest(split, SPLITS))
-    source = _source(card, split)
-    if source is None:
+    found = _find(card, split)
+    if found is None:
         return None
+    source, part = found()
     if not len(source.data):
         raise UserError("the split has no rows", where=f"{card.name} split '{split}'")
     _check_faults(card, source)
@@ -51,7 +54,10 @@ def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 
     _check_columns(card, data, source.places)
     made_of = (source.content, spans["spans"], spans["text"]) if spans["text"] else (source.content, spans["spans"])
     fingerprint = hashlib.sha256(repr(made_of).encode()).hexdigest()
-    return Rows(data, split, fingerprint, source.places).draw(limit, seed)
+    rows = Rows(data, split, fingerprint, source.places)
+    if part is not None:
+        rows = rows.select(rows_of(part, len(rows.data), f"{card.name}.dataset.splits.{split}"))
+    return rows.draw(limit, seed)
 
 
 @dataclass(frozen=True)
@@ -88,26 +94,36 @@ class NamedPlaces:
         return f"{self.name}, row {row}"
 
 
-def _source(card: TaskCard, split: str) -> Source | None:
+def _find(card: TaskCard, split: str) -> Callable[[], tuple[Source, str | None]] | None:
+    """Find a split: what reads it returns its source, and the part of it that is the split (None: all)."""
     dataset, where = card.dataset, f"{card.name}.dataset.data_files"
     _known_splits(dataset.data_files, where)
-    named = dataset.data_files.get(split)
-    if split in dataset.data_files and named is None:
+    _known_splits(dataset.splits, f"{card.name}.dataset.splits")
+    left_out = {name for name, file in dataset.data_files.items() if file is None}
+    if split in left_out:
         return None
     dataset = replace(dataset, data_files={name: file for name, file in dataset.data_files.items() if file is not None})
     card = replace(card, dataset=dataset)
-    if dataset.path in LOCAL_FORMATS:
-        if not dataset.data_files:
-            do = f"name them, e.g. task.dataset.data_files.train=FILE for path={dataset.path}"
-            raise UserError("no data files", where=where, do=do)
-        return _from_files(card, matching(named, where), dataset.path) if named else None
     folder = Path(dataset.path).expanduser()
-    if folder.is_dir():
-        return _from_folder(card, folder, split)
-    if dataset.path.startswith((".", "/", "~")):
-        raise UserError("no such folder", where=folder, do="give a folder of <split>.jsonl files, or a hub id")
-    _known_splits(dataset.splits, f"{card.name}.dataset.splits")
-    asked = split if dataset.data_files and named else dataset.splits.get(split)
+    if dataset.path not in LOCAL_FORMATS and not folder.is_dir():
+        if dataset.path.startswith((".", "/", "~")):
+            raise UserError("no such folder", where=folder, do="give a folder of <split>.jsonl files, or a hub id")
+        source = _elsewhere(card, split)
+        return (lambda: (source, None)) if source else None
+
+    def local(name: str) -> Callable[[], Source] | None:
+        return _local(card, folder, name)
+
+    base, part = made_of(card, split, lambda name: name in left_out or local(name) is not None)
+    read = local(base)
+    return (lambda: (read(), part)) if read else None
+
+
+def _elsewhere(card: TaskCard, split: str) -> Source | None:
+    """Read a split of the demo or the hub."""
+    dataset = card.dataset
+    named = dataset.data_files.get(split)
+    asked = split if named else dataset.splits.get(split)
     if asked is None or (dataset.data_files and not named):
         return None
     if dataset.path == "demo":
@@ -124,25 +140,31 @@ def _known_splits(mapping: dict[str, Any], where: str) -> None:
             raise UserError(f"no split '{name}'", where=where, do=nearest(name, SPLITS))
 
 
-def _from_folder(card: TaskCard, folder: Path, split: str) -> Source | None:
-    """Read a split of a folder: the card's data_files where they lie there, else by the names that its files have."""
+def _local(card: TaskCard, folder: Path, split: str) -> Callable[[], Source] | None:
+    """Find a split of local files: the card's data_files (in a folder: those that lie there), else by file name."""
+    dataset, where = card.dataset, f"{card.name}.dataset.data_files"
+    if dataset.path in LOCAL_FORMATS:
+        if not dataset.data_files:
+            do = f"name them, e.g. task.dataset.data_files.train=FILE for path={dataset.path}"
+            raise UserError("no data files", where=where, do=do)
+        named = dataset.data_files.get(split)
+        return partial(_from_files, card, matching(named, where), dataset.path) if named else None
     saved, is_saved = saved_in(folder, split)
     if is_saved:
-        return _from_saved(saved) if saved else None
+        return partial(_from_saved, saved) if saved else None
     names = {name: [files] if isinstance(files, str) else files for name, files in card.dataset.data_files.items()}
     if any(list(folder.glob(file)) for files in names.values() for file in files if not Path(file).is_absolute()):
         if split not in names:
             return None
-        where = f"{card.name}.dataset.data_files"
         paths = matching(names[split], where, folder)
         format = format_of(paths[0].name)
         if format is None:
             raise UserError(
                 "its ending is not that of a known format", where=paths[0], do="set task.dataset.path=json, csv, ..."
             )
-        return _from_files(card, paths, format)
+        return partial(_from_files, card, paths, format)
     found = files_in(folder, card.dataset, split)
-    return _from_files(card, *found) if found else None
+    return partial(_from_files, card, *found) if found else None
 
 
 def _from_saved(folder: Path) -> Source:

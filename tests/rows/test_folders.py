@@ -165,3 +165,41 @@ def test_a_split_of_a_folder_is_left_out_by_null(tmp_path):
         put(tmp_path / f"{split}.jsonl", ROWS)
     without = card(tmp_path, data_files={"test": None})
     assert load_rows(without, "test") is None and read(without, "train") == ROWS
+
+
+@pytest.mark.parametrize(
+    "files, splits, expected",
+    [
+        (["train"], {"train": "train[:80%]", "validation": "train[80%:]"}, [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9], None]),
+        (["train"], {"train": "train", "validation": "train[7:]"}, [[*range(10)], [7, 8, 9], None]),
+        (["train"], {"train": "train[:2]+train[4:6]", "test": "train[9:]"}, [[0, 1, 4, 5], None, [9]]),
+        (["train", "dev"], {"train": "train", "test": "validation"}, [[*range(10)], [*range(10)], [*range(10)]]),
+        (["train", "dev"], {"train": "train[:8]", "validation": "train[8:]"}, [[*range(10)], [*range(10)], None]),
+        (["train"], {"train": "train", "validation": None}, [[*range(10)], None, None]),
+    ],
+)
+def test_a_split_without_a_file_of_its_own_is_a_part_of_another(tmp_path, files, splits, expected):
+    for name in files:
+        put(tmp_path / f"{name}.jsonl", [{"text": str(i)} for i in range(10)])
+    rows = [read(card(tmp_path, splits=splits), split) for split in ("train", "validation", "test")]
+    assert [found and [int(row["text"]) for row in found] for found in rows] == expected
+
+
+def test_the_rows_of_a_part_keep_their_lines(tmp_path):
+    put(tmp_path / "train.jsonl", ROWS)
+    part = load_rows(card(tmp_path, splits={"train": "train[:1]", "validation": "train[1:]"}), "validation")
+    assert part is not None and part.where(0) == f"{tmp_path / 'train.jsonl'}:2"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("train[80", "is not a split"),
+        ("train[2:]", "takes none of the 2 rows"),
+        ("train+test", "several splits"),
+        ("train+tset", "several splits"),
+    ],
+)
+def test_a_part_that_cannot_be_is_refused(tmp_path, text, message):
+    put(tmp_path / "train.jsonl", ROWS)
+    assert message in refused(card(tmp_path, splits={"train": "train", "validation": text}), "validation")
