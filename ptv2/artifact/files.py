@@ -25,7 +25,7 @@ def read_artifact(path: str | Path) -> Artifact:
     """Read the artifact in a folder, or in the `prompt/` of a run folder.
 
     Raises:
-        UserError: no artifact there, an unknown format, or damaged weights.
+        UserError: no artifact there, an unknown format, or weights that are damaged or not finite.
     """
     path = Path(path)
     folder = path / "prompt" if (path / "prompt" / "artifact.json").is_file() else path
@@ -44,6 +44,9 @@ def read_artifact(path: str | Path) -> Artifact:
         raise UserError(f"cannot be read (artifact.json lacks {min(missing)})", where=folder, do="copy it again")
     if (part := odd_part(about)) is not None:
         raise UserError(f"cannot be read (artifact.json has no readable {part})", where=folder, do="copy it again")
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise UserError(f"weights '{name}' are not finite", where=folder, do="copy it again, or train it again")
     return Artifact(folder, about, weights)
 
 

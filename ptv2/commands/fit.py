@@ -30,12 +30,17 @@ def main(options: argparse.Namespace) -> None:
 
     quiet_transformers()
     if options.dry_run:
-        from ptv2.model.build import build
-        from ptv2.train.trainer import make_trainer
+        from ptv2.model.auto import resolved
+        from ptv2.train.fit import prepare
 
-        parts = build(config)
-        make_trainer(config, RunFolder(config), parts.data, None)
-        dry_run(parts)
+        config = resolved(config)
+        folder = RunFolder(config)
+        folder.check()
+        folder.check_writable()
+        run = prepare(config, folder)
+        if run.start is not None:
+            print(f"resumes from step {run.start.step} ({run.start.path})")
+        dry_run(run.parts)
         return
     folder = RunFolder(config)
     finished = folder.finished

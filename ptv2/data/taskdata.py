@@ -16,6 +16,7 @@ from ptv2.errors import UserError
 from ptv2.kinds import kind_of
 from ptv2.kinds.check import check_card, check_names
 from ptv2.kinds.features import Features
+from ptv2.kinds.options import check_fields
 from ptv2.metrics.split import Split
 from ptv2.metrics.table import METRICS, score, settings
 from ptv2.rows.class_names import named
@@ -63,6 +64,9 @@ class TaskData:
         self.sources = {split: rows.fingerprint for split, rows in self.rows.items()}  # as read, before `limit`
         if splits and not self.rows:
             raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset")
+        if labelled:
+            columns = [name for rows in self.rows.values() for name in rows.data.column_names]
+            check_fields(card.options, columns, f"{card.name}.options")
         kind = kind_of(card).features
         self.labels = find_labels(card, kind, self.rows, labels) if kind.has_labels() else None
         if self.labels is not None and labelled:

@@ -34,6 +34,10 @@ def check_card(card: TaskCard) -> None:
         if not any(fnmatch(role, pattern) for pattern in kind.roles + kind.optional_roles):
             do = nearest(role, kind.roles + kind.optional_roles)
             raise UserError(f"unknown input '{role}'", where=f"{card.name}.inputs", do=do)
+    if not kind.has_labels() and (card.labels is not None or card.label_ids):
+        key = "labels" if card.labels is not None else "label_ids"
+        what = f"kind '{card.kind}' has no label names"
+        raise UserError(what, where=f"{card.name}.{key}", do="leave it out, or choose another kind")
     check_options(card.options, kind.valid_options, f"{card.name}.options")
     if (field := card.options.get("truncate")) is not None and field not in (named := kind.may_be_cut(card)):
         what = f"truncate is '{field}', which is no field of a text that is cut"

@@ -1,6 +1,6 @@
 """Options of a card: each kind declares which there are and what their values must be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,29 @@ COMMON = {"words": WORDS, "group": FIELDS}
 """Options of every kind, see `Features.parts` and `Features.side`."""
 CUT = {"truncate": FIELD}
 """Options of kinds whose texts are cut, see `Features.fitted`."""
+
+
+OF_SCORING = ("references", "group", "group_by")
+"""Options that name fields which only scoring reads, so that no row is bad without them."""
+
+
+def check_fields(options: Mapping[str, Any], columns: Iterable[str], where: str) -> None:
+    """Refuse a field for scoring that no row of the data set has.
+
+    Args:
+        options: of the card.
+        columns: fields of all splits together.
+        where: the place of the options, for messages.
+
+    Raises:
+        UserError: names the first one.
+    """
+    known = sorted(set(columns))
+    for option in OF_SCORING:
+        named = options.get(option) or []
+        for field in [named] if isinstance(named, str) else named:
+            if field not in known and field.partition(".")[0] not in known:
+                raise UserError(f"no column '{field}'", where=f"{where}.{option}", do=nearest(field, known))
 
 
 def check_options(given: Mapping[str, Any], valid: Mapping[str, Option], where: str) -> None:

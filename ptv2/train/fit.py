@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import lightning as L
 import torch
@@ -37,7 +37,7 @@ from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.checkpoint_file import read
 from ptv2.train.folder import RunFolder
 from ptv2.train.resume import Start, find_start
-from ptv2.train.retrieval import retrieve
+from ptv2.train.retrieval import Retrieved, retrieve
 from ptv2.train.trainer import make_trainer
 
 FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
@@ -113,8 +113,27 @@ def broken_machine(folder: Path) -> Iterator[None]:
         raise UserError(what, where="data.workers", do=f"free some memory or set fewer data.workers; {do}") from error
 
 
-def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
-    """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
+class Run(NamedTuple):
+    """All that a run needs before it writes anything."""
+
+    parts: Parts
+    trainer: L.Trainer
+    checkpoints: Checkpoints
+    start: Start | None  # what it resumes from
+    retrieved: Retrieved | None  # what a prompt.init of retrieve: found
+
+
+def prepare(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = ()) -> Run:
+    """Build a run and check what it resumes from; nothing is written.
+
+    Args:
+        config: of the run, resolved.
+        folder: of the run, checked.
+        callbacks: that stand in no config.
+
+    Raises:
+        UserError: anything that the user got wrong.
+    """
     start = None if folder.afresh else find_start(config.resume, folder.checkpoints)
     retrieved = retrieve(config) if start is None and config.prompt.start.kind == "retrieve" else None
     parts = build(config if start is None else without_init(config))
@@ -127,6 +146,12 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
     trainer, checkpoints = make_trainer(config, folder, parts.data, start, callbacks)
     if start is not None:
         start.check_draw(parts.data.drawn(trainer.world_size))
+    return Run(parts, trainer, checkpoints, start, retrieved)
+
+
+def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
+    """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
+    parts, trainer, checkpoints, start, retrieved = prepare(config, folder, callbacks)
     with together(trainer, parts.module):
         if is_zero():
             folder.open()

@@ -12,6 +12,7 @@
 """
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,17 @@ class RunFolder:
                 )
         elif self.path.exists() and any(entry.name != lock.NAME for entry in self.path.iterdir()):
             raise UserError("is not empty and is not a run folder", where=self.path, do="choose another run.name")
+
+    def check_writable(self) -> None:
+        """Refuse a folder that could not be made or written; changes nothing.
+
+        Raises:
+            UserError: a part of its path is a file, or may not be written.
+        """
+        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            what = "is a file" if there.is_file() else "cannot be written (permission denied)"
+            raise UserError(what, where=there, do="choose another run.folder")
 
     def open(self) -> None:
         """Make the folder and write the config.

@@ -183,6 +183,19 @@ def test_a_dry_run_shows_shapes_and_parameters_and_writes_nothing(ptv2, write_co
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_refuses_what_the_run_would_and_says_where_it_resumes(ptv2, write_config, fit, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = ptv2("fit", "--dry-run", "--config", write_config(), f"run.folder={tmp_path}/file/runs")
+    assert said.code == 2 and said.err == f"error: {tmp_path}/file: is a file; choose another run.folder\n"
+    said = ptv2("fit", "--dry-run", "--config", write_config(), f"resume={tmp_path}/nowhere")
+    assert said.code == 2 and "no such checkpoint" in said.err
+    folder = fit("topics")
+    said = ptv2("fit", "--dry-run", "--config", write_config(), "run.name=next", f"resume={folder}")
+    assert said.code == 0 and f"resumes from step 12 ({folder}/checkpoints/" in said.out
+    said = ptv2("fit", "--dry-run", "--config", write_config(), "seed=99")
+    assert said.code == 2 and "another config (seed differ)" in said.err
+
+
 def test_training_rows_alone_are_enough(fit, cards, tmp_path):
     (tmp_path / "rows").mkdir()
     shutil.copy(cards["topics"].parent / "topics" / "train.jsonl", tmp_path / "rows")

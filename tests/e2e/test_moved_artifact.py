@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 
@@ -67,6 +68,17 @@ def test_other_values_are_refused_all_the_same(ptv2, moved, cards, tmp_path):
     argv = ("--artifact", folder, "--task", cards["topics"], f"backbone.name={tmp_path}/other")
     said = ptv2("evaluate", *argv, "--allow-other-precision")
     assert said.code == 2 and "whose weights differ" in said.err and len(said.err.splitlines()) == 1
+
+
+def test_weights_that_are_not_finite_are_refused(ptv2, finished, cards, tmp_path):
+    folder = shutil.copytree(finished("topics") / "prompt", tmp_path / "damaged")
+    weights = load_file(folder / "weights.safetensors")
+    name = min(weights)
+    weights[name].view(-1)[0] = float("nan")
+    save_file(weights, folder / "weights.safetensors")
+    said = ptv2("predict", "--artifact", folder, "--input", cards["topics"].parent / "topics" / "test.jsonl")
+    assert said.code == 2 and said.out == ""
+    assert said.err == f"error: {folder}: weights '{name}' are not finite; copy it again, or train it again\n"
 
 
 def test_an_older_artifact_does_not_say_enough(ptv2, moved, cards, tmp_path):

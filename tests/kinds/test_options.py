@@ -1,11 +1,14 @@
 """Options of a card: unknown names and values that cannot work are refused, for every kind."""
 
+from dataclasses import replace
+
 import pytest
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
 from ptv2.kinds.check import check_card
+from ptv2.kinds.options import check_fields
 from ptv2.metrics.table import metrics_of
 
 FAULTS = {
@@ -63,3 +66,27 @@ def test_an_option_that_cannot_be_is_refused_by_its_name(kind, fault):
 @pytest.mark.parametrize("kind", KINDS)
 def test_options_of_null_are_as_if_left_out(kind):
     check_card(card(kind, dict.fromkeys(KINDS[kind].features.valid_options)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_label_names_belong_to_kinds_that_have_labels(kind):
+    named = replace(card(kind, {}), labels=["O", "B-a", "I-a"] if kind == "tagging" else ["a", "b"])
+    if KINDS[kind].features.has_labels():
+        check_card(named)
+    else:
+        with pytest.raises(UserError, match=rf"^mine\.labels: kind '{kind}' has no label names; leave it out"):
+            check_card(named)
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"references": "refrences"}, r"options\.references: no column 'refrences'; did you mean 'references'\?"),
+        ({"group": ["id.part", "idd.part"]}, r"options\.group: no column 'idd\.part'"),
+        ({"group_by": "source"}, r"options\.group_by: no column 'source'"),
+    ],
+)
+def test_a_field_that_only_scoring_reads_is_there(options, says):
+    check_fields({"references": "references", "group": ["id.part"], "stride": 3}, ["references", "id"], "mine.options")
+    with pytest.raises(UserError, match=says):
+        check_fields(options, ["references", "id"], "mine.options")
