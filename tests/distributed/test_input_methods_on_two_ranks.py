@@ -14,7 +14,9 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["prompt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("prefix", "ptuning"))]
+)
 def test_two_ranks_are_one(method, config, run, tmp_path):
     more = (*METHODS[method], "mixture.batches=mixed", "trainer.max_epochs=1")
     said = run("-m", "ptv2.fit", "--config", config, *TWO, *more)
