@@ -23,9 +23,9 @@ from ptv2.errors import UserError, nearest
 HEAD = """\
 # Config reference
 
-Every key of a config, from the schema (`ptv2/config/schema.py`, `ptv2/config/cards.py`). A config file holds them as
-YAML; `KEY=VALUE` on the command line overrides one: `optim.lr=0.01 prompt.layers=top:6`. `ptv2 fit --help-config KEY`
-prints an entry of this page.
+Every key of a config, from the schema (`schema.py`, `methods.py` and `cards.py` in `ptv2/config/`). A config file holds
+them as YAML; `KEY=VALUE` on the command line overrides one: `optim.lr=0.01 prompt.layers=top:6`.
+`ptv2 fit --help-config KEY` prints an entry of this page.
 
 A key that takes text takes it as it stands, in a file and on the command line: `run.name=007`, `run.name=no`. `null`
 is text only in quotes. `data.limit=null` and `data.limit={}` empty a mapping.

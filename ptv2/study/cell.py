@@ -1,7 +1,8 @@
 """A cell of a study: what identifies it, the folder it fills, and the line of results that it ends with.
 
 A cell is finished when its folder holds `cell.json`: {"cell": its key, "scores": ..., "environment": ...}, and a
-digest of its config where it has one. Beside the folder stand its log and, while a process runs it, its claim.
+digest of its config where it has one; and when the scores are those that it is expected to have: what other cells
+chose may change. Beside the folder stand its log and, while a process runs it, its claim.
 """
 
 import json
@@ -28,6 +29,8 @@ class Cell:
             if the first one was killed.
         settings: what `work` reads beside the key.
         digest: of all that decides the scores: results of another config are refused. None: not known.
+        expected: scores that are known before it is run, e.g. {"rate": 0.02}, which its trials chose. Results with
+            others are stale: the cell is run again.
     """
 
     key: dict[str, Any]
@@ -35,6 +38,7 @@ class Cell:
     work: Callable[["Cell"], dict[str, Any]]
     settings: dict[str, Any] = field(default_factory=dict)
     digest: str | None = None
+    expected: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -55,6 +59,26 @@ class Cell:
     def claim(self) -> Path:
         return self.path.with_name(f"{self.path.name}.claim")
 
+    def accepts(self, line: Line | None) -> bool:
+        """Tell whether a line, of this cell's folder or of the results, says that it is finished."""
+        return line is not None and self.expected.items() <= line["scores"].items()
+
+    def read(self) -> Line | None:
+        """Return the line that its folder holds; None: none.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            line = json.loads(self.file.read_text(encoding="utf-8")) | {"cell": self.key}
+            _ = line["scores"].items(), line["environment"].items()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            do = "remove it to finish the cell again"
+            raise UserError(f"cannot be read ({error})", where=self.file, do=do) from error
+        return line
+
     def write(self, scores: dict[str, Any], environment: dict[str, Any]) -> None:
         """Write that the cell is finished."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -71,7 +95,7 @@ class Lines:
 
     def __init__(self, file: Path):
         self.file = file
-        self._in_folders: dict[Path, Line] = {}  # what was read from them: a finished cell does not change
+        self._in_folders: dict[Path, tuple[int, Line | None]] = {}  # what was read from them, and when it was written
 
     def read(self) -> list[Line]:
         """Return the lines of the file, a line per finished cell.
@@ -95,7 +119,8 @@ class Lines:
     def gather(self, cells: Iterable[Cell]) -> list[Line]:
         """Write what the cells' folders hold into the file, and return all of its lines.
 
-        A folder's line replaces one of the same cell. The file appears whole, so that several machines may do this.
+        A folder's line replaces one of the same cell, but for a stale one. The file appears whole, so that several
+        machines may do this.
 
         Raises:
             UserError: a line is of a cell with another config.
@@ -103,11 +128,9 @@ class Lines:
         old = self.read()
         lines = {identity(line["cell"]): line for line in old}
         for cell in cells:
-            if cell.path not in self._in_folders and cell.file.is_file():
-                self._in_folders[cell.path] = _read(cell)
-            name = identity(cell.key)
-            if cell.path in self._in_folders:
-                lines[name] = self._in_folders[cell.path]
+            name, own = identity(cell.key), self._in_folder(cell)
+            if own is not None and (cell.accepts(own) or not cell.accepts(lines.get(name))):
+                lines[name] = own
             if cell.digest is not None and lines.get(name, {}).get("config", cell.digest) != cell.digest:
                 what = f"holds results of another config for '{cell.name}'"
                 raise UserError(what, where=self.file, do="remove them, or name another folder for the results")
@@ -115,6 +138,15 @@ class Lines:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             write_text(self.file, "".join(map(line_of, lines.values())))
         return list(lines.values())
+
+    def _in_folder(self, cell: Cell) -> Line | None:
+        try:
+            written = cell.file.stat().st_mtime_ns
+        except OSError:
+            return None
+        if self._in_folders.get(cell.path, (None, None))[0] != written:
+            self._in_folders[cell.path] = written, cell.read()
+        return self._in_folders[cell.path][1]
 
 
 def identity(key: dict[str, Any]) -> str:
@@ -124,12 +156,3 @@ def identity(key: dict[str, Any]) -> str:
 
 def line_of(line: Line) -> str:
     return json.dumps(line, ensure_ascii=False) + "\n"
-
-
-def _read(cell: Cell) -> Line:
-    try:
-        return json.loads(cell.file.read_text(encoding="utf-8")) | {"cell": cell.key}
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"cannot be read ({error})", where=cell.file, do="remove it to finish the cell again"
-        ) from error

@@ -33,12 +33,13 @@ def run_cells(
         said: is told how each cell went.
 
     Returns:
-        Why each failed cell failed, by its name. They are not tried again.
+        Why each failed cell failed, by its name. No cell is run twice: neither one that failed, nor one that somebody
+        with other rates finds stale once it is finished.
 
     Raises:
         Stopped: by a signal, once the running cells have saved and ended.
     """
-    pool, failed, told = _Pool(jobs), dict[str, str](), set[str]()
+    pool, failed, over, told = _Pool(jobs), dict[str, str](), set[str](), set[str]()
     with handling():
         try:
             while True:
@@ -46,8 +47,9 @@ def run_cells(
                     if outcome.word == "failed":
                         failed[cell.name] = outcome.why
                     if outcome.word != "taken":
+                        over.add(cell.name)
                         said(cell, outcome)
-                todo = [cell for cell in cells() if cell.name not in failed and cell.path not in pool.paths]
+                todo = [cell for cell in cells() if cell.name not in over and cell.path not in pool.paths]
                 free = [cell for cell in todo if holder(cell.claim) is None]
                 for cell in free[: jobs - len(pool.paths)]:
                     pool.start(cell)

@@ -13,7 +13,7 @@ from ptv2.errors import UserError
 from ptv2.metrics.table import METRICS
 from ptv2.model.predictions import read_scored
 from ptv2.runtime.files import write_text
-from ptv2.study.cell import Line, identity
+from ptv2.study.cell import Cell, Line, identity
 from ptv2.study.columns import Row
 from ptv2.study.figure import draw
 from ptv2.study.paired import Array, difference, interval
@@ -71,6 +71,10 @@ def rows_of(plan: Plan) -> tuple[list[Row], list[str]]:
         if identity(cell.key) not in lines:
             gaps.setdefault(f"{cell.key['task']} {cell.key['method']}", []).append(str(cell.key["seed"]))
     missing = [f"{pair} (seed {', '.join(seeds)})" for pair, seeds in gaps.items()]
+    for (task, method), trials in plan.trials.items():
+        if f"{task} {method}" not in gaps:
+            open_rates = [str(trial.key["rate"]) for trial in trials if identity(trial.key) not in lines]
+            missing += [f"{task} {method} (trial of rate {', '.join(open_rates)})"] if open_rates else []
     tasks = list(plan.study.config.tasks)
     return sorted(rows.values(), key=lambda row: (tasks.index(row.task), order.index(row.method))), missing
 
@@ -82,7 +86,7 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
     """
     reference, resampled = str(plan.study.reference), dict[str, list[Array]]()
     kept = _kept(plan.study.results / "table.jsonl")
-    paths = {identity(cell.key): cell.path for cell in plan.cells}
+    cells = {identity(cell.key): cell for cell in plan.cells}
     references = {row.task: row for row in rows if row.method == reference}
     for row in rows:
         if row.method == reference or row.task not in references:
@@ -93,9 +97,9 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
         if not lines:
             continue
         about = {"reference": reference, "seeds": [line["cell"]["seed"] for line, _ in lines]}
-        files = [[_scored(paths[identity(line["cell"])], line) for line in pair] for pair in lines]
-        if all(file.is_file() for pair in files for file in pair):
-            pairs = [(read_scored(ours), read_scored(other)) for ours, other in files]
+        files = [[_scored(cells[identity(line["cell"])], line) for line in pair] for pair in lines]
+        if all(file is not None for pair in files for file in pair):
+            pairs = [(read_scored(ours), read_scored(other)) for ours, other in files if ours and other]
             found = difference(lines[0][0]["scores"]["metric"], pairs)
             if found is not None:
                 row.difference = about | {key: value for key, value in asdict(found[0]).items() if key != "seeds"}
@@ -105,10 +109,11 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
     rows += _means(plan, rows, resampled, kept)
 
 
-def _scored(run: Path, line: Line) -> Path:
-    """Name the file of what a cell's metrics compared."""
+def _scored(cell: Cell, line: Line) -> Path | None:
+    """Name the file of what a cell's metrics compared; None: it is not here, or of a run that is stale."""
     task = re.sub(r"[^\w-]", "_", line["cell"]["task"])
-    return run / "scored" / f"{task}.{line['scores']['split']}.json"
+    file = cell.path / "scored" / f"{task}.{line['scores']['split']}.json"
+    return file if file.is_file() and cell.accepts(cell.read() or line) else None
 
 
 def _kept(file: Path) -> dict[tuple[str, str], dict[str, Any]]:

@@ -8,6 +8,7 @@ import shutil
 from typing import Any
 
 from ptv2.config.load import make_config
+from ptv2.config.merge import read_mapping
 from ptv2.errors import NonFinite, UserError
 from ptv2.study.cell import Cell, Line
 
@@ -36,8 +37,9 @@ def trial(cell: Cell) -> dict[str, Any]:
 def measure(cell: Cell) -> dict[str, Any]:
     """Train, score the test rows, and return all that the table shows of a cell.
 
-    The learning rate is that of the best trial, where there were any. The checkpoints, which only resuming needs, are
-    removed; the artifact and the predictions stay.
+    The learning rate is that of the best trial, where there were any; a run with another one, chosen before there were
+    as many trials, is removed. The checkpoints, which only resuming needs, are removed at the end; the artifact and the
+    predictions stay.
     """
     from ptv2.study.measures import measures
     from ptv2.train.fit import fit
@@ -45,6 +47,8 @@ def measure(cell: Cell) -> dict[str, Any]:
     trials = cell.settings["trials"]
     chosen = [f"optim.lr={best_rate(trials)!r}"] if trials else []
     config = make_config(cell.settings["values"], [*cell.settings["overrides"], *chosen])
+    if cell.expected:
+        leave_other_run(cell, config.optim.lr)
     results = fit(config)
     (name,) = config.tasks
     if not results["scores"]:
@@ -83,12 +87,28 @@ def best_rate(trials: list[Line]) -> float:
     Raises:
         UserError: all of them diverged.
     """
+    if (rate := chosen_rate(trials)) is None:
+        key, rates = trials[0]["cell"], ", ".join(str(line["cell"]["rate"]) for line in trials)
+        what = f"every rate of method '{key['method']}' on task '{key['task']}' diverged ({rates})"
+        raise UserError(what, where="rates", do="try lower ones")
+    return rate
+
+
+def chosen_rate(trials: list[Line]) -> float | None:
+    """Return the rate that these trials choose, as `best_rate` does; None where none of them has a score."""
     scores = {line["cell"]["rate"]: line["scores"]["validation"] for line in trials}
     scored = {rate: score for rate, score in scores.items() if score is not None and not math.isnan(score)}
-    if not scored:
-        key = trials[0]["cell"]
-        what = (
-            f"every rate of method '{key['method']}' on task '{key['task']}' diverged ({', '.join(map(str, scores))})"
-        )
-        raise UserError(what, where="rates", do="try lower ones")
-    return max(scored, key=scored.__getitem__)
+    return max(scored, key=scored.__getitem__) if scored else None
+
+
+def leave_other_run(cell: Cell, rate: float) -> None:
+    """Empty the folder of a run with another learning rate, which was chosen before; a run with this one resumes.
+
+    The folder is renamed first: one that is removed in part would resume from what is left.
+    """
+    config = cell.path / "config.yaml"
+    if cell.path.is_dir() and not (config.is_file() and read_mapping(config, "a config")["optim"]["lr"] == rate):
+        aside = cell.path.with_name(f"{cell.path.name}.stale")
+        shutil.rmtree(aside, ignore_errors=True)
+        cell.path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)

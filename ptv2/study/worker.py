@@ -65,7 +65,7 @@ def _done(cell: Cell) -> Outcome:
     if held is None:
         return Outcome("taken")
     try:
-        if not cell.file.is_file():  # another process may just have finished it
+        if not cell.accepts(cell.read()):  # another process may just have finished it
             with _signs_of_life(held):
                 scores = cell.work(cell)
             cell.write(scores, environment())

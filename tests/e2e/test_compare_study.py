@@ -64,6 +64,10 @@ def results(run: Path):
     return json.loads((run / "results.json").read_text())
 
 
+def results_rate(run: Path):
+    return json.loads((run / "cell.json").read_text())["scores"]["rate"]
+
+
 def begun_steps(folder: Path) -> dict[str, list[int]]:
     """The steps that each run noted, in the order in which they were made."""
     steps: dict[str, list[int]] = {}
@@ -124,6 +128,36 @@ def test_trials_read_no_test_rows_and_the_cells_read_them_once(ptv2, study, tmp_
         found = results(folder / trial)
         assert set(found["rows"]["topics"]) == {"train", "validation"} and set(found["scores"]) == {"validation"}
     assert set(results(folder / "1")["scores"]) == {"validation", "test"}
+
+
+def test_a_rate_that_is_added_runs_its_trials_and_the_cells_that_it_wins(ptv2, study, tmp_path):
+    methods = {"deep": None, "head": ["method=head"]}
+    assert ptv2("compare", "--config", study(rates=[0.01, 0.02], seeds=[1], methods=methods)).code == 0
+    folder = tmp_path / "runs" / "small"
+    for method, more in (("deep", -2), ("head", 2)):  # on the scores of the old trials: the new one wins, and loses
+        for file in (folder / method / "topics").glob("rate-*/cell.json"):
+            line = json.loads(file.read_text())
+            file.write_text(json.dumps(line | {"scores": {"validation": line["scores"]["validation"] + more}}))
+    old = {method: results_rate(folder / method / "topics" / "1") for method in methods}
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
+
+    said = ptv2("compare", "--config", study(rates=[0.01, 0.02, 0.03], seeds=[1], methods=methods))
+    assert said.code == 0, said
+    assert [line for line in said.out.splitlines() if line.endswith(": finished")] == [
+        "topics deep 1 rate=0.03: finished",
+        "topics deep 1: finished",
+        "topics head 1 rate=0.03: finished",
+    ]
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
+    again = folder / "deep" / "topics" / "1" / "results.json"
+    assert {path for path in before if after[path] != before[path]} == {again} and len(after) == len(before) + 2
+    assert {row["method"]: float(row["rate"]) for row in table_of(said.out)} == {"deep": 0.03, "head": old["head"]}
+    assert sorted(path.name for path in (folder / "deep" / "topics").iterdir() if path.is_dir()) == [
+        "1",
+        "rate-0.01",
+        "rate-0.02",
+        "rate-0.03",
+    ]
 
 
 def test_a_killed_comparison_resumes_and_runs_no_cell_twice(ptv2, study, tmp_path):

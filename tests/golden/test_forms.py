@@ -1,75 +1,36 @@
 """Each form of a deep prompt equals its definition, written out head by head on a model that ptv2 never touched.
 
-Slots are checked against plain weights: P more neurons in each feed-forward layer. So are maps of the values. For maps
-and memory at once the reference is an attention function of this file.
+Maps of the values are checked against plain weights too, slots in a file of their own. For maps and memory at once the
+reference is an attention function of this file.
 """
 
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-import torch.nn.functional as F
 from deberta_by_hand import join_by_hand
 from families import FAMILIES as ENCODERS
-from families import make_backbone, make_batch, make_model, make_prompt, real
+from families import make_batch
+from forms_scene import ALL, bare_model, make, read, read_plain
 from seq2seq_models import FAMILIES as LANGUAGE_MODELS
-from seq2seq_models import make_lm, make_lm_backbone, make_lm_batch, make_lm_prompt
-from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from seq2seq_models import make_lm_batch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
-from transformers.pytorch_utils import Conv1D
 
-from ptv2.backbone import Backbone, Injection
+from ptv2.backbone import Injection
 from ptv2.config.cards import TaskCard
 from ptv2.config.schema import Config, MemoryConfig, PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.deep.prompt import DeepPrompt
 
-ALL = [*ENCODERS, *LANGUAGE_MODELS]
 BESIDE = ["memory", "values", "queries"]
 PHI: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "identity": lambda q: q,
     "elu+1": lambda q: torch.where(q > 0, q + 1, q.exp()),
 }
-
-
-def make(family: str, stirred: bool = True, **config) -> tuple[Backbone, DeepPrompt]:
-    """A backbone and a prompt whose numbers matter."""
-    is_encoder = family in ENCODERS
-    backbone = make_backbone(family) if is_encoder else make_lm_backbone(family)
-    prompt = make_prompt(backbone, **config) if is_encoder else make_lm_prompt(backbone, **config)
-    if stirred:
-        generator = torch.Generator().manual_seed(5)
-        with torch.no_grad():
-            for parameter in prompt.parameters():
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
-    return backbone, prompt
-
-
-def bare_model(family: str) -> PreTrainedModel:
-    return make_model(family) if family in ENCODERS else make_lm(family)
-
-
-def read(family: str, backbone: Backbone, prompts: Injection | None = None) -> Tensor:
-    """What heads read at real tokens: states of an encoder, logits of a language model."""
-    if family in ENCODERS:
-        batch = make_batch(family)
-        return real(backbone(batch, prompts).last_BTD, batch)
-    batch = make_lm_batch(family)
-    logits_BTV = backbone(batch, prompts, "logits").logits_BTV
-    return logits_BTV[(batch["labels"] != -100) if "labels" in batch else batch["attention_mask"].bool()]
-
-
-def read_plain(family: str, model: PreTrainedModel) -> Tensor:
-    """The same of a model without ptv2."""
-    if family in ENCODERS:
-        batch = make_batch(family)
-        return real(model(**batch).last_hidden_state, batch)
-    batch = make_lm_batch(family)
-    logits_BTV = model(**batch).logits
-    return logits_BTV[(batch["labels"] != -100) if "labels" in batch else batch["attention_mask"].bool()]
 
 
 @pytest.mark.parametrize("form", [*BESIDE, "slots", [*BESIDE, "slots"]], ids=str)
@@ -179,91 +140,6 @@ def test_a_map_of_values_merges_into_the_value_projection(family):
             if value.bias is not None:
                 value.bias[block] = value.bias[block] @ plus_one
     torch.testing.assert_close(read(family, backbone, prompt(3)), read_plain(family, model), atol=2e-5, rtol=1e-5)
-
-
-# -- slots -------------------------------------------------------------------------------------------------------------
-
-# Where a family has its feed-forward layers: layer, first linear layer, last one, the gate's if it has one of its own.
-NEURONS = {
-    **dict.fromkeys(
-        ("bert", "roberta", "xlm-roberta", "electra", "deberta-v2"), ("intermediate.dense", "output.dense", None)
-    ),
-    "distilbert": ("ffn.lin1", "ffn.lin2", None),
-    "albert": ("ffn", "ffn_output", None),
-    "albert-groups": ("ffn", "ffn_output", None),
-    "modernbert": ("mlp.Wi", "mlp.Wo", "fused"),
-    "t5": ("DenseReluDense.wi", "DenseReluDense.wo", None),
-    "mt5": ("DenseReluDense.wi_1", "DenseReluDense.wo", "DenseReluDense.wi_0"),
-    "bart": ("fc1", "fc2", None),
-    "gpt2": ("mlp.c_fc", "mlp.c_proj", None),
-    **dict.fromkeys(("llama", "qwen3", "mistral"), ("mlp.up_proj", "mlp.down_proj", "mlp.gate_proj")),
-}
-
-
-def widen(linear: nn.Module, more_NW: Tensor, at_output: bool) -> None:
-    """Put more neurons at the end of a linear layer's output, or of its input."""
-    weight = linear.weight.T if isinstance(linear, Conv1D) else linear.weight
-    weight = torch.cat([weight, more_NW]) if at_output else torch.cat([weight, more_NW.T], dim=1)
-    linear.weight = nn.Parameter(weight.T.contiguous() if isinstance(linear, Conv1D) else weight)
-    if at_output and linear.bias is not None:
-        linear.bias = nn.Parameter(F.pad(linear.bias, (0, len(more_NW))))
-    if isinstance(linear, Conv1D) and at_output:
-        linear.nf += len(more_NW)
-
-
-def with_more_neurons(family: str, prompt: DeepPrompt) -> PreTrainedModel:
-    """The plain model whose feed-forward layers hold the slots as neurons."""
-    model, (first, last, gate) = bare_model(family), NEURONS[family]
-    ends = (first, last) if gate in (None, "fused") else (first, last, gate)
-    layers = [module for module in model.modules() if all(_has(module, name) for name in ends)]
-    for layer, (part, held) in zip(layers, zip(prompt.parts, prompt.rows.rows, strict=True), strict=False):
-        keys, *gates, values = held.split(part.slot.site.width, dim=1)
-        up, down = layer.get_submodule(first), layer.get_submodule(last)
-        if gate == "fused":  # its first half goes through the activation, the second multiplies
-            half = len(up.weight) // 2
-            up.weight = nn.Parameter(torch.cat([up.weight[:half], keys, up.weight[half:], gates[0]]))
-        elif gate is not None:  # the layer's `gate` goes through the activation
-            widen(layer.get_submodule(gate), keys, at_output=True)
-            widen(up, gates[0], at_output=True)
-        else:
-            widen(up, keys, at_output=True)
-        widen(down, values, at_output=False)
-    return model
-
-
-def _has(module: nn.Module, name: str) -> bool:
-    return name in dict(module.named_modules())
-
-
-@pytest.mark.parametrize("family", ALL)
-@torch.no_grad()
-def test_slots_are_more_neurons_of_the_feed_forward_layers(family):
-    backbone, prompt = make(family, form="slots")
-    if family.startswith("albert"):  # its depths share their weights, so one plain layer holds the slots of all
-        for held in prompt.rows.rows:
-            held.copy_(prompt.rows.rows[0])
-    ours = read(family, backbone, prompt(3))
-    torch.testing.assert_close(ours, read_plain(family, with_more_neurons(family, prompt)), atol=2e-5, rtol=1e-5)
-    assert (ours - read(family, backbone)).abs().max() > 0.1
-
-
-def test_slots_are_as_many_numbers_as_keys_and_values():
-    sizes = {
-        form: sum(p.numel() for p in make("bert", form=form, length=8)[1].parameters()) for form in ("kv", "slots")
-    }
-    memory = sum(p.numel() for p in make("bert", form="memory")[1].parameters())
-    assert sizes["kv"] == sizes["slots"] == 2 * 8 * 3 * 32
-    assert memory == 3 * 4 * 8 * 8 == 2 * 4 * 3 * 32  # P = D / 2 positions
-
-
-def test_a_layer_that_is_not_known_is_refused():
-    backbone = make_backbone("bert")
-    for name, module in list(backbone.model.named_modules()):
-        if name.endswith("intermediate"):
-            module.wide = module.dense
-            del module.dense
-    with pytest.raises(UserError, match=r"prompt\.form: no feed-forward layer .* beside BertSelfAttention"):
-        make_prompt(backbone, form="slots")
 
 
 # -- together ----------------------------------------------------------------------------------------------------------

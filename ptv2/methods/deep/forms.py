@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ptv2.backbone import Backbone, Memory, Observation, SitePrompt, Slots
-from ptv2.config.forms import IN_SOFTMAX
+from ptv2.config.names import IN_SOFTMAX
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.deep.slots import Slot

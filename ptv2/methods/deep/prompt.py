@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, Injection, SitePrompt
-from ptv2.config.forms import IN_SOFTMAX
+from ptv2.config.names import IN_SOFTMAX
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
