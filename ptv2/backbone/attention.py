@@ -55,7 +55,8 @@ def _attend(
     else:
         P = prompt.key_BGPD.shape[2]
         joint_mask, joint = _joint_mask(module, P, query, key_BGSD, mask, kwargs, builds_causal_mask)
-        out_BTHE, weights = kernel(module, query, *joined(prompt, key_BGSD, value), joint_mask, **joint)
+        key, joint_value = joined(prompt, key_BGSD, value, place.take_weights() if place is not None else None)
+        out_BTHE, weights = kernel(module, query, key, joint_value, joint_mask, **joint)
         if prompt.gate is not None:
             out_BTHE = gated(prompt.gate, plain()[0], out_BTHE)
     if prompt.memory is not None:
@@ -70,10 +71,15 @@ def mapped(states_BHSD: Tensor, map_BHDD: Tensor | None) -> Tensor:
     return states_BHSD + states_BHSD @ repeated(map_BHDD, len(states_BHSD)).to(states_BHSD.dtype)
 
 
-def joined(prompt: SitePrompt, key_BGSD: Tensor, value_BGSE: Tensor) -> tuple[Tensor, Tensor]:
-    """Put the prompt's keys and values in front of those that arrived, in their dtype."""
+def joined(
+    prompt: SitePrompt, key_BGSD: Tensor, value_BGSE: Tensor, weights_BP: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Put the prompt's keys and values in front of those that arrived, in their dtype; weights are of its positions."""
     assert prompt.key_BGPD is not None and prompt.value_BGPE is not None
-    pairs = ((prompt.key_BGPD, key_BGSD), (prompt.value_BGPE, value_BGSE))
+    own = (prompt.key_BGPD, prompt.value_BGPE)
+    if weights_BP is not None:
+        own = tuple(states_BGPD * weights_BP[:, None, :, None] for states_BGPD in own)
+    pairs = zip(own, (key_BGSD, value_BGSE), strict=True)
     batch = len(key_BGSD)
     key, value = (
         torch.cat([repeated(own, batch).to(states.dtype).expand(batch, -1, -1, -1), states], dim=2)

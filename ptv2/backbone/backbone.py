@@ -20,7 +20,8 @@ from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
 from ptv2.backbone.inputs import in_front, take_embeddings
 from ptv2.backbone.projection import project
-from ptv2.backbone.sites import Observation, install, observe, takes_positions, without_cache
+from ptv2.backbone.sites import Observation, Site, install, observe, takes_positions, without_cache
+from ptv2.backbone.token_gate import take_token_gates
 from ptv2.errors import UserError
 
 LEAST = 4  # tokens that a card's max_length has at least
@@ -232,6 +233,12 @@ class Backbone(nn.Module):
             UserError: the family's are not known.
         """
         return take_slots(self.model, self.state, self.sites)
+
+    @cached_property
+    def gated_sites(self) -> list[Site]:
+        """The sites; reading it first lets them take token gates."""
+        take_token_gates(self.sites)
+        return self.sites
 
     def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
         """Recompute layers in the backward pass, see `checkpoint_layers`."""

@@ -62,6 +62,7 @@ class SitePrompt:
     key_BGPD: Tensor | None = None  # joined to the keys and values that arrive
     value_BGPE: Tensor | None = None
     gate: Tensor | None = None  # [H] or [B, H], factor on the prompt's attention mass; None: 1, the plain softmax
+    token_gate_BPW: Tensor | None = None  # weights the prompt's positions by the layer's states, see `token_gate.py`
     query_map_BHDD: Tensor | None = None  # q + q @ map, in each query head
     value_map_BGEE: Tensor | None = None  # v + v @ map, in each value head
     memory: Memory | None = None
@@ -129,12 +130,18 @@ class Place:
 
     state: PromptState
     index: int | None = None
+    weights_BP: Tensor | None = field(default=None, repr=False)  # of the prompt's positions in the call that begins
 
     @property
     def prompt(self) -> SitePrompt | None:
         """The prompt in force here."""
         sites = self.state.injection.sites
         return sites[self.index] if self.index is not None and sites else None
+
+    def take_weights(self) -> Tensor | None:
+        """Return the weights of the prompt's positions [B, P] in this call, and forget them; None without a gate."""
+        weights_BP, self.weights_BP = self.weights_BP, None
+        return weights_BP
 
 
 PLACE = "prompt_place"

@@ -31,12 +31,14 @@ class Prefix(DeepPrompt):
     alone = "is folded into a prompt of method deep"
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
-        prompt = replace(config.prompt, projection=config.prompt.projection or HIDDEN)
-        super().__init__(replace(config, prompt=prompt), backbone, artifacts)
+        super().__init__(self._projected(config), backbone, artifacts)
+
+    @staticmethod
+    def _projected(config: Config) -> Config:
+        return replace(config, prompt=replace(config.prompt, projection=config.prompt.projection or HIDDEN))
 
     @classmethod
     def check(cls, config: Config) -> None:
-        super().check(config)
         prompt = config.prompt
         if prompt.forms != ("kv",):
             what = f"method 'prefix' learns keys and values, and the form is {', '.join(prompt.forms)}"
@@ -44,6 +46,7 @@ class Prefix(DeepPrompt):
         if prompt.start.kind != "normal":
             what = f"init '{prompt.init}' cannot be put through the projection of method 'prefix'"
             raise UserError(what, where="prompt.init", do="use normal, or method=deep, which has none")
+        super().check(cls._projected(config))
 
     def exported_config(self, plain: dict[str, Any]) -> dict[str, Any]:
         return plain | {"method": "deep"}

@@ -24,7 +24,7 @@ from ptv2.methods.deep.init import artifact_vectors, text_ids, vocab_ids
 from ptv2.methods.deep.vectors import DirectVectors
 from ptv2.methods.vectors import VectorMethod
 
-OF_LAYERS = ("layers", "form", "memory", "projection", "gate", "norm", "position_offset")
+OF_LAYERS = ("layers", "form", "memory", "projection", "gate", "token_gate", "norm", "position_offset")
 """Keys of `prompt` that say something about prompts in layers."""
 
 

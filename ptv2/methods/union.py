@@ -19,6 +19,7 @@ FIELDS = {
     "key_BGPD": "keys and values",
     "value_BGPE": "keys and values",
     "gate": "a gate",
+    "token_gate_BPW": "a token gate",
     "query_map_BHDD": "a map of the queries",
     "value_map_BGEE": "a map of the values",
     "memory": "a memory",

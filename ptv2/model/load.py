@@ -162,6 +162,7 @@ ALIKE = (
     "prompt.length",
     "prompt.layers",
     "prompt.gate",
+    "prompt.token_gate",
     "prompt.position_offset",
     "prompt.ensemble",
     "prompt.vote",

@@ -21,7 +21,8 @@ from transformers.masking_utils import sdpa_mask
 
 from ptv2.backbone import Injection
 from ptv2.config.cards import TaskCard
-from ptv2.config.schema import Config, MemoryConfig, PromptConfig
+from ptv2.config.methods import MemoryConfig
+from ptv2.config.schema import Config, PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.deep.prompt import DeepPrompt
 

@@ -47,6 +47,7 @@ VARIANTS = {
     "hidden": {"form": "hidden"},
     "projection": {"projection": 16},
     "gate": {"gate": True},
+    "token-gate": {"token_gate": True},
     "top": {"layers": "top:2"},
     "lengths": {"layers": [0, 2], "length": [3, 7]},
     "union": {"form": ["kv", "memory", "slots", "values", "queries"]},

@@ -25,6 +25,7 @@ VARIANTS = {
     "projection": {"prompt": {"projection": 16}},
     "hidden-projection": {"prompt": {"form": "hidden", "projection": 16}},
     "gate": {"prompt": {"gate": True, "dropout": 0.0}},
+    "token-gate": {"prompt": {"token_gate": True}},
     "keys": {"prompt": {"sharing": "keys"}},
     "norm": {"prompt": {"norm": "layer"}},
     "lengths": {"prompt": {"layers": "top:2", "length": [3, 6]}},
@@ -117,6 +118,17 @@ def test_a_prompt_starts_from_an_artifact(artifact):
     prompt = DeepPrompt(config, module.backbone, named_artifacts(config))
     for row, held in zip(prompt.folded(), read_artifact(artifact).prompt_vectors(), strict=True):
         assert torch.equal(row, held)
+
+
+def test_a_prompt_with_a_token_gate_is_no_start_for_one_without(artifact, tmp_path):
+    config = Config(prompt=PromptConfig(length=4, token_gate=True, init=f"artifact:{artifact}"))
+    with pytest.raises(UserError, match=r"was trained without prompt\.token_gate; set prompt\.token_gate=false"):
+        DeepPrompt(config, load(artifact).backbone, named_artifacts(config))
+    parts = trained(run_config("bert", tmp_path, prompt={"token_gate": True}), steps=1)
+    write_artifact(artifact_of(parts.module, {}, tmp_path / "gated"), tmp_path / "gated")
+    plain = Config(prompt=PromptConfig(length=4, init=f"artifact:{tmp_path / 'gated'}"))
+    with pytest.raises(UserError, match=r"was trained with prompt\.token_gate; set prompt\.token_gate=true"):
+        DeepPrompt(plain, parts.module.backbone, named_artifacts(plain))
 
 
 @pytest.mark.parametrize("changes", [{"length": 5}, {"form": "hidden"}, {"layers": "top:2"}])

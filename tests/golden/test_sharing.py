@@ -32,7 +32,13 @@ def one_row(batch, row):
 
 
 PLAIN = [{}, {"gate": True}, {"layers": "top:2"}]
-OTHERS = [{"form": "hidden"}, {"form": ["memory", "slots", "values"]}, {"projection": 4}, {"norm": "layer"}]
+OTHERS = [
+    {"token_gate": True},
+    {"form": "hidden"},
+    {"form": ["memory", "slots", "values"]},
+    {"projection": 4},
+    {"norm": "layer"},
+]
 
 
 @pytest.mark.parametrize(

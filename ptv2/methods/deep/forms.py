@@ -52,13 +52,24 @@ class Form:
 
 
 class KeysValues(Form):
-    """P keys and values that join the layer's own (P-Tuning v2, section 3; the official code)."""
+    """P keys and values that join the layer's own (P-Tuning v2, section 3; the official code).
+
+    With `prompt.token_gate` each row holds W numbers more, zeros at the start: those that weigh its position.
+    """
+
+    def __init__(self, config: PromptConfig, backbone: Backbone):
+        super().__init__(config, backbone)
+        if config.token_gate:
+            _ = backbone.gated_sites
 
     def size(self, slot: Slot) -> tuple[int, int]:
-        return slot.length, slot.site.vector_width
+        return slot.length, slot.site.vector_width + (slot.site.width if self.config.token_gate else 0)
 
     def put(self, prompt: SitePrompt, slot: Slot, held_NRF: Tensor, pick: Pick) -> None:
         site = slot.site
+        if self.config.token_gate:
+            held_NRF, gate_NPW = held_NRF.tensor_split([site.vector_width], dim=2)
+            prompt.token_gate_BPW = pick(gate_NPW)
         key_NPF, value_NPF = held_NRF.split([site.kv_heads * site.key_dim, site.kv_heads * site.value_dim], dim=2)
         key_NGPD = key_NPF.unflatten(2, (site.kv_heads, site.key_dim)).transpose(1, 2)
         value_NGPE = value_NPF.unflatten(2, (site.kv_heads, site.value_dim)).transpose(1, 2)
@@ -199,9 +210,15 @@ class Part:
 
     @property
     def split(self) -> list[int]:
-        """How F is made up: of a key and a value for the K/V form."""
+        """How F is made up: of a key and a value for the K/V form (a token gate aside)."""
         site = self.slot.site
         return [site.kv_heads * site.key_dim, site.kv_heads * site.value_dim] if self.name == "kv" else [self.size[1]]
+
+    @property
+    def attended(self) -> tuple[int, int]:
+        """R, and the part of F that queries attend to: without a token gate."""
+        rows, width = self.size
+        return rows, sum(self.split) if self.in_softmax else width
 
     @property
     def in_softmax(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
@@ -37,16 +38,17 @@ def initial_vectors(
         return artifact_vectors(config, backbone, artifacts, task, problem)
     attended = [part for part in parts if part.in_softmax]
     if kind == "normal":  # the official code's initialisation
-        vectors = [torch.randn(part.size) * config.init_std for part in attended]
+        vectors = [torch.randn(part.attended) * config.init_std for part in attended]
     elif kind == "uniform":
-        vectors = [torch.rand(part.size) - 0.5 for part in attended]
+        vectors = [torch.rand(part.attended) - 0.5 for part in attended]
     elif kind in ("zero", "retrieve"):  # fit puts what it retrieves in the place of these zeros
-        vectors = [torch.zeros(part.size) for part in attended]
+        vectors = [torch.zeros(part.attended) for part in attended]
     else:
         longest = max(part.slot.length for part in attended)
         ids_P = vocab_ids(longest, backbone) if start.text is None else text_ids(start.text, longest, backbone)
         vectors = _vectors_of_tokens(ids_P, attended, backbone)
-    made = iter(vectors)
+    gated = zip(attended, vectors, strict=True)  # token gates start as zeros
+    made = (F.pad(vector_PF, (0, part.size[1] - vector_PF.shape[1])) for part, vector_PF in gated)
     return [next(made) if part.in_softmax else part.form.start(part.slot) for part in parts]
 
 
@@ -153,6 +155,9 @@ def misfit(
 ) -> tuple[str, str] | None:
     """Say why an artifact's vectors cannot be the start of this prompt, and what to do; None where they can."""
     held, shapes = artifact.prompt_config(), [part.size for part in parts]
+    if vectors_PF and held.token_gate != config.token_gate:
+        word = "with" if held.token_gate else "without"
+        return f"was trained {word} prompt.token_gate", f"set prompt.token_gate={str(held.token_gate).lower()}"
     fits = held.forms == config.forms and [tuple(vector_PF.shape) for vector_PF in vectors_PF] == shapes
     slots = choose_slots(config, sites)
     if not fits or choose_slots(held, sites) != slots:

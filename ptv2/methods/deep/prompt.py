@@ -59,6 +59,10 @@ class DeepPrompt(VectorMethod):
         for part in self.parts:  # a prompt that the backbone cannot read is refused now, not at the first batch
             if isinstance(part.form, HiddenStates):
                 part.form.observed(self.max_length, backbone.device)
+            if prompt.token_gate and part.name == "kv" and (place := part.slot.site.place) != "encoder":
+                what = f"reads the state of a text's first token, which knows nothing of the text in {place} attention"
+                do = "set it to false, or prompt an encoder alone (prompt.length={encoder: 16})"
+                raise UserError(what, where="prompt.token_gate", do=do)
         if prompt.position_offset:
             if backbone.can_generate:
                 raise UserError(
@@ -79,6 +83,12 @@ class DeepPrompt(VectorMethod):
         if prompt.start.kind == "labels":
             what = "'labels' are token embeddings, and a deep prompt is made of keys and values"
             raise UserError(what, where="prompt.init", do="write text:<the label words>, or use method=prompt")
+        if prompt.token_gate and (prompt.projection or prompt.norm != "none" or "kv" not in prompt.forms):
+            what, do = (
+                "weighs keys and values that are learned themselves",
+                "use prompt.form=kv without projection and norm",
+            )
+            raise UserError(what, where="prompt.token_gate", do=do)
         in_softmax = {name for name in prompt.forms if name in IN_SOFTMAX}
         asked = {
             "gate": prompt.gate,
@@ -93,8 +103,9 @@ class DeepPrompt(VectorMethod):
             if is_asked and set(prompt.forms) - in_softmax:
                 what = f"is for the positions of the forms {' and '.join(IN_SOFTMAX)} alone"
                 raise UserError(what, where=f"prompt.{key}", do="leave it out, or use prompt.form=kv")
-        if prompt.sharing == "keys" and (prompt.forms != ("kv",) or prompt.projection or prompt.norm != "none"):
-            do = "use prompt.form=kv without projection and norm"
+        made = prompt.projection or prompt.norm != "none" or prompt.token_gate
+        if prompt.sharing == "keys" and (prompt.forms != ("kv",) or made):
+            do = "use prompt.form=kv without projection, norm and token gate"
             raise UserError("'keys' shares keys that are learned themselves", where="prompt.sharing", do=do)
 
     # -- what trains -------------------------------------------------------------------------------------------------
