@@ -21,7 +21,7 @@ from ptv2.config.schema import Config, PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
 from ptv2.methods.deep.init import artifact_vectors, text_ids, vocab_ids
-from ptv2.methods.deep.vectors import DirectVectors
+from ptv2.methods.deep.vectors import DirectVectors, ResidualVectors
 from ptv2.methods.vectors import VectorMethod
 
 OF_LAYERS = ("layers", "form", "memory", "projection", "gate", "token_gate", "norm", "position_offset")
@@ -156,26 +156,6 @@ class SoftPrompt(VectorMethod):
             return F.dropout(vectors_BPW.expand(rows, -1, -1), self.config.dropout)
         return vectors_BPW * F.dropout(torch.ones_like(vectors_BPW[:1]), self.config.dropout)
 
-    def exported_config(self, plain: dict[str, Any]) -> dict[str, Any]:
-        return plain | {"prompt": plain["prompt"] | {"residual": None}}
-
     def shapes(self) -> list[tuple[str, str]]:
         sizes = zip(self.lengths, self.widths, strict=True)
         return [(f"input layer, prompt {i} [P,W]", str(size)) for i, size in enumerate(sizes)]
-
-
-class ResidualVectors(DirectVectors):
-    """Vectors P + LayerNorm(W_up relu(W_down P)), one network for all positions.
-
-    Residual Prompt Tuning (arXiv 2305.03937). Its text and code were not read for this: layers and their order are
-    recalled, and may differ from the authors'.
-    """
-
-    def __init__(self, vectors_PW: list[Tensor], hidden: int):
-        super().__init__(vectors_PW)
-        width = vectors_PW[0].shape[1]
-        layers = (nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.LayerNorm(width))
-        self.project = nn.Sequential(*layers)
-
-    def forward(self) -> list[Tensor]:
-        return [vector_PW + self.project(vector_PW) for vector_PW in self.rows]

@@ -24,7 +24,7 @@ def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Ar
     weights = {name: tensor.float().contiguous().cpu() for name, tensor in weights.items()}
     config = to_plain(module.config)
     # The values are in the weights: nothing that made them is needed again.
-    config["prompt"] |= {"projection": None, "norm": "none", "init": "zero", "train": "all"}
+    config["prompt"] |= {"projection": None, "residual": None, "norm": "none", "init": "zero", "train": "all"}
     config["head"]["init"] = None
     config = module.method.exported_config(config)
     backbone = module.backbone

@@ -140,7 +140,14 @@ def test_two_artifacts_answer_in_one_pass(ptv2, write_config, cards, tmp_path):
         ),
         (["prompt.length=0"], "prompt.length: is '0', and method 'prompt' has one prompt"),
         (["prompt.length=500"], "topics.max_length: 24 tokens + 500 prompt positions do not fit"),
-        (["method=deep", "prompt.residual=8"], "prompt.residual: is for a prompt at the input"),
+        (
+            ["method=deep", "prompt.residual=8", "prompt.form=slots"],
+            "prompt.residual: is for the positions of the forms",
+        ),
+        (
+            ["method=prefix", "prompt.residual=8"],
+            "prompt.residual: and prompt.projection are two ways to make the same",
+        ),
         (["method=deep", "prompt.ensemble=2"], "prompt.ensemble: is for a prompt at the input"),
         (["method=deep", "prompt.init=labels"], "prompt.init: 'labels' are token embeddings"),
         (["prompt.init=lables"], "prompt.init: unknown init 'lables'; did you mean 'labels'?"),

@@ -73,6 +73,24 @@ def test_gradients_reach_all_of_it(form):
     assert all(parameter.grad.abs().max() > 0 for parameter in prompt.parameters())
 
 
+@FORMS
+@torch.no_grad()
+def test_a_residual_network_is_added_to_its_own_input_and_folds_away(form):
+    backbone, batch = make_backbone("bert"), make_batch("bert")
+    prompt = make_prompt(backbone, length=P, residual=HIDDEN, form=form)
+    down, _, up, norm = prompt.rows.project
+    expected = []
+    for held_PF in prompt.rows.rows:
+        made_PF = torch.relu(held_PF @ down.weight.T + down.bias) @ up.weight.T + up.bias
+        centred_PF = made_PF - made_PF.mean(1, keepdim=True)
+        expected.append(held_PF + centred_PF / (centred_PF.pow(2).mean(1, keepdim=True) + norm.eps).sqrt())
+    for ours, wanted in zip(prompt.folded(), expected, strict=True):
+        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=0)
+    assert sorted(prompt.exported()) == [f"rows.rows.{layer}" for layer in range(DEPTH["bert"])]
+    folded = fill_rows(make_prompt(backbone, length=P, form=form), prompt.folded())
+    assert torch.equal(backbone(batch, folded(3)).last_BTD, backbone(batch, prompt(3)).last_BTD)
+
+
 def test_a_layer_with_fewer_positions_takes_the_first():
     prompt = make_prompt(make_backbone("bert"), length=[2, 5, 3], projection=HIDDEN)
     whole = prompt.rows.project(prompt.rows.embedding.weight).split(2 * WIDTH, dim=1)

@@ -26,6 +26,7 @@ VARIANTS = {
     "hidden-projection": {"prompt": {"form": "hidden", "projection": 16}},
     "gate": {"prompt": {"gate": True, "dropout": 0.0}},
     "token-gate": {"prompt": {"token_gate": True}},
+    "residual": {"prompt": {"residual": 8, "norm": "layer"}},
     "keys": {"prompt": {"sharing": "keys"}},
     "norm": {"prompt": {"norm": "layer"}},
     "lengths": {"prompt": {"layers": "top:2", "length": [3, 6]}},

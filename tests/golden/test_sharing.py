@@ -34,6 +34,7 @@ def one_row(batch, row):
 PLAIN = [{}, {"gate": True}, {"layers": "top:2"}]
 OTHERS = [
     {"token_gate": True},
+    {"residual": 4},
     {"form": "hidden"},
     {"form": ["memory", "slots", "values"]},
     {"projection": 4},

@@ -25,7 +25,7 @@ from ptv2.methods.deep.forms import HiddenStates, parts_of
 from ptv2.methods.deep.init import initial_gates, initial_vectors, misfit
 from ptv2.methods.deep.sharing import OwnValues
 from ptv2.methods.deep.slots import choose_slots
-from ptv2.methods.deep.vectors import DirectVectors, NormalisedVectors, ProjectedVectors
+from ptv2.methods.deep.vectors import DirectVectors, NormalisedVectors, ProjectedVectors, ResidualVectors
 from ptv2.methods.vectors import VectorMethod
 
 
@@ -76,14 +76,14 @@ class DeepPrompt(VectorMethod):
     def check(cls, config: Config) -> None:
         super().check(config)
         prompt = config.prompt
-        for key, is_asked in {"residual": prompt.residual, "ensemble": prompt.ensemble > 1}.items():
-            if is_asked:
-                what = f"is for a prompt at the input, and method '{config.method_name}' has prompts in layers"
-                raise UserError(what, where=f"prompt.{key}", do="leave it out, or use method=prompt")
+        if prompt.ensemble > 1:
+            what = f"is for a prompt at the input, and method '{config.method_name}' has prompts in layers"
+            raise UserError(what, where="prompt.ensemble", do="leave it out, or use method=prompt")
         if prompt.start.kind == "labels":
             what = "'labels' are token embeddings, and a deep prompt is made of keys and values"
             raise UserError(what, where="prompt.init", do="write text:<the label words>, or use method=prompt")
-        if prompt.token_gate and (prompt.projection or prompt.norm != "none" or "kv" not in prompt.forms):
+        made = prompt.projection or prompt.residual or prompt.norm != "none"  # not learned themselves
+        if prompt.token_gate and (made or "kv" not in prompt.forms):
             what, do = (
                 "weighs keys and values that are learned themselves",
                 "use prompt.form=kv without projection and norm",
@@ -99,12 +99,17 @@ class DeepPrompt(VectorMethod):
             if is_asked and not in_softmax:
                 what = f"is for positions that queries attend to, and the form is {', '.join(prompt.forms)}"
                 raise UserError(what, where=f"prompt.{key}", do="use prompt.form=kv, or leave it out")
-        for key, is_asked in {"projection": prompt.projection, "norm": prompt.norm != "none"}.items():
+        keys = {"projection": prompt.projection, "residual": prompt.residual, "norm": prompt.norm != "none"}
+        for key, is_asked in keys.items():
             if is_asked and set(prompt.forms) - in_softmax:
                 what = f"is for the positions of the forms {' and '.join(IN_SOFTMAX)} alone"
                 raise UserError(what, where=f"prompt.{key}", do="leave it out, or use prompt.form=kv")
-        made = prompt.projection or prompt.norm != "none" or prompt.token_gate
-        if prompt.sharing == "keys" and (prompt.forms != ("kv",) or made):
+        if prompt.residual and (prompt.projection or prompt.start.earlier):
+            what = "and prompt.projection are two ways to make the same vectors"
+            if not prompt.projection:
+                what = f"changes vectors from the first step on, and prompt.init is {prompt.init}"
+            raise UserError(what, where="prompt.residual", do="use one of them")
+        if prompt.sharing == "keys" and (prompt.forms != ("kv",) or made or prompt.token_gate):
             do = "use prompt.form=kv without projection, norm and token gate"
             raise UserError("'keys' shares keys that are learned themselves", where="prompt.sharing", do=do)
 
@@ -132,7 +137,13 @@ class DeepPrompt(VectorMethod):
     def _new_vectors(self, backbone: Backbone, task: str | None = None) -> nn.Module:
         if not self.config.projection:
             vectors_PF = initial_vectors(self.config, self.parts, backbone, self.artifacts, task)
-            return self._normalised(DirectVectors(vectors_PF))
+            if not self.config.residual:
+                return self._normalised(DirectVectors(vectors_PF))
+            if len(set(self.widths)) > 1:
+                widths = ", ".join(map(str, sorted(set(self.widths))))
+                what = f"is one network for all layers, whose keys and values have several widths ({widths})"
+                raise UserError(what, where="prompt.residual", do="prompt layers of one width, or leave it out")
+            return self._normalised(ResidualVectors(vectors_PF, self.config.residual))
         if self.config.init != "normal":
             raise UserError(
                 f"init '{self.config.init}' cannot be put through a projection",

@@ -42,6 +42,24 @@ class ProjectedVectors(nn.Module):
         return [vector_PF[:length] for vector_PF, length in zip(vectors, self.lengths, strict=True)]
 
 
+class ResidualVectors(DirectVectors):
+    """Vectors P + LayerNorm(W_up relu(W_down P)), one network for the positions of all matrices, which are of one F.
+
+    Residual Prompt Tuning (arXiv 2305.03937), as `ResMLP` of its code (arazd/ResidualPrompts, prompt_tuner.py: MLP1,
+    with the LayerNorm that is an option there); its text was not read for this. It is for a prompt at the input: that
+    the layers of a deep prompt share the network is ours.
+    """
+
+    def __init__(self, vectors_PF: list[Tensor], hidden: int):
+        super().__init__(vectors_PF)
+        width = vectors_PF[0].shape[1]
+        layers = (nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width), nn.LayerNorm(width))
+        self.project = nn.Sequential(*layers)
+
+    def forward(self) -> list[Tensor]:
+        return [vector_PF + self.project(vector_PF) for vector_PF in self.rows]
+
+
 class NormalisedVectors(nn.Module):
     """Vectors behind a LayerNorm each for the keys and the values of a site (the state of the hidden form: one).
 
