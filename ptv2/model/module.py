@@ -109,14 +109,18 @@ class PromptModule(L.LightningModule):
     def members(self, batch: dict[str, Any]) -> list[tuple[dict[str, Any], list[Tensor]]]:
         """Return the parts of a batch with the logits that each prompt of an ensemble gives them; else of the one."""
         parts, copies = batch.get("parts", [batch]), self.method.copies
-        reads = self.head(parts[0]["task"]).reads
-        inputs = joined(parts, reads)
-        if copies > 1:
-            inputs = {key: torch.cat([inputs[key]] * copies) for key in (*INPUTS, *PLACES) if key in inputs}
-        states = self.backbone(inputs, self.prompts(batch), reads)
+        states = self.backbone(self.inputs(batch), self.prompts(batch), self.head(parts[0]["task"]).reads)
         split = states.split([len(part["input_ids"]) for part in parts] * copies)
         read = [self.heads[part["task"]](own) for part, own in zip(parts * copies, split, strict=True)]
         return [(part, read[i :: len(parts)]) for i, part in enumerate(parts)]
+
+    def inputs(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return what the backbone reads of a batch: all of it once for each prompt of an ensemble."""
+        parts, copies = batch.get("parts", [batch]), self.method.copies
+        inputs = joined(parts, self.head(parts[0]["task"]).reads)
+        if copies == 1:
+            return inputs
+        return {key: torch.cat([inputs[key]] * copies) for key in (*INPUTS, *PLACES) if key in inputs}
 
     def prompts(self, batch: dict[str, Any]) -> Injection:
         """Return what the backbone's sites get for this batch."""

