@@ -7,6 +7,7 @@ experiments/ holds. It is where to start, not a result: `ptv2.search` finds out 
 import argparse
 import json
 import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,8 +48,8 @@ def main(options: argparse.Namespace) -> None:
     print(f"{config.backbone.name}: {facts.parameters:,} parameters; device: {memory:.1f} GB")
     show("advice", [chosen, *settings])
     show("alternatives", others)
-    changes = " ".join(setting for setting, _ in [chosen, *settings])
-    print(f"\npython -m ptv2.fit --config {options.config} {' '.join([*options.overrides, changes])}")
+    changes = list(dict.fromkeys(setting for setting, _ in [chosen, *settings]))
+    print(f"\npython -m ptv2.fit --config {options.config} {shlex.join([*options.overrides, *changes])}")
     grid = "--space optim.lr=1e-3..1e-2:log:4 --space prompt.length=4,8,16,32,64,128 --sampler grid"
     print(f"python -m ptv2.search --config {options.config} {grid}   (what the authors advise for a new task)")
 

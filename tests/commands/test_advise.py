@@ -10,6 +10,8 @@ from ptv2.config.load import make_config
 from ptv2.config.schema import Config
 from ptv2.methods import METHODS
 
+FORM = "prompt.form=[values,slots]"
+
 
 def facts(*kinds, rows=5000, parameters=10**8, memory=80.0, deploy="any"):
     return Facts(frozenset(kinds), rows, parameters, memory, deploy)
@@ -23,18 +25,18 @@ def settings(known):
 @pytest.mark.parametrize(
     ("known", "method", "beside"),
     [
-        (facts("cls"), "deep", {"prompt.length=16"}),
+        (facts("cls"), "deep", {"prompt.length=16", FORM}),
         (facts("tagging"), "full", set()),
-        (facts("tagging", deploy="tasks"), "deep", {"prompt.length=100"}),
-        (facts("tagging", parameters=3 * 10**9), "deep", {"prompt.length=50"}),
+        (facts("tagging", deploy="tasks"), "deep", {"prompt.length=100", FORM}),
+        (facts("tagging", parameters=3 * 10**9), "deep", {"prompt.length=50", FORM}),
         (facts("seq2seq"), "deep", {"prompt.length=150"}),
         (facts("cls", rows=64), "deep", {"prompt.length=16", "prompt.init=retrieve:runs", "head.pooling=mean"}),
-        (facts("cls", "tagging"), "deep", {"prompt.length=100"}),
+        (facts("cls", "tagging"), "deep", {"prompt.length=100", FORM}),
         (facts("span", rows=64), "deep", {"prompt.length=16", "prompt.init=retrieve:runs"}),
         (
             facts("cls", parameters=7 * 10**9, memory=24.0),
             "deep",
-            {"prompt.length=8", "backbone.dtype=bfloat16", "backbone.gradient_checkpointing=true"},
+            {"prompt.length=8", FORM, "backbone.dtype=bfloat16", "backbone.gradient_checkpointing=true"},
         ),
     ],
 )
@@ -44,9 +46,23 @@ def test_advice_follows_from_the_facts(known, method, beside):
 
 def test_a_method_is_advised_once_there_is_one(monkeypatch):
     known = facts("cls", deploy="weights", memory=3.0)
-    assert settings(known) == ("method=lora", set(), {"method=deep", "method=bitfit", "method=head"})
+    assert settings(known) == ("method=lora", set(), {"method=deep", "method=bitfit", "method=ia3", "method=head"})
     monkeypatch.delitem(METHODS, "lora")
     assert settings(known)[0] == "method=deep" and "method=lora" not in settings(known)[2]
+
+
+@pytest.mark.parametrize(
+    ("known", "methods"),
+    [
+        (facts("cls"), {"full", "bitfit", "ia3", "adapter", "head"}),
+        (facts("cls", rows=100), {"full", "bitfit", "ia3", "adapter", "ptuning", "head"}),
+        (facts("tagging"), {"deep", "prefix", "head"}),
+        (facts("tagging", deploy="weights"), {"full", "deep", "head"}),
+        (facts("seq2seq"), {"full"}),
+    ],
+)
+def test_alternatives_are_methods_that_a_table_speaks_for(known, methods):
+    assert settings(known)[2] == {f"method={name}" for name in methods}
 
 
 def test_the_choice_is_none_of_the_alternatives():
