@@ -197,6 +197,10 @@ class Seq2SeqFeatures(Features):
     def prediction(self, row: Row, outputs: list[Any]) -> str:
         return outputs[0].get("text", "")
 
+    def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """Return the text under a name that says that the model wrote it; none where no metric needed one."""
+        return {"generated": outputs[0]["text"]} if "text" in outputs[0] else {}
+
     def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
         """Return the log-likelihood of the first reference, for perplexity."""
         return {key: outputs[0][key] for key in ("nll", "tokens") if outputs and key in outputs[0]}

@@ -211,7 +211,8 @@ class PromptModule(L.LightningModule):
         """Decode a batch as far as `metrics` need it and keep it by row, until the split is complete."""
         task, head = batch["task"], self.head(batch["task"])
         decoded = head.decode(logits, batch, self.tasks[task].label_names())
-        if head.reads == "logits" and any(METRICS[metric].needs_text for metric in metrics):
+        asked = "labels" not in batch  # rows to be answered, whatever the card's metrics need
+        if head.reads == "logits" and (asked or any(METRICS[metric].needs_text for metric in metrics)):
             texts = cast(Seq2SeqHead, head).generate(self.backbone, self.prompts(batch), batch)
             decoded = [output | {"text": text} for output, text in zip(decoded, texts, strict=True)]
         self.outputs.keep(task, batch["row"].tolist(), decoded)

@@ -10,6 +10,7 @@ from typing import Any
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
 from ptv2.config.overrides import as_overrides
+from ptv2.config.run import PredictionsConfig
 from ptv2.data.bad_rows import bad_rows
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
@@ -18,14 +19,12 @@ from ptv2.model.cards import card_config, check_same, choose_task, task_for
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
 from ptv2.model.module import PromptModule
-from ptv2.model.predictions import handed_through, prediction_records
+from ptv2.model.predictions import Record, begin, prediction_records
 from ptv2.model.routing import TASK, routed_by_task
 from ptv2.rows.asked import Asked, of_python
 from ptv2.rows.columns import refuse_unfit, rows_of
 
 INPUT = "input"  # the split that a user's rows are
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,13 @@ class Predictor:
     # -- answers -------------------------------------------------------------------------------------------------------
 
     def predict(
-        self, rows: Iterable[Mapping[str, Any]], task: str | None = None, on_bad_row: str = "error"
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        task: str | None = None,
+        on_bad_row: str = "error",
+        *,
+        top: int | None = PredictionsConfig.top,
+        with_inputs: bool = False,
     ) -> list[Record | None]:
         """Answer rows, each with the fields that its task's card reads.
 
@@ -111,9 +116,11 @@ class Predictor:
             rows: plain dicts; where there are several tasks, their field `task` says of which.
             task: of all rows, instead of that field.
             on_bad_row: error, or skip: None stands where a row cannot be used.
+            top: number of highest scores that a record holds; None: all.
+            with_inputs: whether records hold the fields that the card reads.
 
         Returns:
-            A record per row, in order, as `python -m ptv2.predict` prints them.
+            A record per row, in order, as `python -m ptv2.predict` prints them; see docs/predictions.md.
 
         Raises:
             UserError: a row that cannot be used, counted from 0; an unknown task.
@@ -121,10 +128,16 @@ class Predictor:
         if on_bad_row not in ("error", "skip"):
             raise UserError(f"is '{on_bad_row}'", where="on_bad_row", do=nearest(on_bad_row, ("error", "skip")))
         asked = of_python(rows)
-        found = self.answer(asked, task, on_bad_row == "skip")
+        found = self.answer(asked, task, on_bad_row == "skip", PredictionsConfig(top, with_inputs))
         return [found.get(number) for number in range(len(asked.rows))]
 
-    def answer(self, asked: Asked, task: str | None = None, skip: bool = False) -> dict[int, Record]:
+    def answer(
+        self,
+        asked: Asked,
+        task: str | None = None,
+        skip: bool = False,
+        shown: PredictionsConfig | None = None,
+    ) -> dict[int, Record]:
         """Return records by the number of their row; with `skip`, unusable rows are marked in `asked` instead.
 
         Raises:
@@ -145,9 +158,12 @@ class Predictor:
                 rows = rows_of(asked, usable[name], features.fields(), INPUT)
             self.data[name].put(INPUT, rows)
         self._check(asked, skip)
-        return self._answered(asked, {name: numbers for name, numbers in usable.items() if numbers}, task)
+        routed = {name: numbers for name, numbers in usable.items() if numbers}
+        return self._answered(asked, routed, task, shown or PredictionsConfig())
 
-    def _answered(self, asked: Asked, routed: dict[str, list[int]], task: str | None) -> dict[int, Record]:
+    def _answered(
+        self, asked: Asked, routed: dict[str, list[int]], task: str | None, shown: PredictionsConfig
+    ) -> dict[int, Record]:
         """Make the records of rows that are in the data of their tasks."""
         module, data, found = self.module, TaskDataModule(self.data, self.config), {}
         for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read other things of a pass
@@ -157,8 +173,10 @@ class Predictor:
         records: dict[int, Record] = {}
         for name, numbers in routed.items():
             mark = {TASK: name} if len(self.tasks) > 1 and task is None else {}
-            first = [mark | handed_through(asked.rows[i]) for i in numbers]
-            records |= dict(zip(numbers, prediction_records(module, name, INPUT, first), strict=True))
+            sources = [asked.rows[i] for i in numbers]
+            first = [begin(i, row) | mark for i, row in zip(numbers, sources, strict=True)]
+            made = prediction_records(module, name, INPUT, shown, first, sources)
+            records |= dict(zip(numbers, made, strict=True))
         return records
 
     def _check(self, asked: Asked, skip: bool) -> None:
