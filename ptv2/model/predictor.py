@@ -2,38 +2,30 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
+from ptv2.config.load import to_plain
 from ptv2.config.overrides import as_overrides
 from ptv2.config.run import PredictionsConfig
 from ptv2.data.bad_rows import bad_rows
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
-from ptv2.model.cards import card_config, check_same, choose_task, task_for
+from ptv2.model.cards import card_config, check_same, choose_task, task_for, with_rows
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
 from ptv2.model.module import PromptModule
 from ptv2.model.predictions import Record, begin, prediction_records
 from ptv2.model.routing import TASK, routed_by_task
+from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
 from ptv2.rows.columns import refuse_unfit, rows_of
 
 INPUT = "input"  # the split that a user's rows are
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Scores by metric, of which card and of how many rows they are."""
-
-    card: str
-    rows: int
-    scores: dict[str, float]
 
 
 class Predictor:
@@ -223,20 +215,32 @@ class Predictor:
         return self._scored(name, data, INPUT).scores
 
     def score_card(
-        self, card: str, split: str = "test", task: str | None = None, overrides: Sequence[str] = ()
+        self,
+        card: str | None = None,
+        split: str = "test",
+        task: str | None = None,
+        overrides: Sequence[str] = (),
+        rows: Path | None = None,
     ) -> Scored:
         """Score a split of a card, all of its rows unless an override limits them (`data.limit.test=100`).
 
         Args:
-            card: its name or file.
+            card: its name or file; None: that of the task.
             split: train, validation or test.
             task: which of the artifact's tasks answers it; None: the one that was trained on it, or the only one.
             overrides: those that begin with `task.` change the card.
+            rows: a file or a folder with the rows of the split, instead of the card's own.
 
         Raises:
             UserError: a card that the artifact cannot answer, or rows that cannot be used.
         """
-        config = card_config(self.artifact, card, overrides, self.config.imports)
+        own = card
+        if own is None:
+            own = self.artifact.tasks[choose_task(self.tasks, task, str(self.artifact.path))]
+        config = card_config(self.artifact, own, overrides, self.config.imports)
+        if rows is not None:
+            own = with_rows(to_plain(config)["tasks"][next(iter(config.tasks))], rows, split)
+            config = card_config(self.artifact, own, overrides, self.config.imports)
         chosen = next(iter(config.tasks.values()))
         name = choose_task(self.tasks, task or task_for(self.artifact, chosen), str(self.artifact.path))
         check_same(self.artifact, name, chosen)
@@ -258,22 +262,9 @@ class Predictor:
         return self._scored(name, data, split)
 
     def _scored(self, name: str, data: TaskData, split: str) -> Scored:
-        """Score a task's head on other data of its kind."""
-        module, generates = self.module, self.module.head(name).reads == "logits"
-        length = module.method.positions()
-        self.backbone.check_length(data.features.longest(), length, where=f"tasks.{name}.max_length")
-        own = module.tasks[name]
-        module.tasks[name] = data
-        if generates:
-            module.set_generation(name, data)
-        try:
-            loader = TaskDataModule(self.data | {name: data}, self.config).eval_dataloader(name, split)
-            scores = data.score(split, collect(module, loader, self.device)[name])
-        finally:
-            module.tasks[name] = own
-            if generates:
-                module.set_generation(name, own)
-        return Scored(data.card.name, len(data.rows[split].data), scores)
+        return scored(
+            self.artifact, self.module, TaskDataModule(self.data | {name: data}, self.config), name, split, self.device
+        )
 
 
 def load(

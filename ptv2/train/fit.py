@@ -207,9 +207,11 @@ def on_all_ranks(
         "seed": config.seed,
         "backbone": config.backbone.name,
         "tasks": {name: data.card.name for name, data in parts.tasks.items()},
-        "scores": score_splits(parts, folder, trainer.strategy.root_device),
+        **score_splits(parts, folder, trainer.strategy.root_device),
+        "data": {name: {split: data.about(split) for split in data.rows} for name, data in parts.tasks.items()},
         "scoring": {name: data.scoring() for name, data in parts.tasks.items()},
         "baseline": {name: data.baseline_scores() for name, data in parts.tasks.items()},
+        "baseline_answer": {name: data.features.trivial for name, data in parts.tasks.items()},
         "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
@@ -232,9 +234,13 @@ def on_all_ranks(
     return results
 
 
-def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the scores of the best checkpoint by split, task and metric; predictions go to the run folder."""
-    scores: dict[str, dict[str, dict[str, float]]] = {}
+def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return `scores` and `intervals` of the best checkpoint by split, task and metric.
+
+    Predictions go to the run folder.
+    """
+    scores: dict[str, dict[str, Any]] = {}
+    intervals: dict[str, dict[str, Any]] = {}
     for name, data in parts.tasks.items():
         for split in ("validation", "test"):
             if split not in data.rows:
@@ -243,7 +249,8 @@ def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[
             outputs = collect(parts.module, loader, device)[name]
             made = data.scored(split, outputs)
             scores.setdefault(split, {})[name] = score(data.card.metrics, made)
+            intervals.setdefault(split, {})[name] = data.intervals(made)
             if is_zero():
                 write_scored(folder.path / "scored" / f"{name}.{split}.json", made)
                 write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
-    return scores
+    return {"scores": scores, "intervals": intervals}
