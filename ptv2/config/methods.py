@@ -40,7 +40,8 @@ class PromptConfig:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     # width of the two-layer Tanh projection (official: 512); null: none, for method prefix 512
     projection: int | None = number(None, POSITIVE)
-    residual: int | None = number(None, POSITIVE)  # method prompt: vectors are P + MLP(P), with an MLP of this width
+    # vectors are P + MLP(P), with an MLP of this width: of method prompt, and of keys, values and hidden states
+    residual: int | None = number(None, POSITIVE)
     # normal | uniform (-.5 to .5) | zero | text:<words> | vocab | labels | artifact:<path>[+task:<name>] |
     # retrieve:<folder>
     init: str = "normal"

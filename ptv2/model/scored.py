@@ -56,7 +56,7 @@ def scored(
     if generates:
         module.set_generation(name, given)
     try:
-        made = given.scored(split, collect(module, data.eval_dataloader(name, split), device)[name])
+        made = given.scored(split, collect(module, data.eval_dataloader(name, split), device, split)[name])
     finally:
         module.tasks[name] = own
         if generates:

@@ -107,9 +107,10 @@ def test_losses_can_be_weighed_by_classes(write_mixture):
 
 def test_one_pass_scores_what_each_loader_scores(write_mixture):
     parts = build(load_config(write_mixture(), ["prompt.sharing=shared+task"]))
-    joint = {t: dict(o) for t, o in collect(parts.module, parts.data.joint_dataloader(NAMES, "test"), "cpu").items()}
+    found = collect(parts.module, parts.data.joint_dataloader(NAMES, "test"), "cpu", "test")
+    joint = {task: dict(outputs) for task, outputs in found.items()}
     for name in NAMES:
-        alone = collect(parts.module, parts.data.eval_dataloader(name, "test"), "cpu")[name]
+        alone = collect(parts.module, parts.data.eval_dataloader(name, "test"), "cpu", "test")[name]
         assert parts.tasks[name].score("test", joint[name]) == parts.tasks[name].score("test", alone)
 
 

@@ -160,11 +160,11 @@ def test_samples_stand_on_the_board_as_they_are(family, config, ptv2, tmp_path, 
     table = Samples._table
     monkeypatch.setattr(Samples, "_table", lambda *args: seen.append(table(*args)) or seen[-1])
     assert ptv2("fit", "--config", config(family)).code == 0
-    board = EventAccumulator(str(tmp_path / "runs" / "run" / "tensorboard"))
+    board = EventAccumulator(str(tmp_path / "runs" / "run"))
     board.Reload()
     assert SAMPLES in board.Tags()["tensors"]
     events = board.Tensors(SAMPLES)
-    assert [event.step for event in events] == [4, 9]  # with the scores of each validation
+    assert [event.step for event in events] == [5, 10]  # with the scores of each validation
     shown = [event.tensor_proto.string_val[0].decode() for event in events]
     assert shown == seen
 
