@@ -116,7 +116,8 @@ def test_a_row_that_cannot_be_used_is_named_or_left_out(run, row, says):
     assert str(refused.value).startswith(says)
     first, bad, last = run.predict(rows, on_bad_row="skip")
     assert (first["id"], bad, last["id"]) == (0, None, "two")
-    assert [first, last] == run.predict([rows[0], rows[2]])
+    assert (first["row"], last["row"]) == (0, 2)
+    assert [first, last | {"row": 1}] == run.predict([rows[0], rows[2]])
 
 
 def test_rows_of_which_none_can_be_used_are_refused(run):
@@ -127,7 +128,7 @@ def test_rows_of_which_none_can_be_used_are_refused(run):
 
 def test_half_an_emoji_is_answered(run):
     broken, replaced = run.predict([{"text": "a cat \ud83d", "id": "\ude00"}, {"text": "a cat \ufffd", "id": "\ufffd"}])
-    assert broken == replaced
+    assert broken | {"row": 1} == replaced
 
 
 def test_rows_with_a_wrong_answer_are_refused(run):

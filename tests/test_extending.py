@@ -91,7 +91,7 @@ def test_the_method_trains_what_it_says_and_predicts(own_files):
     run = ptv2.load("runs/topics", imports=["norms.py"])
     weights = [name for name in run.artifact.weights if name.startswith("backbone.")]
     assert weights and all("LayerNorm" in name for name in weights)
-    assert run.predict([{"text": "a cat"}])[0]["label"] in run.labels
+    assert run.predict([{"text": "a cat"}])[0]["prediction"] in run.labels
 
 
 def test_the_callback_logs(own_files):

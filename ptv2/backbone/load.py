@@ -22,6 +22,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers import modeling_gguf_pytorch_utils as gguf
 
 from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
@@ -182,6 +183,7 @@ def quiet_transformers() -> None:
     """Switch off load reports and progress bars of transformers: the commands print themselves what was loaded."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    vars(gguf)["tqdm"] = transformers.utils.logging.tqdm  # a conversion's own bar, which nothing else switches off
 
 
 def weights_fingerprint(weights: dict[str, Tensor], dtype: torch.dtype | None = None) -> str:

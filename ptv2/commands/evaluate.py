@@ -1,47 +1,130 @@
-"""Score an artifact: `python -m ptv2.evaluate --artifact DIR --task CARD [--split SPLIT] [key=value ...]`.
+"""Score artifacts: `python -m ptv2.evaluate --artifact DIR [--task CARD] [--split SPLIT] [key=value ...]`.
 
-The card may be another one than the artifact was trained on, if its kind and label names are the same. All rows of the
-split are scored, unless `data.limit.SPLIT=N` is given. Overrides that begin with `task.` change the card, e.g.
-`task.dataset.path=FOLDER`; the others change the artifact's config.
+Without a card it is that of the artifact; another one must have the same kind and label names. All rows of the split
+are scored, unless `--limit N` is given; `--input FILE` scores the rows of a file instead. Overrides that begin with
+`task.` change the card, e.g. `task.dataset.path=FOLDER`; the others change the artifact's config.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ptv2.artifact.card import between, rows_of
 from ptv2.commands import shell as command
 from ptv2.commands.report import table
+from ptv2.errors import UserError
+
+if TYPE_CHECKING:
+    from ptv2.model.predictor import Predictor, Scored
+
+PRINTED = "-"  # what `--json` is without a file
 
 
 def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import quiet_transformers
     from ptv2.model.predictor import Predictor
+    from ptv2.runtime.files import write_text
 
     quiet_transformers()
-    predictor = Predictor(
-        options.artifact,
-        overrides=[item for item in options.overrides if not item.startswith("task.")],
-        device=options.device,
-        imports=options.imports,
-        allow_other_precision=options.allow_other_precision,
-    )
-    found = predictor.score_card(options.task, options.split, options.head, options.overrides)
-    if options.json:
-        about = {"artifact": str(predictor.artifact.path), "task": found.card, "split": options.split}
-        print(json.dumps(about | {"rows": found.rows, "scores": found.scores}))
+    if "=" in (options.json or "") and not options.json.endswith(".json"):  # an override behind a bare --json
+        options.json, options.overrides = PRINTED, [options.json, *options.overrides]
+    if options.json not in (None, PRINTED) and not options.json.endswith(".json"):
+        raise UserError(
+            f"is '{options.json}'", where="--json", do="give a file that ends in .json, or none to print it"
+        )
+    splits = options.split or ["test"]
+    overrides = [*options.overrides, *(f"data.limit.{split}={options.limit}" for split in splits if options.limit)]
+    found: list[tuple[Predictor, Scored]] = []
+    for artifact in options.artifact:
+        predictor = Predictor(
+            artifact,
+            overrides=[item for item in options.overrides if not item.startswith("task.")],
+            device=options.device,
+            imports=options.imports,
+            allow_other_precision=options.allow_other_precision,
+        )
+        own = options.task is None and options.head is None and options.input is None
+        for head in predictor.tasks if own else [options.head]:
+            for split in splits:
+                found.append((predictor, predictor.score_card(options.task, split, head, overrides, options.input)))
+    if options.json is None:
+        show(found)
+        return
+    made = [plain(predictor, scored) for predictor, scored in found]
+    text = json.dumps(made[0] if len(made) == 1 else made)
+    if options.json == PRINTED:
+        print(text)
     else:
-        title = f"{found.card}, {options.split}, {found.rows:,} rows"
-        table(title, ["metric", "score"], [[k, v] for k, v in found.scores.items()])
+        show(found)
+        write_text(Path(options.json), text + "\n")
+
+
+def show(found: "list[tuple[Predictor, Scored]]") -> None:
+    """Print the scores, with the rows that they are of."""
+    _, first = found[0]
+    title, columns = f"{first.task}, {first.split}, {rows_of(first.about)} rows", ["metric"]
+    if len(found) > 1:
+        title, columns = "scores", ["artifact", "task", "split", "rows", "metric"]
+    rows: list[list[Any]] = []
+    for predictor, scored in found:
+        about = [str(predictor.artifact.path), scored.task, scored.split, rows_of(scored.about)]
+        for metric, value in scored.scores.items():
+            ends, trivial = between(scored.intervals[metric]), scored.baseline.get(metric)
+            rows.append([*(about if len(found) > 1 else []), metric, value, ends, trivial])
+    table(title, [*columns, "score", "95 % interval", "trivial answer"], rows)
+    for path, tasks in {str(predictor.artifact.path): trained_on(predictor) for predictor, _ in found}.items():
+        for task, count in tasks.items():
+            print(f"{path}: {task} was trained on {count} rows")
+    for line in dict.fromkeys(f"{s.task} {s.split}: {notice}" for _, s in found for notice in s.about["notices"]):
+        print(line)
+
+
+def trained_on(predictor: "Predictor") -> dict[str, str]:
+    """Return how many rows each task of an artifact was trained on, as far as it says."""
+    data = predictor.artifact.about.get("results", {}).get("data", {})
+    return {task: rows_of(splits["train"]) for task, splits in data.items() if "train" in splits}
+
+
+def plain(predictor: "Predictor", scored: "Scored") -> dict[str, Any]:
+    """Return scores as plain values."""
+    about = {"artifact": str(predictor.artifact.path), "task": scored.task, "split": scored.split}
+    values = {"scores": scored.scores, "intervals": scored.intervals, "baseline": scored.baseline}
+    return about | scored.about | values | {"trained_on": trained_on(predictor)}
+
+
+def count(text: str) -> int:
+    """Parse a number of rows."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
 
 
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.evaluate", __doc__, imports=True)
-    made.add_argument("--artifact", required=True, type=Path, help="a run folder, or its prompt/ folder")
-    made.add_argument("--task", required=True, help="task card to score on")
-    made.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    made.add_argument(
+        "--artifact",
+        required=True,
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="a run folder, or its prompt/ folder; may be repeated",
+    )
+    made.add_argument("--task", help="task card to score on; without: the artifact's own")
+    made.add_argument("--input", type=Path, metavar="FILE", help="file or folder with the rows, instead of the card's")
+    made.add_argument(
+        "--split", action="append", choices=("train", "validation", "test"), help="may be repeated (test)"
+    )
+    made.add_argument("--limit", type=count, metavar="N", help="score N rows, drawn with data.seed")
     made.add_argument("--head", help="which of the artifact's heads, if it holds several")
     made.add_argument("--device", default="cpu", type=command.device, help="cpu, cuda, cuda:1, ...")
-    made.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    made.add_argument(
+        "--json",
+        nargs="?",
+        const=PRINTED,
+        metavar="FILE",
+        help="print JSON instead of a table, or write it to FILE.json",
+    )
     command.add_precision(made)
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key")
     return made

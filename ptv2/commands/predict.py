@@ -1,21 +1,26 @@
 """Predict: `python -m ptv2.predict --artifact DIR --input FILE|-`, JSON lines in, JSON lines out.
 
 Each row of the input, which may be a JSON document, CSV, TSV or Parquet too, holds the fields that the task's card
-reads; each output line holds the prediction under the card's label field, with scores where the kind has them. Rows
-may be of several tasks, of one artifact or of several (`--artifact A --artifact B`): the field `task` then says of
-which, and rows of all tasks share batches.
+reads. Each output line holds the row's number and the `prediction`, with scores, and the row's own answer as `gold`,
+where there are any (docs/predictions.md); `--output FILE` writes JSON lines, CSV, TSV or Parquet. Rows may be of
+several tasks, of one artifact or of several (`--artifact A --artifact B`): the field `task` then says of which, and
+rows of all tasks share batches.
 """
 
 import argparse
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 from ptv2.commands import shell as command
+from ptv2.config.run import PredictionsConfig
 
 
 def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import quiet_transformers
     from ptv2.model.predictions import line
     from ptv2.model.predictor import Predictor
+    from ptv2.model.record_files import RecordFile
     from ptv2.rows.asked import of_file
 
     quiet_transformers()
@@ -31,13 +36,27 @@ def main(options: argparse.Namespace) -> None:
     asked = of_file(options.input, *(forms.pop() if len(forms) == 1 else ()))  # a CSV file as the card's own
     if not skip:
         asked.check()
-    records = predictor.answer(asked, options.task, skip)
-    for number in sorted(records):
-        print(line(records[number]))
+    shown = PredictionsConfig(options.top, options.with_inputs)
+    with RecordFile(options.output) if options.output else nullcontext() as file:
+        records = predictor.answer(asked, options.task, skip, shown)
+        for number in sorted(records):
+            if file is None:
+                print(line(records[number]))
+            else:
+                file.add(records[number])
     for number in sorted(asked.bad):
         print(f"skipped: {asked.bad[number]}", file=sys.stderr)
     if asked.bad:
         print(f"{len(asked.bad)} of {len(asked.rows)} rows skipped", file=sys.stderr)
+
+
+def top(text: str) -> int | None:
+    """Parse `--top`: a number from 1, or all."""
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number from 1 nor 'all'")
+    return int(text)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -52,6 +71,11 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "--input", required=True, help="file of JSON lines or rows in another format, or - for standard input"
     )
+    made.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .csv, .tsv or .parquet; without: printed")
+    made.add_argument(
+        "--top", type=top, default=PredictionsConfig.top, metavar="K", help="number of highest scores, or all (5)"
+    )
+    made.add_argument("--with-inputs", action="store_true", help="put the fields that the card reads into `inputs`")
     made.add_argument("--task", help="the task of all rows, instead of their field `task`")
     made.add_argument("--device", default="cpu", type=command.device, help="cpu, cuda, cuda:1, ...")
     made.add_argument(

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ptv2.artifact.card import between, data_lines, rows_of
+
 if TYPE_CHECKING:
     from ptv2.model.build import Parts
 
@@ -48,13 +50,21 @@ def dry_run(parts: "Parts") -> None:
 
 
 def print_results(results: dict[str, Any], folder: Path) -> None:
-    """Print the scores beside the baseline, the sizes, and where to look next."""
+    """Print the scores with the rows they are of beside the baseline, the sizes, and where to look next."""
     rows = []
     for split, tasks in results["scores"].items():
         for task, scores in tasks.items():
+            about = results.get("data", {}).get(task, {}).get(split)
+            ends = results.get("intervals", {}).get(split, {}).get(task, {})
+            trivial = results["baseline"][task].get(split, {})
             for metric, value in scores.items():
-                rows.append([f"{task} {metric}", split, value, results["baseline"][task].get(split, {}).get(metric)])
-    table(f"{results['name']}: {results['method']}", ["metric", "split", "score", "trivial baseline"], rows)
+                rows.append(
+                    [f"{task} {metric}", split, rows_of(about), value, between(ends.get(metric)), trivial.get(metric)]
+                )
+    columns = ["metric", "split", "rows", "score", "95 % interval", "trivial answer"]
+    table(f"{results['name']}: {results['method']}", columns, rows)
+    for line in data_lines(results):
+        print(line)
     trainable = sum(n["trainable"] for n in results["parameters"].values())
     print(
         f"best step {results['best_step']} of {results['steps']}, {results['wall_seconds']} s, "

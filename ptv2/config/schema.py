@@ -13,6 +13,7 @@ from ptv2.config.cards import TaskCard
 from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, SEED, Range, number
 from ptv2.config.methods import AdapterConfig, BitFitConfig, LoraConfig, PromptConfig, PTuningConfig
 from ptv2.config.names import parse_methods
+from ptv2.config.run import RunConfig
 from ptv2.config.sampling import Sampling, parse_sampling
 from ptv2.config.starts import Start, head_start
 from ptv2.errors import UserError
@@ -111,21 +112,6 @@ class MixtureConfig:
     def rule(self) -> Sampling:
         """`sampling`, parsed."""
         return parse_sampling(self.sampling)
-
-
-@dataclass
-class RunConfig:
-    """The run folder, and what is written there."""
-
-    name: str = MISSING  # default: the name of the config file
-    folder: str = "runs"  # the run writes into <folder>/<name>
-    log_every: int = number(10, POSITIVE)  # steps between two lines of metrics.jsonl
-    timeout: int = number(1800, POSITIVE)  # seconds that a rank waits for the others before the run ends with a message
-    save_every: int | None = number(None, POSITIVE)  # optimizer steps between two checkpoints; null: epoch ends alone
-    keep_last: int = number(2, POSITIVE)  # number of newest checkpoints to keep, beside the best
-    overwrite: bool = False  # replace the run that the folder holds
-    # callbacks to add: name -> {path: package.module.Class, <argument>: <value>, ...}
-    callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+import datasets
 import datasets.config
 from datasets import Dataset
 
@@ -19,6 +20,7 @@ from ptv2.errors import UserError
 from ptv2.kinds.features import Features
 from ptv2.kinds.templates import Row
 from ptv2.rows.rows import Rows
+from ptv2.runtime.progress import Progress
 
 READER = 3  # version of the code that reads files: what it makes of the same bytes
 
@@ -48,15 +50,18 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
     fingerprint = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
     folder = cache_folder()
     cached = folder / f"{fingerprint}.arrow"
-    with nullcontext() if cached.is_file() else only_one(cached):
+    one = nullcontext() if cached.is_file() else only_one(cached)
+    with one, own_progress(f"tokenising {card.name} {rows.split}", len(rows.data)) as progress:
+        work = partial(
+            _encode_rows, features=features, rows=rows, labelled=labelled, training=training, progress=progress
+        )
         return Dataset.from_dict({"index": range(len(rows.data))}).map(
-            partial(_encode_rows, features=features, rows=rows, labelled=labelled, training=training),
+            work,
             batched=True,
             batch_size=200,
             remove_columns=["index"],
             cache_file_name=str(cached),
             new_fingerprint=fingerprint,
-            desc=f"tokenising {card.name} {rows.split}",
         )
 
 
@@ -77,8 +82,21 @@ def only_one(file: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def own_progress(what: str, total: int) -> Iterator[Progress]:
+    """Say how far a `map` of the datasets library is, in the place of its own bar."""
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        with Progress(what, total) as progress:
+            yield progress
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
 def _encode_rows(
-    batch: dict[str, list[int]], features: Features, rows: Rows, labelled: bool, training: bool
+    batch: dict[str, list[int]], features: Features, rows: Rows, labelled: bool, training: bool, progress: Progress
 ) -> dict[str, list]:
     encoded: dict[str, list] = {}
     for index, row in zip(batch["index"], rows.data.select(batch["index"]), strict=True):
@@ -87,6 +105,7 @@ def _encode_rows(
             feature.setdefault("length", len(feature["input_ids"]))
             for name, value in feature.items():
                 encoded.setdefault(name, []).append(value)
+    progress.add(len(batch["index"]))
     return encoded
 
 

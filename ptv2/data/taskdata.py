@@ -15,8 +15,9 @@ from ptv2.data.label_names import find_labels
 from ptv2.errors import UserError
 from ptv2.kinds import kind_of
 from ptv2.kinds.check import check_card, check_names
-from ptv2.kinds.features import Features
+from ptv2.kinds.features import Features, lost
 from ptv2.kinds.options import check_fields
+from ptv2.metrics.resample import confidence
 from ptv2.metrics.split import Split
 from ptv2.metrics.table import METRICS, score, settings
 from ptv2.rows.class_names import named
@@ -73,9 +74,12 @@ class TaskData:
             check_names(card, self.labels.names)
             self.rows = {split: named(rows, card.label, self.labels, kind.repeats) for split, rows in self.rows.items()}
         self.features: Features = kind(card, tokenizer, self.labels, decoder_only)
+        self.counts: dict[str, dict[str, int]] = {}  # by split: rows `of` which some were taken, and `bad` ones
         for split, rows in self.rows.items():  # rows are grouped before they are drawn: no reference is lost
             own = seed if split == "train" else eval_seed
-            self.rows[split] = self.features.prepare(rows).draw((limit or {}).get(split), own)
+            prepared = self.features.prepare(rows)
+            self.rows[split] = prepared.draw((limit or {}).get(split), own)
+            self.counts[split] = {"of": len(prepared.data), "bad": 0}
         if card.on_bad_row == "skip":
             self.rows = {split: self._without_bad(rows) for split, rows in self.rows.items()}
         self._encoded: dict[str, Dataset] = {}
@@ -118,8 +122,20 @@ class TaskData:
                 where=self.card.name,
                 do=f"correct them, or raise bad_row_limit ({self.card.bad_row_limit})",
             )
+        self.counts[rows.split]["bad"] = len(bad)
         warnings.warn(f"{self.card.name}: {len(bad)} bad {rows.split} rows skipped (the first: {first})", stacklevel=2)
         return rows.select([i for i in range(len(rows.data)) if i not in bad])
+
+    def about(self, split: str) -> dict[str, Any]:
+        """Say of which rows a split's scores are: how many of how many, and what bad rows and limits took.
+
+        `cut` counts the rows of which a limit takes something, and `notices` says what.
+        """
+        encoded, own = self.encoded(split), self.counts.get(split, {})
+        cut = set().union(*(lost(encoded, limit) for limit in self.features.limits))
+        count = len(self.rows[split].data)
+        about = {"rows": count, "of": own.get("of", count), "bad": own.get("bad", 0), "cut": len(cut)}
+        return about | {"notices": self.features.notices(encoded)}
 
     def references(self, split: str) -> list[Any]:
         """Return the gold answer of each row."""
@@ -140,6 +156,11 @@ class TaskData:
         """Return what the metrics take from a split to score it by, by split and metric, such as BLEU's tokenizer."""
         splits = sorted(set(self.rows) - {"train"})
         return {split: settings(self.card.metrics, self._split([], self.references(split))) for split in splits}
+
+    def intervals(self, scored: Split) -> dict[str, list[float] | None]:
+        """Return the 95 % interval of each of the card's metrics over resampled rows; None where there is none."""
+        found = {metric: confidence(metric, scored) for metric in self.card.metrics}
+        return {metric: list(ends) if ends is not None else None for metric, ends in found.items()}
 
     def tune(self, split: str, outputs: dict[int, list[Any]]) -> float | None:
         """Return what the kind chooses on a scored split, see `Features.tune`."""

@@ -43,6 +43,7 @@ class ChoiceFeatures(Features):
     """
 
     optional_roles = ("choices", "choice[0-9]*")
+    trivial = "the place that is right most often"
     valid_options = COMMON | CUT | {"label_in": FIELD, "first": whole()}
 
     @classmethod

@@ -32,6 +32,7 @@ class ClozeFeatures(Features):
     """
 
     roles = ("text", "query", "entities")
+    trivial = "the entity that is named most often"
     valid_options = COMMON | CUT | {"placeholder": FILLED, "replace": TEXTS}
 
     @classmethod

@@ -37,6 +37,7 @@ class Features(ABC):
     valid_options: Mapping[str, Option] = COMMON  # what a card may set
     first_name: str | None = None  # of the names that the training rows give: what an unsure head should say
     answers = "label"  # what they are, for advice on the length of prompts: label | words | passage | text
+    trivial = "the commonest label"  # what `guesses` answers, in words
     by_word = False  # whether each word of a row has an answer of its own
     repeats = True  # whether a label may stand twice in a row
     one_name = False  # whether each row is given one of a set of names

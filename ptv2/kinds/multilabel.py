@@ -19,6 +19,7 @@ class MultilabelFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a list of names or ids, or a 0 or 1 for each label."""
 
     repeats = False
+    trivial = "the labels that most rows have, or the commonest one"
     version = 3
 
     @classmethod

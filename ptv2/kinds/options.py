@@ -51,6 +51,24 @@ COMMON = {"words": WORDS, "group": FIELDS}
 CUT = {"truncate": FIELD}
 """Options of kinds whose texts are cut, see `Features.fitted`."""
 
+RESERVED = {
+    "max_length": "use max_new_tokens",
+    "num_return_sequences": "remove it: a row gets one text",
+    "return_dict_in_generate": "remove it: only texts are kept",
+}
+"""Settings of `generate` that a card cannot give, and what to do instead."""
+
+NUMBERS = {
+    "max_new_tokens": whole(1),
+    "min_new_tokens": whole(0),
+    "min_length": whole(0),
+    "num_beams": whole(1),
+    "no_repeat_ngram_size": whole(0),
+    "encoder_no_repeat_ngram_size": whole(0),
+    "top_k": whole(0),
+}
+"""Settings of `generate` that count something; transformers would find out row by row, or not at all."""
+
 
 OF_SCORING = ("references", "group", "group_by")
 """Options that name fields which only scoring reads, so that no row is bad without them."""

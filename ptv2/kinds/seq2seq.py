@@ -17,29 +17,10 @@ from ptv2.config.schema import HeadConfig
 from ptv2.errors import Joint, UserError, nearest
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row
 from ptv2.kinds.head import Head
-from ptv2.kinds.options import COMMON, CUT, FIELD, SETTINGS, TEXT, check_options, whole
+from ptv2.kinds.options import COMMON, CUT, FIELD, NUMBERS, RESERVED, SETTINGS, TEXT, check_options, whole
 from ptv2.kinds.templates import Part, value_at
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
-
-RESERVED = {
-    "max_length": "use max_new_tokens",
-    "num_return_sequences": "remove it: a row gets one text",
-    "return_dict_in_generate": "remove it: only texts are kept",
-}
-"""Settings of `generate` that a card cannot give, and what to do instead."""
-
-
-NUMBERS = {
-    "max_new_tokens": whole(1),
-    "min_new_tokens": whole(0),
-    "min_length": whole(0),
-    "num_beams": whole(1),
-    "no_repeat_ngram_size": whole(0),
-    "encoder_no_repeat_ngram_size": whole(0),
-    "top_k": whole(0),
-}
-"""Settings of `generate` that count something; transformers would find out row by row, or not at all."""
 
 
 class Seq2SeqFeatures(Features):
@@ -55,6 +36,7 @@ class Seq2SeqFeatures(Features):
 
     roles = ("source",)
     answers = "text"
+    trivial = "the training text of median length"
     limits = ("cut", "target_cut")
     valid_options = (
         COMMON
@@ -196,6 +178,10 @@ class Seq2SeqFeatures(Features):
 
     def prediction(self, row: Row, outputs: list[Any]) -> str:
         return outputs[0].get("text", "")
+
+    def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
+        """Return the text under a name that says that the model wrote it; none where no metric needed one."""
+        return {"generated": outputs[0]["text"]} if "text" in outputs[0] else {}
 
     def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
         """Return the log-likelihood of the first reference, for perplexity."""

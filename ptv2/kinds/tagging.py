@@ -32,6 +32,7 @@ class TaggingFeatures(Features):
 
     roles = ("tokens",)
     answers = "words"
+    trivial = "O for every word, or the commonest tag"
     optional_roles = ("predicate",)
     first_name = OUTSIDE
     by_word = True

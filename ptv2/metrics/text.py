@@ -6,7 +6,7 @@ with the tokenizer that fits the texts; see `ptv2/metrics/tokens.py`.
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
@@ -34,6 +34,29 @@ def chrf(split: Split) -> float:
     import sacrebleu
 
     return sacrebleu.corpus_chrf(list(split.predictions), _streams(split.references)).score / 100
+
+
+Statistics = tuple[list[list[float]], Callable[[Any], float]]
+
+
+def bleu_statistics(split: Split) -> Statistics:
+    """Return sacrebleu's counts of each row, and what computes `bleu` from their sums."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _statistics(BLEU(tokenize=bleu_settings(split)["tokenizer"]), split)
+
+
+def chrf_statistics(split: Split) -> Statistics:
+    """Return sacrebleu's counts of each row, and what computes `chrf` from their sums."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return _statistics(CHRF(), split)
+
+
+def _statistics(metric: Any, split: Split) -> Statistics:
+    """Take what sacrebleu's own bootstrap takes: statistics of the rows, whose sums are those of the corpus."""
+    rows = metric._extract_corpus_statistics(list(split.predictions), _streams(split.references))
+    return rows, lambda sums: metric._compute_score_from_stats(list(map(int, sums))).score / 100
 
 
 def rouge1(split: Split) -> float:

@@ -1,32 +1,51 @@
 """A task card beside an artifact: which of its heads answers it, and whether that one can."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.config.cards import TaskCard
 from ptv2.config.load import make_config
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
+from ptv2.rows.files import format_of
 
 
-def card_config(artifact: Artifact, card: str, overrides: Sequence[str] = (), imports: Sequence[str] = ()) -> Config:
+def card_config(
+    artifact: Artifact,
+    card: str | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+) -> Config:
     """Make the artifact's config with a card instead of its tasks; all rows are taken unless `data.limit` is given.
 
     Args:
         artifact: as read.
-        card: name or file.
+        card: name or file, or what a file would hold.
         overrides: `key=value`.
         imports: the Python files that the artifact needs, in their present places.
 
     Raises:
         UserError: an unknown card or key, or a value that it cannot have.
     """
-    values = json.loads(json.dumps(artifact.config)) | {"task": card}
-    values.pop("tasks")
+    values = json.loads(json.dumps(artifact.config))
+    if isinstance(card, str):
+        values.pop("tasks")
+        values["task"] = card
+    else:
+        values["tasks"] = {card["name"]: dict(card)}
     values["import"] = list(imports)
     values["data"] = {key: value for key, value in values["data"].items() if key != "limit"}
     return make_config(values, list(overrides), where="command line")
+
+
+def with_rows(card: Mapping[str, Any], rows: Path, split: str) -> dict[str, Any]:
+    """Return a card that reads a split from a file, whose ending says its format, or from a folder."""
+    files = {"data_files": {} if rows.is_dir() else {split: str(rows)}, "splits": {}, "name": None, "revision": None}
+    path = str(rows.absolute()) if rows.is_dir() else format_of(rows.name) or "json"
+    return {**card, "dataset": {**card["dataset"], **files, "path": path}}
 
 
 def choose_task(names: Sequence[str], wanted: str | None, where: str) -> str:

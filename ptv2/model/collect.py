@@ -7,15 +7,33 @@ from lightning.fabric.utilities import move_data_to_device
 
 from ptv2.model.module import PromptModule
 from ptv2.model.outputs import Outputs
+from ptv2.runtime.progress import Progress
 
 
-def collect(module: PromptModule, loader: Any, device: torch.device | str) -> Outputs:
-    """Return what the heads decode for each row of a loader, in eval mode."""
+def collect(module: PromptModule, loader: Any, device: torch.device | str, split: str) -> Outputs:
+    """Return what the heads decode for each row of a loader, in eval mode.
+
+    Args:
+        module: that decodes.
+        loader: of batches; its sampler is a list of them.
+        device: to compute on.
+        split: of the rows, for the line that says how far it is.
+    """
     module.eval().to(device)
     module.outputs.clear()
-    with torch.no_grad():  # not inference mode, in which FSDP does not gather
-        for batch in loader:
+    with torch.no_grad(), progress_of(module, loader, split) as progress:
+        for batch in loader:  # not inference mode, in which FSDP does not gather
             for part, logits in module.read(move_data_to_device(batch, device)):
                 module.keep_outputs(part, logits, module.tasks[part["task"]].card.metrics)
+                progress.add(len(part["row"]))
     module.outputs.gather(module.global_rank)
     return module.outputs
+
+
+def progress_of(module: PromptModule, loader: Any, split: str) -> Progress:
+    """Make what says how far a pass over a loader is; rows are counted, or the features that are made of them."""
+    sets = {name: found for name, found in loader.dataset.sets if len(found)}
+    apart = any(len(found) != len(module.tasks[name].rows[split].data) for name, found in sets.items())
+    verb = "generating" if any(module.head(name).reads == "logits" for name in sets) else "scoring"
+    total = sum(map(len, loader.batch_sampler))
+    return Progress(f"{verb} {', '.join(sets)} {split}", total, "features" if apart else "rows")

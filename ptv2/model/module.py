@@ -78,7 +78,7 @@ class PromptModule(L.LightningModule):
         self.strict_loading = False  # the frozen backbone is in no checkpoint
         self.outputs = Outputs()
         self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, rows of each batch
-        self.tokens_seen = 0
+        self.tokens_seen: Tensor | int = 0  # by this rank; a tensor of its device, which nothing waits for
         self.resumed = False
         self.rates: list[tuple[float, float]] = []  # learning rate and weight decay of each group of the optimizer
 
@@ -156,9 +156,15 @@ class PromptModule(L.LightningModule):
         read = self.members(batch)
         loss = batch_loss(read, self.heads, self.task_weights, self.device)
         self.losses, self.row_counts = loss.losses, loss.row_counts
-        self.tokens_seen += sum(int(part["attention_mask"].sum()) for part, _ in read)
+        self.tokens_seen = self.tokens_seen + sum(part["attention_mask"].sum() for part, _ in read)
         self.log("train/loss", loss.mean, batch_size=1, prog_bar=True)
         return loss.part
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log the norm of the gradient before it is clipped."""
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if gradients:  # a non-finite one was taken away
+            self.log("train/grad_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = make_optimizer(self.config.optim, self.method.trained(), self.heads.parameters())
@@ -215,7 +221,8 @@ class PromptModule(L.LightningModule):
         """Decode a batch as far as `metrics` need it and keep it by row, until the split is complete."""
         task, head = batch["task"], self.head(batch["task"])
         decoded = head.decode(logits, batch, self.tasks[task].label_names())
-        if head.reads == "logits" and any(METRICS[metric].needs_text for metric in metrics):
+        asked = "labels" not in batch  # rows to be answered, whatever the card's metrics need
+        if head.reads == "logits" and (asked or any(METRICS[metric].needs_text for metric in metrics)):
             texts = cast(Seq2SeqHead, head).generate(self.backbone, self.prompts(batch), batch)
             decoded = [output | {"text": text} for output, text in zip(decoded, texts, strict=True)]
         self.outputs.keep(task, batch["row"].tolist(), decoded)
@@ -231,7 +238,7 @@ class PromptModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         kept = set(kept_names(self))
         checkpoint["state_dict"] = {on_disk(k): v for k, v in checkpoint["state_dict"].items() if k in kept}
-        checkpoint["tokens_seen"] = int(summed([self.tokens_seen], self.device)[0])
+        checkpoint["tokens_seen"] = int(summed([int(self.tokens_seen)], self.device)[0])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_kept(self, checkpoint["state_dict"], where="checkpoint")

@@ -1,4 +1,7 @@
-"""Predictions as the records that people read: what `ptv2.predict` prints and a run folder holds."""
+"""Predictions as the records that people read: what `ptv2.predict` prints and a run folder holds.
+
+docs/predictions.md describes their fields.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,42 +9,78 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ptv2.config.run import PredictionsConfig
 from ptv2.errors import UserError
+from ptv2.kinds.features import Features
+from ptv2.kinds.templates import value_at
 from ptv2.metrics.split import Split
 from ptv2.model.module import PromptModule
 from ptv2.runtime.files import write_text
 
+Record = dict[str, Any]
+
 NAMES = ("id", "idx")  # fields of an input row that are copied to its record
 
 
-def handed_through(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a record begins with: which row it is of."""
-    return {key: row[key] for key in NAMES if row.get(key) is not None}
+def begin(number: int, row: Mapping[str, Any]) -> Record:
+    """Return what a record begins with: the number of its row in the source, and the row's own name, if any."""
+    return {"row": number} | {key: row[key] for key in NAMES if row.get(key) is not None}
 
 
 def prediction_records(
-    module: PromptModule, task: str, split: str, first: Sequence[dict[str, Any]] | None = None
-) -> list[dict[str, Any]]:
+    module: PromptModule,
+    task: str,
+    split: str,
+    shown: PredictionsConfig,
+    first: Sequence[Record] | None = None,
+    sources: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Record]:
     """Make one record per row of the split that was last evaluated.
 
     Args:
         module: holds the outputs.
         task: of the rows.
         split: that they are in.
-        first: what each record begins with; None: the fields that are copied from its row.
+        shown: what a record holds.
+        first: what each record begins with; None: what the split's rows say.
+        sources: the rows as they came, where those of the split lack fields; None: they do not.
     """
-    data = module.tasks[task]
+    data, rows = module.tasks[task], module.tasks[task].rows[split]
     records = []
     for index, prediction in enumerate(module.predictions(task, split)):
-        row, outputs = data.rows[split].data[index], module.outputs[task][index]
-        begin, answer = handed_through(row) if first is None else first[index], {data.card.label: prediction}
-        records.append(
-            begin | answer | data.features.shown(row, outputs) | answer
-        )  # a field `scores` may be the label's
+        row, outputs = rows.data[index], module.outputs[task][index]
+        source = row if sources is None else sources[index]
+        record = begin(rows.number(index), row) if first is None else dict(first[index])
+        record["prediction"] = prediction
+        if (gold := gold_of(data.features, source)) is not None:
+            record["gold"] = gold
+        more = data.features.shown(row, outputs)
+        if "scores" in more:
+            more["scores"] = highest(more["scores"], shown.top)
+        record |= {key: value for key, value in more.items() if key not in record}
+        if shown.inputs:
+            record["inputs"] = {field: source.get(field) for field in sorted(data.features.fields())}
+        records.append(record)
     return records
 
 
-def line(record: dict[str, Any]) -> str:
+def gold_of(features: Features, row: Mapping[str, Any]) -> Any:
+    """Return a row's own answer in the form of the prediction; None where it has none that can be read."""
+    fields = (features.card.label, features.card.options.get("references"))
+    if all(field is None or value_at(dict(row), field) is None for field in fields):
+        return None
+    try:
+        return features.reference(dict(row))
+    except (UserError, TypeError, ValueError, LookupError, AttributeError):  # of a row that nothing has checked
+        return None
+
+
+def highest(scores: Mapping[str, float], top: int | None) -> dict[str, float]:
+    """Return the `top` highest scores, or all of them, the highest first; equal ones keep their order."""
+    return dict(sorted(scores.items(), key=lambda item: -item[1])[:top])
+
+
+def line(record: Record) -> str:
     """Write a record as a line of JSON."""
     return json.dumps(record, ensure_ascii=False)
 
@@ -49,7 +88,8 @@ def line(record: dict[str, Any]) -> str:
 def write_predictions(path: Path, module: PromptModule, task: str, split: str) -> None:
     """Write the split's predictions to a file, in the form that `ptv2.predict` prints."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "".join(f"{line(record)}\n" for record in prediction_records(module, task, split)))
+    records = prediction_records(module, task, split, module.config.run.predictions)
+    write_text(path, "".join(f"{line(record)}\n" for record in records))
 
 
 def write_scored(path: Path, split: Split) -> None:

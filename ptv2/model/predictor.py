@@ -2,39 +2,30 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
+from ptv2.config.load import to_plain
 from ptv2.config.overrides import as_overrides
+from ptv2.config.run import PredictionsConfig
 from ptv2.data.bad_rows import bad_rows
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
-from ptv2.model.cards import card_config, check_same, choose_task, task_for
+from ptv2.model.cards import card_config, check_same, choose_task, task_for, with_rows
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
 from ptv2.model.module import PromptModule
-from ptv2.model.predictions import handed_through, prediction_records
+from ptv2.model.predictions import Record, begin, prediction_records
 from ptv2.model.routing import TASK, routed_by_task
+from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
 from ptv2.rows.columns import refuse_unfit, rows_of
 
 INPUT = "input"  # the split that a user's rows are
-
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Scores by metric, of which card and of how many rows they are."""
-
-    card: str
-    rows: int
-    scores: dict[str, float]
 
 
 class Predictor:
@@ -103,7 +94,13 @@ class Predictor:
     # -- answers -------------------------------------------------------------------------------------------------------
 
     def predict(
-        self, rows: Iterable[Mapping[str, Any]], task: str | None = None, on_bad_row: str = "error"
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        task: str | None = None,
+        on_bad_row: str = "error",
+        *,
+        top: int | None = PredictionsConfig.top,
+        with_inputs: bool = False,
     ) -> list[Record | None]:
         """Answer rows, each with the fields that its task's card reads.
 
@@ -111,9 +108,11 @@ class Predictor:
             rows: plain dicts; where there are several tasks, their field `task` says of which.
             task: of all rows, instead of that field.
             on_bad_row: error, or skip: None stands where a row cannot be used.
+            top: number of highest scores that a record holds; None: all.
+            with_inputs: whether records hold the fields that the card reads.
 
         Returns:
-            A record per row, in order, as `python -m ptv2.predict` prints them.
+            A record per row, in order, as `python -m ptv2.predict` prints them; see docs/predictions.md.
 
         Raises:
             UserError: a row that cannot be used, counted from 0; an unknown task.
@@ -121,10 +120,16 @@ class Predictor:
         if on_bad_row not in ("error", "skip"):
             raise UserError(f"is '{on_bad_row}'", where="on_bad_row", do=nearest(on_bad_row, ("error", "skip")))
         asked = of_python(rows)
-        found = self.answer(asked, task, on_bad_row == "skip")
+        found = self.answer(asked, task, on_bad_row == "skip", PredictionsConfig(top, with_inputs))
         return [found.get(number) for number in range(len(asked.rows))]
 
-    def answer(self, asked: Asked, task: str | None = None, skip: bool = False) -> dict[int, Record]:
+    def answer(
+        self,
+        asked: Asked,
+        task: str | None = None,
+        skip: bool = False,
+        shown: PredictionsConfig | None = None,
+    ) -> dict[int, Record]:
         """Return records by the number of their row; with `skip`, unusable rows are marked in `asked` instead.
 
         Raises:
@@ -145,20 +150,25 @@ class Predictor:
                 rows = rows_of(asked, usable[name], features.fields(), INPUT)
             self.data[name].put(INPUT, rows)
         self._check(asked, skip)
-        return self._answered(asked, {name: numbers for name, numbers in usable.items() if numbers}, task)
+        routed = {name: numbers for name, numbers in usable.items() if numbers}
+        return self._answered(asked, routed, task, shown or PredictionsConfig())
 
-    def _answered(self, asked: Asked, routed: dict[str, list[int]], task: str | None) -> dict[int, Record]:
+    def _answered(
+        self, asked: Asked, routed: dict[str, list[int]], task: str | None, shown: PredictionsConfig
+    ) -> dict[int, Record]:
         """Make the records of rows that are in the data of their tasks."""
         module, data, found = self.module, TaskDataModule(self.data, self.config), {}
         for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read other things of a pass
             names = [name for name in routed if module.heads[name].reads == reads]
-            found |= collect(module, data.joint_dataloader(names, INPUT), self.device)
+            found |= collect(module, data.joint_dataloader(names, INPUT), self.device, INPUT)
         module.outputs.update(found)
         records: dict[int, Record] = {}
         for name, numbers in routed.items():
             mark = {TASK: name} if len(self.tasks) > 1 and task is None else {}
-            first = [mark | handed_through(asked.rows[i]) for i in numbers]
-            records |= dict(zip(numbers, prediction_records(module, name, INPUT, first), strict=True))
+            sources = [asked.rows[i] for i in numbers]
+            first = [begin(i, row) | mark for i, row in zip(numbers, sources, strict=True)]
+            made = prediction_records(module, name, INPUT, shown, first, sources)
+            records |= dict(zip(numbers, made, strict=True))
         return records
 
     def _check(self, asked: Asked, skip: bool) -> None:
@@ -205,20 +215,32 @@ class Predictor:
         return self._scored(name, data, INPUT).scores
 
     def score_card(
-        self, card: str, split: str = "test", task: str | None = None, overrides: Sequence[str] = ()
+        self,
+        card: str | None = None,
+        split: str = "test",
+        task: str | None = None,
+        overrides: Sequence[str] = (),
+        rows: Path | None = None,
     ) -> Scored:
         """Score a split of a card, all of its rows unless an override limits them (`data.limit.test=100`).
 
         Args:
-            card: its name or file.
+            card: its name or file; None: that of the task.
             split: train, validation or test.
             task: which of the artifact's tasks answers it; None: the one that was trained on it, or the only one.
             overrides: those that begin with `task.` change the card.
+            rows: a file or a folder with the rows of the split, instead of the card's own.
 
         Raises:
             UserError: a card that the artifact cannot answer, or rows that cannot be used.
         """
-        config = card_config(self.artifact, card, overrides, self.config.imports)
+        own = card
+        if own is None:
+            own = self.artifact.tasks[choose_task(self.tasks, task, str(self.artifact.path))]
+        config = card_config(self.artifact, own, overrides, self.config.imports)
+        if rows is not None:
+            own = with_rows(to_plain(config)["tasks"][next(iter(config.tasks))], rows, split)
+            config = card_config(self.artifact, own, overrides, self.config.imports)
         chosen = next(iter(config.tasks.values()))
         name = choose_task(self.tasks, task or task_for(self.artifact, chosen), str(self.artifact.path))
         check_same(self.artifact, name, chosen)
@@ -240,22 +262,9 @@ class Predictor:
         return self._scored(name, data, split)
 
     def _scored(self, name: str, data: TaskData, split: str) -> Scored:
-        """Score a task's head on other data of its kind."""
-        module, generates = self.module, self.module.head(name).reads == "logits"
-        length = module.method.positions()
-        self.backbone.check_length(data.features.longest(), length, where=f"tasks.{name}.max_length")
-        own = module.tasks[name]
-        module.tasks[name] = data
-        if generates:
-            module.set_generation(name, data)
-        try:
-            loader = TaskDataModule(self.data | {name: data}, self.config).eval_dataloader(name, split)
-            scores = data.score(split, collect(module, loader, self.device)[name])
-        finally:
-            module.tasks[name] = own
-            if generates:
-                module.set_generation(name, own)
-        return Scored(data.card.name, len(data.rows[split].data), scores)
+        return scored(
+            self.artifact, self.module, TaskDataModule(self.data | {name: data}, self.config), name, split, self.device
+        )
 
 
 def load(

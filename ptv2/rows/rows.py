@@ -42,7 +42,11 @@ class Rows:
 
     def where(self, i: int) -> str:
         """Tell where row `i` stands: file and line, or the split and the row's number in it (from 0)."""
-        return self.places.where(i if self.kept is None else self.kept[i])
+        return self.places.where(self.number(i))
+
+    def number(self, i: int) -> int:
+        """Return the number of row `i` in its source, from 0: rows that are left out are counted."""
+        return i if self.kept is None else self.kept[i]
 
     def with_data(self, data: Dataset | Table) -> "Rows":
         """Return the same places with other content, row for row; its fingerprint is that of the content."""

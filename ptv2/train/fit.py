@@ -33,6 +33,7 @@ from ptv2.runtime.files import write_text
 from ptv2.runtime.memory import peak_memory
 from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.runtime.scheduler import check_allocation
+from ptv2.train.board import final_scores, hparams, write_hparams
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.checkpoint_file import read
 from ptv2.train.folder import RunFolder
@@ -159,7 +160,7 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
                 found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
                 write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
         wait()
-        return on_all_ranks(config, folder, parts, trainer, checkpoints, start)
+        return on_all_ranks(config, folder, parts, trainer, checkpoints, start, callbacks)
 
 
 def without_init(config: Config) -> Config:
@@ -185,7 +186,13 @@ def check_trains(parts: Parts) -> None:
 
 
 def on_all_ranks(
-    config: Config, folder: RunFolder, parts: Parts, trainer: L.Trainer, checkpoints: Checkpoints, start: Start | None
+    config: Config,
+    folder: RunFolder,
+    parts: Parts,
+    trainer: L.Trainer,
+    checkpoints: Checkpoints,
+    start: Start | None,
+    callbacks: Sequence[Callback],
 ) -> dict[str, Any]:
     """Train and score on all ranks together. Rank zero writes."""
     parameters = parts.module.parameter_counts()  # of the whole backbone: later this rank may hold a part
@@ -207,13 +214,15 @@ def on_all_ranks(
         "seed": config.seed,
         "backbone": config.backbone.name,
         "tasks": {name: data.card.name for name, data in parts.tasks.items()},
-        "scores": score_splits(parts, folder, trainer.strategy.root_device),
+        **score_splits(parts, folder, trainer.strategy.root_device),
+        "data": {name: {split: data.about(split) for split in data.rows} for name, data in parts.tasks.items()},
         "scoring": {name: data.scoring() for name, data in parts.tasks.items()},
         "baseline": {name: data.baseline_scores() for name, data in parts.tasks.items()},
+        "baseline_answer": {name: data.features.trivial for name, data in parts.tasks.items()},
         "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
-        "tokens_per_second": round(summed([parts.module.tokens_seen], parts.module.device)[0] / seconds, 1),
+        "tokens_per_second": round(summed([int(parts.module.tokens_seen)], parts.module.device)[0] / seconds, 1),
         "peak_memory": peak_memory(),
         "parameters": parameters,
         "rows": {name: data.sources for name, data in parts.tasks.items()},
@@ -229,21 +238,28 @@ def on_all_ranks(
         write_artifact(artifact_of(parts.module, results, folder.prompt), folder.prompt)
         results["artifact_bytes"] = sum(file.stat().st_size for file in folder.prompt.rglob("*") if file.is_file())
         folder.write_results(results)
+        if not callbacks:  # of a search, which writes such a line for each of its trials
+            write_hparams(folder.path, hparams(config), final_scores(results), results["steps"])
     return results
 
 
-def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the scores of the best checkpoint by split, task and metric; predictions go to the run folder."""
-    scores: dict[str, dict[str, dict[str, float]]] = {}
+def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return `scores` and `intervals` of the best checkpoint by split, task and metric.
+
+    Predictions go to the run folder.
+    """
+    scores: dict[str, dict[str, Any]] = {}
+    intervals: dict[str, dict[str, Any]] = {}
     for name, data in parts.tasks.items():
         for split in ("validation", "test"):
             if split not in data.rows:
                 continue
             loader = parts.data.eval_dataloader(name, split)
-            outputs = collect(parts.module, loader, device)[name]
+            outputs = collect(parts.module, loader, device, split)[name]
             made = data.scored(split, outputs)
             scores.setdefault(split, {})[name] = score(data.card.metrics, made)
+            intervals.setdefault(split, {})[name] = data.intervals(made)
             if is_zero():
                 write_scored(folder.path / "scored" / f"{name}.{split}.json", made)
                 write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
-    return scores
+    return {"scores": scores, "intervals": intervals}

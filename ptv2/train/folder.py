@@ -2,13 +2,14 @@
 
 <folder>/<name>/config.yaml       the resolved config
                 metrics.jsonl     one line per logged step
+                speed.jsonl       speed and memory, which differ from session to session
                 retrieved.json    what a prompt.init of retrieve:<folder> found and started from
                 results.json      scores, best step, versions, sizes, speed
                 checkpoints/      the last ones and the best: what is trained, and all that resuming takes
                 predictions/      one file per scored split, as `ptv2.predict` writes them
                 scored/           what the metrics compared: predictions and references, to compare runs row by row
                 prompt/           the artifact to share
-                tensorboard/      event files
+                events.out.*      TensorBoard's event files
 """
 
 import json

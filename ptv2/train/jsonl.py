@@ -13,7 +13,7 @@ from ptv2.runtime.files import write_text
 
 
 class JsonlLogger(Logger):
-    """Append {"step": ..., "epoch": ..., <name>: <value>} to a file.
+    """Append {"step": ..., "epoch": ..., <name>: <value>} to a file: optimizer steps done, and epochs from 1.
 
     A resumed run repeats the steps after its checkpoint: their earlier lines are dropped.
 
@@ -40,7 +40,7 @@ class JsonlLogger(Logger):
         if not self.started:
             self._rewind()
             self.started = True
-        line = json.dumps({"step": step} | {k: float(v) for k, v in metrics.items()})
+        line = json.dumps({"step": step} | {k: v if isinstance(v, int) else float(v) for k, v in metrics.items()})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 

@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.loops.progress import _ProcessedTracker
+from lightning.pytorch.trainer.connectors.logger_connector.logger_connector import _LoggerConnector
 
 
 def dump_checkpoint(trainer: L.Trainer) -> dict[str, Any]:
@@ -59,6 +61,33 @@ def set_position(loops: dict[str, Any], epochs: int, batches: int) -> None:
         within = [counts["current"] for counts in (loops["epoch_loop.scheduler_progress"], *optimizer.values())]
         for counter in (*within, loops["epoch_loop.val_loop.batch_progress"]["total"]):
             counter.update(dict.fromkeys(counter, 0))
+
+
+def count_steps_done(trainer: L.Trainer) -> None:
+    """Let logged values stand at the optimizer steps done and in epochs from 1, and log the last step, too.
+
+    Lightning counts both from 0 there, so that the value of step 10 stands at 9; it logs every so many steps alone.
+    """
+    trainer._logger_connector = StepsDone(trainer)
+
+
+class StepsDone(_LoggerConnector):
+    """Lightning's connector to loggers, with steps and epochs counted from 1."""
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Hand values to the loggers, unless they bring a step of their own."""
+        if metrics and step is None and "step" not in metrics:
+            epochs = self.trainer.fit_loop.epoch_progress.current.ready  # that have begun
+            metrics, step = metrics | {"epoch": max(1, epochs)}, self.trainer.global_step
+        super().log_metrics(metrics, step)
+
+    @property
+    def should_update_logs(self) -> bool:
+        """Tell whether this step is logged."""
+        trainer: Any = self.trainer  # typed without `log_every_n_steps`
+        if super().should_update_logs or not isinstance(trainer._active_loop, _FitLoop):
+            return super().should_update_logs
+        return trainer.log_every_n_steps > 0 and trainer.global_step >= trainer.estimated_stepping_batches
 
 
 class EpochsFromOne(RichProgressBar):

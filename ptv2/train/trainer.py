@@ -4,22 +4,24 @@ from collections.abc import Sequence
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from ptv2.config.schema import Config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError
 from ptv2.runtime.scheduler import on_slurm, slurm_environment
+from ptv2.train.board import Board
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
 from ptv2.train.callbacks.own import own_callbacks
-from ptv2.train.callbacks.progress import make_progress
+from ptv2.train.callbacks.progress import Resumed, make_progress
 from ptv2.train.callbacks.samples import Samples
 from ptv2.train.callbacks.signals import Signals
+from ptv2.train.callbacks.speed import Speed
 from ptv2.train.callbacks.tasks import TaskCurves
 from ptv2.train.checkpoint_file import CheckpointFiles
 from ptv2.train.folder import RunFolder
 from ptv2.train.jsonl import JsonlLogger
+from ptv2.train.lightning_private import count_steps_done
 from ptv2.train.resume import Start
 from ptv2.train.sharded import ShardedStrategy
 from ptv2.train.strategy import make_strategy
@@ -41,12 +43,13 @@ def make_trainer(
         UserError: Lightning refuses the values, or they ask for what is not there.
     """
     validated = any("validation" in task.rows for task in data.tasks.values())
-    run, guard, step = config.run, config.guard, start.step if start else 0
+    run, guard, first = config.run, config.guard, start.step + 1 if start else 1  # step that is logged
     checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every)
     callbacks: list[Callback] = [
         FiniteGuard(folder.path, guard.skips),
         CollapseGuard(),
         Samples(),
+        Speed(folder.path / "speed.jsonl", first, run.log_every),
         Signals(checkpoints),
     ]
     if len(data.tasks) > 1:
@@ -55,11 +58,13 @@ def make_trainer(
         callbacks.append(early_stopping(guard.patience, validated))
     if guard.step_timeout is not None:
         callbacks.append(Watchdog(folder.path, guard.step_timeout))
+    if start is not None:
+        callbacks.append(Resumed(start.path))
     if config.trainer.get("enable_progress_bar", True):
         callbacks.append(make_progress(run.log_every))
     loggers = [
-        JsonlLogger(folder.path / "metrics.jsonl", step),
-        TensorBoardLogger(folder.path, name="", version="tensorboard", default_hp_metric=False, purge_step=step),
+        JsonlLogger(folder.path / "metrics.jsonl", first),
+        Board(folder.path, purge_step=first),
     ]
     callbacks += [*own_callbacks(config), *more]
     callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved
@@ -88,6 +93,7 @@ def make_trainer(
         )
     except Exception as error:  # Lightning raises many types, and none of our code runs here
         raise UserError(str(error), where="trainer", do="see lightning.Trainer") from error
+    count_steps_done(trainer)
     interval, batches = settings.get("val_check_interval"), len(data.mixture(trainer.world_size))
     if type(interval) is int and settings.get("check_val_every_n_epoch", 1) is not None and interval > batches:
         raise UserError(

@@ -61,7 +61,7 @@ def write(tmp_path) -> Callable[..., Path]:
 
 def texts(folder: Path) -> list[str]:
     lines = (folder / "predictions" / "tiny.test.jsonl").read_text().splitlines()
-    return [json.loads(line)["target"] for line in lines]
+    return [json.loads(line)["generated"] for line in lines]
 
 
 @pytest.mark.slow

@@ -69,11 +69,15 @@ def test_predict_needs_no_answers_and_reads_standard_input(spawn, finished, rows
     unanswered = "".join(json.dumps({"text": row["text"], "id": row["id"]}) + "\n\n" for row in rows("topics"))
     said = spawn("predict", "--artifact", finished("topics"), "--input", "-", stdin=unanswered)
     assert said.code == 0 and said.err == ""
-    assert said.out == (finished("topics") / "predictions" / "topics.test.jsonl").read_text()
-    first = json.loads(said.out.splitlines()[0])
-    assert list(first) == ["id", "label", "scores"] and first["id"] == 0
+    written = (finished("topics") / "predictions" / "topics.test.jsonl").read_text().splitlines()
+    answered = [json.loads(line) for line in said.out.splitlines()]
+    gold = [json.loads(line) for line in written]
+    assert answered == [{key: value for key, value in line.items() if key != "gold"} for line in gold]
+    assert [line["gold"] for line in gold] == [row["label"] for row in rows("topics")]
+    first = answered[0]
+    assert list(first) == ["row", "id", "prediction", "scores"] and first["row"] == first["id"] == 0
     assert sum(first["scores"].values()) == pytest.approx(1, abs=1e-5)
-    assert first["label"] == max(first["scores"], key=first["scores"].get)
+    assert first["prediction"] == max(first["scores"], key=first["scores"].get)
 
 
 def test_predict_in_bfloat16(ptv2, finished, cards):

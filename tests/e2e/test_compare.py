@@ -1,29 +1,137 @@
+"""Runs beside each other: what they scored, on which rows, with what settings, and how sure a difference is."""
+
+import csv
+import io
 import json
 import shutil
 
+import pytest
+import yaml
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """`copy("b", seed=2, lr=0.1, accuracy=0.5)`: the finished run under another name, with these values."""
+
+    def make(name, seed=11, right=None, finished_=True, **results):
+        folder = shutil.copytree(finished("topics"), tmp_path / name)
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config["seed"], config["run"]["name"] = seed, name
+        config["optim"]["lr"] = results.pop("lr", config["optim"]["lr"])
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        made = json.loads((folder / "results.json").read_text()) | {"name": name, "seed": seed} | results
+        if right is not None:  # of the 16 test rows
+            made["scores"]["test"]["topics"] = {"accuracy": right / 16}
+            scored = json.loads((folder / "scored" / "topics.test.json").read_text())
+            other = {"animal": "fruit", "fruit": "animal"}
+            gold = scored["references"]
+            scored["predictions"] = [name if i < right else other[name] for i, name in enumerate(gold)]
+            (folder / "scored" / "topics.test.json").write_text(json.dumps(scored))
+        (folder / "results.json").write_text(json.dumps(made))
+        if not finished_:
+            (folder / "results.json").unlink()
+        return folder
+
+    return make
+
 
 def shown(said):
-    assert said.code == 0 and said.err == ""
+    assert said.code == 0 and said.err == "", said
     return [" ".join(line.replace("│", " ").split()) for line in said.out.splitlines()]
 
 
-def test_runs_stand_beside_each_other_and_beside_the_baseline(ptv2, finished, tmp_path):
-    first = finished("topics")
-    results = json.loads((first / "results.json").read_text())
-    head = shutil.copytree(first, tmp_path / "head")
-    parameters = {"backbone": {"total": 9264, "trainable": 0}, "heads": {"total": 34, "trainable": 34}}
-    scores = {"test": {"topics": {"accuracy": 0.25}}}
-    changed = results | {"name": "probe", "method": "head", "scores": scores, "parameters": parameters}
-    (head / "results.json").write_text(json.dumps(changed))
+def read(ptv2, *argv):
+    said = ptv2("compare", *argv, "--json")
+    assert said.code == 0 and said.err == "", said
+    return json.loads(said.out)
 
+
+def test_runs_stand_beside_each_other_and_beside_the_baseline(ptv2, finished, copy):
+    first, head = finished("topics"), copy("probe", right=4, method="head")
     lines = shown(ptv2("compare", first, head, finished("names")))
-    baseline = results["baseline"]["topics"]["test"]["accuracy"]
-    score = results["scores"]["test"]["topics"]["accuracy"]
-    assert f"topics (deep) topics test accuracy {score:.4f} 418" in lines
-    assert "probe (head) topics test accuracy 0.2500 34" in lines
-    assert f"trivial baseline topics test accuracy {baseline:.4f} 0" in lines
+    results = json.loads((first / "results.json").read_text())
+    score, baseline = (results["scores"]["test"]["topics"], results["baseline"]["topics"]["test"])
+    line = next(line for line in lines if line.startswith("topics (deep) topics test accuracy"))
+    assert line.startswith(f"topics (deep) topics test accuracy 16 {score['accuracy']:.4f}")
+    assert line.endswith(f"0.02 4 48 {results['wall_seconds']:.0f} 11 418")  # lr, P, rows, seconds, seed, parameters
+    probe = next(line for line in lines if line.startswith("probe (head) topics test accuracy 16 0.2500 "))
+    assert f"{0.25 - score['accuracy']:+.4f} [" in probe
+    assert any(line.startswith(f"trivial baseline topics test accuracy - {baseline['accuracy']:.4f}") for line in lines)
     assert any(line.startswith("names (deep) names test span_f1") for line in lines)
+    assert any(line.startswith("topics: differences are to topics, paired by row and seed") for line in lines)
     assert lines[-1] == f"curves: tensorboard --logdir {first.parent}"
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_line(ptv2, copy):
+    folders = [copy("a-1", seed=1, right=8), copy("a-2", seed=2, right=12), copy("b-1", seed=1, right=16, lr=0.3)]
+    folders.append(copy("a-again", seed=1, right=4))  # the same seed twice is no group
+    one, two, three = read(ptv2, *folders)
+    assert (one["run"], one["seeds"], one["score"]) == ("a (2 seeds)", [1, 2], 0.625)
+    assert one["score_std"] == pytest.approx(0.1767767) and one["folders"] == [str(path) for path in folders[:2]]
+    assert (two["run"], two["seeds"], two["lr"], two["score_std"]) == ("b-1", [1], 0.3, None)
+    assert (three["run"], three["score"]) == ("a-again", 0.25)
+    assert (one["difference"], two["difference"]) == (None, 0.5)  # 16 and 8 of 16, with the seed that both have
+    lines = shown(ptv2("compare", *folders))
+    assert any(line.startswith("a (2 seeds) (deep) topics test accuracy 16 0.6250 ± 0.1768") for line in lines)
+
+
+@pytest.mark.parametrize(("right", "sure"), [((8, 8), False), ((4, 16), True)])
+def test_a_difference_that_the_rows_leave_no_doubt_of_is_marked(ptv2, copy, right, sure):
+    folders = copy("a", right=right[0]), copy("b", right=right[1], lr=0.3)
+    _, line = read(ptv2, *folders)
+    assert line["difference"] == pytest.approx((right[1] - right[0]) / 16) and (line["low"] > 0) == sure
+    row = next(row for row in shown(ptv2("compare", *folders)) if row.startswith("b (deep)"))
+    assert ("]*" in row) == sure
+
+
+def test_unfinished_runs_are_shown_as_such(ptv2, finished, copy):
+    begun = copy("begun", lr=0.3, finished_=False)
+    done, line = read(ptv2, finished("topics"), begun)
+    assert (done["state"], line["state"]) == ("finished", "unfinished, step 12")
+    assert (line["run"], line["score"], line["lr"], line["P"], line["metric"]) == ("begun", None, 0.3, 4, "accuracy")
+    logged = [json.loads(text) for text in (begun / "metrics.jsonl").read_text().splitlines()]
+    assert line["validation"] == max(x["validation/topics/accuracy"] for x in logged if "validation/score" in x)
+    row = next(row for row in shown(ptv2("compare", begun)) if row.startswith("begun (deep) [unfinished, step 12]"))
+    assert " - " in row
+
+
+def test_other_test_rows_are_flagged(ptv2, finished, copy):
+    results = json.loads((finished("topics") / "results.json").read_text())
+    changed = {"rows": {"topics": results["rows"]["topics"] | {"test": "other"}}, "lr": 0.3}
+    folders = finished("topics"), copy("other", right=8, **changed)
+    same, other = read(ptv2, *folders)
+    assert (same["other_rows"], other["other_rows"], other["difference"]) == (False, True, None)
+    text = "\n".join(shown(ptv2("compare", *folders)))
+    assert (
+        "16 (other rows)" in text and "topics: other scored on other test rows than the first: do not compare" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [(None, ["a", "b", "c"]), ("score", ["b", "c", "a"]), ("lr", ["c", "b", "a"]), ("run", ["a", "b", "c"])],
+)
+def test_lines_are_sorted_by_a_column(ptv2, copy, column, names):
+    values = {"a": (4, 0.3), "b": (12, 0.2), "c": (8, 0.1)}
+    folders = [copy(name, right=right, lr=lr) for name, (right, lr) in values.items()]
+    sort = ("--sort", column) if column else ()
+    assert [line["run"] for line in read(ptv2, *folders, *sort)] == names
+
+
+def test_the_same_lines_as_csv_and_as_markdown(ptv2, finished, copy):
+    folders = finished("topics"), copy("b", right=8, lr=0.3)
+    lines = read(ptv2, *folders)
+    table = list(csv.DictReader(io.StringIO(ptv2("compare", *folders, "--csv").out)))
+    assert [row["run"] for row in table] == ["topics", "b"] and list(table[0]) == list(lines[0])
+    assert float(table[1]["score"]) == 0.5 and table[1]["seeds"] == "11" and table[0]["difference"] == ""
+    text = ptv2("compare", *folders, "--markdown").out
+    assert text.startswith("# Runs\n\n| run | task |") and "| b (deep) | topics | test accuracy | 16 | 0.5000 |" in text
+
+
+def test_what_is_no_run_is_left_out_beside_runs(ptv2, finished, tmp_path):
+    (tmp_path / "notes").mkdir()
+    said = ptv2("compare", finished("topics"), tmp_path / "notes")
+    assert said.code == 0 and said.err == f"warning: {tmp_path}/notes: not a run folder, left out\n"
 
 
 def test_what_is_no_finished_run(ptv2, finished, tmp_path):
@@ -40,3 +148,15 @@ def test_what_is_no_finished_run(ptv2, finished, tmp_path):
         said = f"error: {tmp_path}/results.json: these are not the results of a run; run it again with"
         assert ptv2("compare", tmp_path).err.startswith(said)
     assert ptv2("compare").code == 2
+
+
+def test_results_of_an_older_version_are_shown(ptv2, finished, tmp_path):
+    """They have no counts, and a copy of them may come without a config."""
+    results = json.loads((finished("topics") / "results.json").read_text())
+    for key in ("data", "intervals", "baseline_answer"):
+        del results[key]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "results.json").write_text(json.dumps(results))
+    (line,) = read(ptv2, tmp_path / "old")
+    assert line["rows"] is None and line["lr"] is None and line["score"] is not None
+    assert any(row.startswith("topics (deep) topics test accuracy") for row in shown(ptv2("compare", tmp_path / "old")))

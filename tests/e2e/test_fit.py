@@ -42,13 +42,13 @@ def lines(path):
 
 def test_a_run_folder_is_whole(finished, tiny_bert):
     folder = finished("topics")
-    events = {name for name in files(folder) if name.startswith("tensorboard/events.")}
-    assert len(events) == 1
+    events = {name for name in files(folder) if name.startswith("events.out.")}
+    assert len(events) == 2  # the curves, and the line of the hparams tab
     assert set(files(folder)) - events == {
         "config.yaml", "metrics.jsonl", "results.json", ".lock", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
         "checkpoints/step-00000006.ckpt", "checkpoints/step-00000006.ckpt.sha256",
         "checkpoints/step-00000012.ckpt", "checkpoints/step-00000012.ckpt.sha256",
-        "predictions/topics.validation.jsonl", "predictions/topics.test.jsonl", "tensorboard/hparams.yaml",
+        "predictions/topics.validation.jsonl", "predictions/topics.test.jsonl", "speed.jsonl",
         "scored/topics.validation.json", "scored/topics.test.json",
         "prompt/artifact.json", "prompt/weights.safetensors", "prompt/README.md",
     }  # fmt: skip
@@ -74,7 +74,7 @@ def test_a_run_folder_is_whole(finished, tiny_bert):
     assert {"git", "device", "threads"} <= set(results["environment"])
 
     logged = lines(folder / "metrics.jsonl")
-    assert [line["step"] for line in logged if "train/loss" in line] == list(range(12))
+    assert [line["step"] for line in logged if "train/loss" in line] == list(range(1, 13))
     scores = [line["validation/topics/accuracy"] for line in logged if "validation/topics/accuracy" in line]
     assert len(scores) == 2 and results["scores"]["validation"]["topics"]["accuracy"] == pytest.approx(max(scores))
 

@@ -51,7 +51,7 @@ def check(tiny_bert: Path, form: str, labels: list[Any]) -> None:
         found = load(folder / "runs" / "drawn")
         assert found.score_card(str(folder / "rows" / "drawn.yaml"), "validation").scores == {"accuracy": 1.0}
         assert found.score(rows) == {"accuracy": 1.0}
-        assert [record["label"] for record in found.predict([{"text": row["text"]} for row in rows])] == [
+        assert [record["prediction"] for record in found.predict([{"text": row["text"]} for row in rows])] == [
             printed(row["label"]) for row in rows
         ]
 

@@ -107,9 +107,10 @@ def test_losses_can_be_weighed_by_classes(write_mixture):
 
 def test_one_pass_scores_what_each_loader_scores(write_mixture):
     parts = build(load_config(write_mixture(), ["prompt.sharing=shared+task"]))
-    joint = {t: dict(o) for t, o in collect(parts.module, parts.data.joint_dataloader(NAMES, "test"), "cpu").items()}
+    found = collect(parts.module, parts.data.joint_dataloader(NAMES, "test"), "cpu", "test")
+    joint = {task: dict(outputs) for task, outputs in found.items()}
     for name in NAMES:
-        alone = collect(parts.module, parts.data.eval_dataloader(name, "test"), "cpu")[name]
+        alone = collect(parts.module, parts.data.eval_dataloader(name, "test"), "cpu", "test")[name]
         assert parts.tasks[name].score("test", joint[name]) == parts.tasks[name].score("test", alone)
 
 
@@ -183,6 +184,7 @@ def test_rows_are_routed_to_their_artifact_in_one_pass(ptv2, finished, rows):
         alone = (finished(task) / "predictions" / f"{task}.test.jsonl").read_text().splitlines()
         for got, line in zip(lines[start::2], alone, strict=True):
             expected = json.loads(line)
+            assert got.pop("row") == start + 2 * expected.pop("row")
             assert got.pop("scores", {}) == pytest.approx(expected.pop("scores", {}), abs=1e-5)
             assert got == expected
 
@@ -218,4 +220,4 @@ def test_an_artifact_of_several_tasks_answers_for_all(ptv2, write_mixture, rows,
     assert said.code == 0, said.err
     lines = [json.loads(line) for line in said.out.splitlines()]
     expected = [json.loads(x) for x in (folder / "predictions" / "names.test.jsonl").read_text().splitlines()]
-    assert [line["tags"] for line in lines[1::2]] == [line["tags"] for line in expected]
+    assert [line["prediction"] for line in lines[1::2]] == [line["prediction"] for line in expected]

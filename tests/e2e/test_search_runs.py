@@ -80,7 +80,7 @@ def test_the_table_and_the_hparams_tab_have_a_line_per_trial(grid):
     assert lines[2] == "| trial | state | score | optim.lr | prompt.length | validations | why |" and len(lines) == 8
     for trial in trials(folder):
         assert any(line.startswith(f"| {trial.number} | finished | {trial.value:.4f} |") for line in lines)
-        found = EventAccumulator(str(folder / "trials" / str(trial.number) / "tensorboard")).Reload()
+        found = EventAccumulator(str(folder / "trials" / str(trial.number))).Reload()
         assert "_hparams_/session_start_info" in found.summary_metadata
         assert found.Scalars("search/score")[0].value == pytest.approx(trial.value)
 

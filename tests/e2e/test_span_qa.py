@@ -75,8 +75,8 @@ def test_from_training_to_new_questions(config, ptv2, tmp_path):
     kept = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]["heads.mrc.tuned"]
     assert torch.equal(threshold, kept)
     lines = read(run / "predictions" / "mrc.test.jsonl")
-    assert all((line["answers"] == "") == (line["null_score_diff"] > float(threshold)) for line in lines)
-    assert all((line["answer_start"] is None) == (line["answers"] == "") for line in lines)
+    assert all((line["prediction"] == "") == (line["null_score_diff"] > float(threshold)) for line in lines)
+    assert all((line["answer_start"] is None) == (line["prediction"] == "") for line in lines)
 
     for split in ("validation", "test"):
         said = ptv2("evaluate", "--artifact", run, "--task", tmp_path / "mrc.yaml", "--split", split, "--json")
@@ -88,17 +88,18 @@ def test_from_training_to_new_questions(config, ptv2, tmp_path):
     new.write_text("".join(json.dumps({k: row[k] for k in ("question", "context")}) + "\n" for row in rows))
     said = ptv2("predict", "--artifact", run, "--input", new)
     assert said.code == 0, said.err
+    assert [line.pop("gold") for line in lines] == [row["answers"]["text"] for row in rows]
     assert [json.loads(line) for line in said.out.splitlines()] == lines
     for row, line in zip(rows, lines, strict=True):
-        if line["answers"]:
-            assert row["context"][line["answer_start"] :].startswith(line["answers"])
+        if line["prediction"]:
+            assert row["context"][line["answer_start"] :].startswith(line["prediction"])
 
 
 def test_a_fixed_threshold_and_a_bad_row(config, ptv2, tmp_path):
     said = ptv2("fit", "--config", config, "task.options.null_threshold=-1000000", "trainer.max_epochs=1")
     assert said.code == 0, said.err
     lines = read(tmp_path / "runs" / "run" / "predictions" / "mrc.test.jsonl")
-    assert {line["answers"] for line in lines} == {""}
+    assert {line["prediction"] for line in lines} == {""}
 
     file = tmp_path / "rows" / "validation.jsonl"
     rows = read(file)

@@ -11,7 +11,13 @@ import ptv2
 
 PACKAGE = Path(ptv2.__file__).parent
 READ_IN = "2.6"  # raise it after comparing train/lightning_private.py with the sources of the new release
-NAMES = ("_checkpoint_connector", "_batches_that_stepped", "_should_accumulate", "_get_train_description")
+NAMES = (
+    "_checkpoint_connector",
+    "_batches_that_stepped",
+    "_should_accumulate",
+    "_get_train_description",
+    "_logger_connector",
+)
 
 
 def test_the_installed_release_is_one_that_was_read():

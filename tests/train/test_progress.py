@@ -1,8 +1,10 @@
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 
+from ptv2.train.callbacks import progress
 from ptv2.train.callbacks.progress import PlainProgress, TerminalProgress, make_progress
 
 
@@ -43,3 +45,24 @@ def test_the_bar_shows_the_score_and_counts_epochs_from_one():
     bar._trainer = trainer(3, validation__score=0.5)
     assert bar.get_metrics(bar._trainer, None) == {"train/loss": 0.5, "validation/score": "0.5000"}
     assert bar._get_train_description(0).strip() == "Epoch 1/2"
+
+
+def test_a_line_says_the_rate_and_the_time_left(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = PlainProgress(log_every=1)
+    lines.on_train_start(trainer(2), None)  # resumed: earlier steps are no part of the rate
+    for step in (3, 4, 7):
+        now[0] += 10
+        lines.on_train_batch_end(trainer(step, train__loss=0.25), None)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "step 3/7  epoch 1  loss 0.2500  10 s  0.1 steps/s, 40 s left"
+    assert said[1] == "step 4/7  epoch 1  loss 0.2500  20 s  0.1 steps/s, 30 s left"
+    assert said[2] == "step 7/7  epoch 1  loss 0.2500  30 s"
+
+
+def test_a_resumed_run_says_from_where(capsys):
+    made = trainer(3)
+    made.is_global_zero = True
+    progress.Resumed(Path("runs/a/checkpoints/step-00000003.ckpt")).on_train_start(made, None)
+    assert capsys.readouterr().out == "resuming from step 3 of 7 (checkpoint runs/a/checkpoints/step-00000003.ckpt)\n"

@@ -2,11 +2,13 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, ProgressBar
 
+from ptv2.runtime.progress import Progress, clock
 from ptv2.train.lightning_private import EpochsFromOne
 
 
@@ -26,6 +28,22 @@ class TerminalProgress(EpochsFromOne):
         return shown
 
 
+class Resumed(Callback):
+    """Say where a run resumes.
+
+    Args:
+        checkpoint: that it resumes from.
+    """
+
+    def __init__(self, checkpoint: Path):
+        self.checkpoint = checkpoint
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            step, total = trainer.global_step, trainer.estimated_stepping_batches
+            print(f"resuming from step {step} of {total:.0f} (checkpoint {self.checkpoint})", flush=True)
+
+
 class PlainProgress(ProgressBar):
     """Print a line every few steps and one per validation."""
 
@@ -33,7 +51,8 @@ class PlainProgress(ProgressBar):
         super().__init__()
         self.log_every = log_every
         self.started = 0.0
-        self.shown = 0
+        self.first = self.shown = 0  # optimizer steps done: at the start, and when the last line was printed
+        self.validation: Progress | None = None
         self.enabled = True
 
     def disable(self) -> None:
@@ -41,7 +60,8 @@ class PlainProgress(ProgressBar):
         self.enabled = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.started, self.shown = time.monotonic(), trainer.global_step
+        self.started, self.first = time.monotonic(), trainer.global_step
+        self.shown = self.first
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         step, total = trainer.global_step, int(trainer.estimated_stepping_batches)
@@ -50,9 +70,18 @@ class PlainProgress(ProgressBar):
             self.shown = step
             loss = float(trainer.callback_metrics.get("train/loss", float("nan")))
             seconds = time.monotonic() - self.started
-            print(
-                f"step {step}/{total}  epoch {trainer.current_epoch + 1}  loss {loss:.4f}  {seconds:.0f} s", flush=True
-            )
+            rate = (step - self.first) / seconds if seconds > 0 else 0.0
+            left = f"  {rate:.2g} steps/s, {clock((total - step) / rate)} left" if rate and step < total else ""
+            epoch = trainer.current_epoch + 1
+            print(f"step {step}/{total}  epoch {epoch}  loss {loss:.4f}  {seconds:.0f} s{left}", flush=True)
+
+    def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.enabled and not trainer.sanity_checking:
+            self.validation = Progress("validating", int(sum(trainer.num_val_batches)), "batches", sys.stdout)
+
+    def on_validation_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any, **__: Any) -> None:
+        if self.validation is not None:
+            self.validation.add(1)
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if trainer.sanity_checking or not self.enabled:

@@ -26,7 +26,7 @@ class Samples(Callback):
             if module.heads[name].reads == "logits" and "validation" in data.rows:
                 text = self._table(module, name)
                 for board in boards:
-                    board.experiment.add_text(f"samples/{name}", text, max(trainer.global_step - 1, 0))  # as its scores
+                    board.experiment.add_text(f"samples/{name}", text, trainer.global_step)  # as its scores
 
     def _table(self, module: Any, name: str) -> str:
         data = module.tasks[name]

@@ -77,7 +77,7 @@ class TaskCurves(Callback):
             values |= self._curves()
         if values:
             for logger in trainer.loggers:
-                logger.log_metrics(values, step - 1)
+                logger.log_metrics(values, step)
 
     def _curves(self) -> dict[str, float]:
         rows, values = sum(sums["rows"] for sums in self.sums.values()), {}

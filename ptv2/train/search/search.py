@@ -21,10 +21,11 @@ from ptv2.model.build import build
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.files import write_text
 from ptv2.runtime.scheduler import check_allocation
+from ptv2.train.board import write_hparams
 from ptv2.train.search.draw import propose
 from ptv2.train.search.plan import Params, Plan
 from ptv2.train.search.study import SharedStudy, check_folder
-from ptv2.train.search.trial import run_trial, write_hparams
+from ptv2.train.search.trial import run_trial
 
 WORDS = {
     TrialState.COMPLETE: "finished",
@@ -86,7 +87,7 @@ def search(study: SharedStudy, say: Callable[[str], None]) -> None:
         say(f"{what} {'goes on' if claimed.resumed else 'begins'}")
         end = run_trial(plan, study, claimed)
         if end.score is not None:
-            write_hparams(plan.folder / "trials" / str(claimed.number), claimed.params, end.score)
+            write_hparams(plan.folder / "trials" / str(claimed.number), claimed.params, {"search/score": end.score})
         study.tell(claimed.number, end.state, end.score, end.reason)
         write_found(study)
         scored = "" if end.score is None else f", score {end.score:.4f}"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from optuna.trial import TrialState
 from safetensors import SafetensorError
 
@@ -20,7 +19,7 @@ from ptv2.metrics.table import goodness
 from ptv2.runtime.files import write_text
 from ptv2.train.callbacks.reports import Pruned, Reports
 from ptv2.train.fit import fit
-from ptv2.train.search.plan import Params, Plan
+from ptv2.train.search.plan import Plan
 from ptv2.train.search.study import Claimed, SharedStudy
 
 
@@ -78,13 +77,6 @@ def score_of(results: dict[str, Any], config: Config) -> float:
     scores = results["scores"]["validation"]
     first = [(config.tasks[task].metrics[0], values) for task, values in scores.items()]
     return sum(goodness(metric, values[metric]) for metric, values in first) / len(first)
-
-
-def write_hparams(folder: Path, params: Params, score: float) -> None:
-    """Write a line of TensorBoard's hparams tab, beside the curves of the trial's run."""
-    logger = TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
-    logger.log_hyperparams(params, {"search/score": score})
-    logger.experiment.close()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Scores as functions of sums over rows, so that a resampled score is a weighted sum and not another pass over texts.
 
-A metric that is no such function is computed anew on the resampled rows, see `paired.py`.
+A metric that is no such function is computed anew on the resampled rows, see `ptv2.metrics.resample`.
 """
 
 import warnings
@@ -13,6 +13,7 @@ from ptv2.metrics.labels import f1_settings
 from ptv2.metrics.spans import span_settings, spans
 from ptv2.metrics.split import Split
 from ptv2.metrics.table import METRICS
+from ptv2.metrics.text import bleu_statistics, chrf_statistics
 
 Array = np.ndarray
 
@@ -27,6 +28,10 @@ class Sums:
 
 MEANS = ("squad_em", "squad_f1", "cmrc_em", "cmrc_f1", "rouge1", "rouge2", "rouge_l")
 """Metrics that are means over rows; so is accuracy, unless a row has an answer for each word."""
+
+
+STATISTICS = {"bleu": bleu_statistics, "chrf": chrf_statistics}
+"""Metrics of sacrebleu -> its statistics of each row, and the score of their sums."""
 
 
 def sums_of(metric: str, split: Split) -> Sums | None:
@@ -44,6 +49,11 @@ def sums_of(metric: str, split: Split) -> Sums | None:
         return Sums(_f1_counts(found), _ratio)
     if metric == "micro_f1":
         return Sums(_f1_counts([(set(p), set(gold)) for p, gold in split.rows()]), _ratio)
+    if metric == "macro_f1":
+        return Sums(_by_label(split), _mean_f1)
+    if metric in STATISTICS:
+        rows, score = STATISTICS[metric](split)
+        return Sums(np.array(rows, float), lambda sums: np.apply_along_axis(score, -1, sums))
     if metric == "perplexity":
         rows = [[side.get("nll", 0.0), side.get("tokens", 0)] for side in split.sides]
         return Sums(np.array(rows, float), lambda sums: np.exp(_ratio(sums)))
@@ -78,3 +88,20 @@ def _span_counts(split: Split, without: str | None) -> Array:
 def _f1_counts(rows: list[tuple[set, set]]) -> Array:
     """F1 is twice what both have over what each has, summed over rows."""
     return np.array([[2 * len(found & gold), len(found) + len(gold)] for found, gold in rows], float)
+
+
+def _by_label(split: Split) -> Array:
+    """Count for each label whether a row has it twice (right), predicted, and as its reference: [rows, labels * 3]."""
+    ids = {name: i for i, name in enumerate(split.names)}
+    predicted_NC, gold_NC = (
+        np.eye(len(ids))[[ids[name] for name in answers]] for answers in (split.predictions, split.references)
+    )
+    return np.stack([predicted_NC * gold_NC, predicted_NC, gold_NC], axis=-1).reshape(len(predicted_NC), -1)
+
+
+def _mean_f1(sums: Array) -> Array:
+    """Average the labels' F1; a label that is neither predicted nor a reference is left out."""
+    right, predicted, gold = np.moveaxis(sums.reshape(*sums.shape[:-1], -1, 3), -1, 0)
+    there = predicted + gold > 0
+    f1 = np.divide(2 * right, predicted + gold, out=np.zeros_like(right), where=there)
+    return f1.sum(-1) / np.maximum(there.sum(-1), 1)

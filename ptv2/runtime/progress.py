@@ -1,0 +1,79 @@
+"""How far a long task is, its rate and the time left: a line that is rewritten on a terminal, plain lines in a file."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TextIO
+
+from lightning.pytorch.utilities import rank_zero_only
+
+QUIET = 3.0  # seconds of silence at first: what is done by then needs no line
+EVERY = 10.0  # seconds between two lines in a file
+REDRAWN = 0.2  # seconds between two states of the line on a terminal
+
+
+class Progress:
+    """Count what is done of a task: `with Progress("scoring topics test", 4797) as progress: progress.add(64)`.
+
+    Rank zero says it, on standard error, where no results are printed.
+
+    Args:
+        what: is done.
+        total: how many of them there are.
+        unit: what is counted, in the plural.
+        out: where it is said; None: standard error.
+    """
+
+    def __init__(self, what: str, total: int, unit: str = "rows", out: TextIO | None = None):
+        self.what, self.total, self.unit = what, total, unit
+        self.out = sys.stderr if out is None else out
+        self.terminal, self.said = self.out.isatty(), False
+        self.done = 0
+        self.began = self.last = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def add(self, count: int) -> None:
+        """Count some more as done."""
+        self.done += count
+        now = time.monotonic()
+        wait = (REDRAWN if self.terminal else EVERY) if self.said else QUIET
+        if now - self.last >= wait and self.done < self.total:
+            self.last = now
+            how = pace(self.done, self.total, self.unit, now - self.began)
+            self._say(f"{self.what}: {self.done:,} of {self.total:,} {how}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self.said:
+            seconds = time.monotonic() - self.began
+            ended = f"{self.done:,} {self.unit} in {clock(seconds)}, {self.done / seconds:,.0f} {self.unit}/s"
+            self._say(f"{self.what}: {ended}", last=True)
+
+    def _say(self, text: str, last: bool = False) -> None:
+        self.said = True
+        if rank_zero_only.rank:
+            return
+        if self.terminal:
+            print(f"\r\033[K{text}", end="\n" if last else "", file=self.out, flush=True)
+        else:
+            print(text, file=self.out, flush=True)
+
+
+def pace(done: int, total: int, unit: str, seconds: float) -> str:
+    """Write `rows, 120 rows/s, 34 s left`."""
+    rate = done / seconds if seconds > 0 else 0.0
+    if not rate:
+        return unit
+    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+    return f"{unit}, {shown} {unit}/s, {clock((total - done) / rate)} left"
+
+
+def clock(seconds: float) -> str:
+    """Write a time as people say it: 34 s, 5 min 10 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
