@@ -28,7 +28,8 @@ def sha256_of(path: Path) -> str:
         UserError: no such file, or it is empty, a folder, not readable, or a pointer to a file that was not fetched.
     """
     if not path.exists():
-        raise UserError("no such file", where=path, do="check task.dataset.data_files")
+        do = "correct dataset.data_files: a card's files are looked for beside it, then from where the command runs"
+        raise UserError("no such file", where=path, do=do)
     if path.is_dir():
         raise UserError("is a folder", where=path, do=f"name its files ({path}/*), or set task.dataset.path={path}")
     try:
