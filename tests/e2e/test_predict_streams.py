@@ -1,0 +1,50 @@
+"""Rows are answered as they come, in the memory of a part of them."""
+
+import json
+import os
+import subprocess
+import sys
+
+from ptv2.rows import asked_files
+
+PEAK = "import resource, sys; from ptv2.commands import run; run('predict', sys.argv[1:]); "
+PEAK += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"  # KiB
+WORDS = "a cat eats the red plum " * 160  # 3.8 kB
+
+
+def test_a_row_is_answered_before_the_next_one_comes(finished):
+    line = [sys.executable, "-m", "ptv2.predict", "--artifact", str(finished("topics")), "--input", "-"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
+        for i in range(3):
+            process.stdin.write(json.dumps({"id": i, "text": "a cat"}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == i
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_answers_stand_before_a_bad_row_of_a_later_part(ptv2, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(asked_files, "ROWS", 2)
+    rows = [{"id": i, "text": "a cat"} for i in range(4)] + [{"id": 4}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    argv = ("--artifact", finished("topics"), "--input", tmp_path / "rows.jsonl")
+    said = ptv2("predict", *argv)
+    assert said.code == 2 and [json.loads(line)["id"] for line in said.out.splitlines()] == [0, 1, 2, 3]
+    assert said.err.startswith(f"error: {tmp_path}/rows.jsonl:5: field 'text' is missing")
+    said = ptv2("predict", *argv, "--on-bad-row", "skip")
+    assert said.code == 0 and len(said.out.splitlines()) == 4 and said.err.endswith("1 of 5 rows skipped\n")
+
+
+def test_the_memory_does_not_grow_with_the_file(finished, tmp_path):
+    peaks = []
+    for count in (1000, 8000):
+        path = tmp_path / f"{count}.jsonl"
+        path.write_text("".join(json.dumps({"id": i, "text": WORDS}) + "\n" for i in range(count)))
+        line = [sys.executable, "-c", PEAK, "--artifact", str(finished("topics")), "--input", str(path)]
+        env = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(line, capture_output=True, text=True, env=env)
+        assert done.returncode == 0 and len(done.stdout.splitlines()) == count, done.stderr
+        peaks.append(int(done.stderr.splitlines()[-1]) / 1024)
+    print(f"peak: {peaks[0]:.0f} MiB of 1,000 rows, {peaks[1]:.0f} MiB of 8,000")
+    assert peaks[1] - peaks[0] < 15, "as much as half of the 30 MB that the file has more"
