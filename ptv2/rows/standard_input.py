@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator
+from io import BufferedReader
+from typing import cast
 
 from ptv2.errors import UserError
 
@@ -15,7 +17,8 @@ def standard_input(most: int) -> Iterator[list[tuple[int, str]]]:
         UserError: they are not UTF-8.
     """
     rest, count = b"", 0
-    while block := sys.stdin.buffer.read1(BLOCK):
+    source = cast(BufferedReader, sys.stdin.buffer)
+    while block := source.read1(BLOCK):
         *lines, rest = (rest + block).split(b"\n")
         for some in (lines[i : i + most] for i in range(0, len(lines), most)):
             yield _numbered(some, count)
