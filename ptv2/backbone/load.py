@@ -31,6 +31,7 @@ from ptv2.backbone.families import set_dropout
 from ptv2.backbone.quantize import check_quantize, quantize
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
+from ptv2.runtime.network import hub_answers
 
 HALVES = (torch.float16, torch.bfloat16)
 
@@ -233,6 +234,8 @@ def _source(config: BackboneConfig) -> dict[str, Any]:
         name = str(Path(name).expanduser())
         if not Path(name).is_dir():
             raise UserError(f"no such folder '{name}'", where="backbone.name")
+    elif not Path(name).is_dir():
+        hub_answers()  # where it does not, only the cache is looked at from now on
     where: dict[str, Any] = {"pretrained_model_name_or_path": name, "revision": config.revision}
     return where | ({"gguf_file": file} if file else {})
 
@@ -249,7 +252,8 @@ def _not_loaded(name: str, error: object) -> UserError:
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     do = "check the name and the network"
     if constants.HF_HUB_OFFLINE and not Path(name).expanduser().is_dir():
-        reason = "HF_HUB_OFFLINE is set, and it is not in the cache" if isinstance(error, OSError) else reason
+        why = "HF_HUB_OFFLINE is set" if hub_answers() else "the hub does not answer"
+        reason = f"{why}, and it is not in the cache" if isinstance(error, OSError) else reason
         do = "fetch it with python -m ptv2.prepare where there is a network"
     return UserError(
         f"cannot load '{name}' ({reason})",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
+    "init": "look at a file of rows: propose a card and a config",
     "fit": "train: one config, one run folder",
     "evaluate": "score an artifact on a task card",
     "predict": "answer rows with an artifact",

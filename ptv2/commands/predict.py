@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.model.predictions import line
     from ptv2.model.predictor import Predictor
     from ptv2.model.record_files import RecordFile
-    from ptv2.rows.asked import of_file
+    from ptv2.rows.asked_files import of_file
 
     quiet_transformers()
     skip = options.on_bad_row == "skip"
@@ -33,21 +33,25 @@ def main(options: argparse.Namespace) -> None:
         allow_other_precision=options.allow_other_precision,
     )
     forms = {(card.dataset.delimiter, card.dataset.quoting) for card in predictor.config.tasks.values()}
-    asked = of_file(options.input, *(forms.pop() if len(forms) == 1 else ()))  # a CSV file as the card's own
-    if not skip:
-        asked.check()
+    parts = of_file(options.input, *(forms.pop() if len(forms) == 1 else ()))  # a CSV file as the card's own
     shown = PredictionsConfig(options.top, options.with_inputs)
+    count = bad = 0
+    said: list[str] = []  # of rows that are skipped, until there is an answer: without one all of them are an error
     with RecordFile(options.output) if options.output else nullcontext() as file:
-        records = predictor.answer(asked, options.task, skip, shown)
-        for number in sorted(records):
-            if file is None:
-                print(line(records[number]))
-            else:
-                file.add(records[number])
-    for number in sorted(asked.bad):
-        print(f"skipped: {asked.bad[number]}", file=sys.stderr)
-    if asked.bad:
-        print(f"{len(asked.bad)} of {len(asked.rows)} rows skipped", file=sys.stderr)
+        for asked, records in predictor.stream(parts, options.task, skip, shown):
+            for number in sorted(records):
+                if file is None:
+                    print(line(records[number]))
+                else:
+                    file.add(records[number])
+            sys.stdout.flush()
+            count, bad = count + len(asked.rows), bad + len(asked.bad)
+            said += [f"skipped: {asked.bad[number]}" for number in sorted(asked.bad)]
+            if bad < count:
+                print("".join(f"{words}\n" for words in said), end="", file=sys.stderr)
+                said = []
+    if bad:
+        print(f"{bad} of {count} rows skipped", file=sys.stderr)
 
 
 def top(text: str) -> int | None:

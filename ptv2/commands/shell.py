@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 from ptv2.errors import UserError
@@ -78,6 +79,7 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
     """Parse, run `main`, and turn a user's mistake into one line on stderr and exit code 2."""
     options = made.parse_intermixed_args(argv)  # overrides may stand anywhere among the options
     shown = warnings.formatwarning
+    say_expanded(getattr(options, "overrides", None) or getattr(options, "items", []))
     if not options.debug:
         quiet()
     try:
@@ -97,6 +99,18 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         warnings.formatwarning = shown
+
+
+def say_expanded(words: Sequence[str]) -> None:
+    """Warn of a key that stands twice in a row with two values, which is what a shell makes of unquoted braces."""
+    for one, other in pairwise(words):
+        key, equals, value = one.partition("=")
+        if equals and other.startswith(f"{key}=") and other != one:
+            values = ",".join((value, other.removeprefix(f"{key}=")))
+            print(
+                f"warning: '{key}' is given twice; if it was written with braces, quote it: '{key}={{{values}}}'",
+                file=sys.stderr,
+            )
 
 
 def quiet() -> None:

@@ -1,7 +1,7 @@
 """Checks a split of a task: which rows cannot be used, how long the others are, what their answers are."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ptv2.data.bad_rows import tried
@@ -55,6 +55,43 @@ def check_split(data: TaskData, split: str) -> SplitCheck:
         cut=cut / max(1, len(references)),
         references=references,
     )
+
+
+COLUMNS = ["card", "split", "rows", "bad", "features", "longest", "mean", "cut", "answers"]
+NOTE = "longest, mean: tokens of a feature; cut: share of rows that lose text to a length limit"
+
+
+@dataclass
+class Checked:
+    """What was found in the rows of a task.
+
+    Args:
+        lines: of a table with `COLUMNS`.
+        notes: the first bad rows of each split.
+        unusable: splits with bad rows that the card may not skip, and how many those are.
+        bad: number of bad rows, by split.
+    """
+
+    lines: list[list[Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+    bad: dict[str, int] = field(default_factory=dict)
+
+
+def check_rows(name: str, data: TaskData, skip: bool) -> Checked:
+    """Encode every row of every split; `skip`: whether the card may leave bad rows out."""
+    checked = Checked()
+    for split in data.rows:
+        found = check_split(data, split)
+        tokens = [found.features, found.longest, f"{found.mean:.0f}", f"{found.cut:.1%}"]
+        answers = answers_of(found.references, data.labels is not None)
+        checked.lines.append([name, split, found.rows, len(found.bad), *tokens, answers])
+        checked.notes += [f"{name} {split}: {reason}" for reason in list(found.bad.values())[:3]]
+        checked.bad[split] = len(found.bad)
+        left_out = skip and len(found.bad) <= data.card.bad_row_limit and found.features
+        if found.bad and not left_out:
+            checked.unusable.append(f"{len(found.bad)} of {found.rows} {split}")
+    return checked
 
 
 def lengths_of(feature: Feature) -> list[int]:

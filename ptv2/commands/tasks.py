@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING
 
 from ptv2.commands import shell as command
 from ptv2.commands.report import table
-from ptv2.config.cards import LOCAL_FORMATS, SPLITS, TaskCard, list_cards, make_card, read_card
+from ptv2.config.cards import SPLITS, TaskCard, list_cards, make_card, read_card
 from ptv2.config.load import make_config
+from ptv2.config.local import LOCAL_FORMATS, VARIABLE, folder_of
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import Unreachable, UserError, nearest
 from ptv2.runtime.imports import load_files
 
 if TYPE_CHECKING:
     from ptv2.data.taskdata import TaskData
-
-COLUMNS = ["card", "split", "rows", "bad", "features", "longest", "mean", "cut", "answers"]
-
-
-NOTE = "longest, mean: tokens of a feature; cut: share of rows that lose text to a length limit"
 
 
 def main(options: argparse.Namespace) -> None:
@@ -91,7 +87,7 @@ def check_command(options: argparse.Namespace, names: list[str], overrides: list
     """Count the rows of all splits; exit code 2 if a card cannot be loaded or has bad rows that it may not skip."""
     from datasets import config as hub
 
-    from ptv2.commands.task_check import answers_of, check_split
+    from ptv2.commands.task_check import COLUMNS, NOTE, check_rows
 
     lines, notes, unchecked, faults = [], [], [], []
     hub_is_down = False
@@ -116,18 +112,10 @@ def check_command(options: argparse.Namespace, names: list[str], overrides: list
         except UserError as error:
             faults.append(UserError(str(error), where=name))
             continue
-        unusable = []
-        for split in data.rows:
-            found = check_split(data, split)
-            tokens = [found.features, found.longest, f"{found.mean:.0f}", f"{found.cut:.1%}"]
-            answers = answers_of(found.references, data.labels is not None)
-            lines.append([name, split, found.rows, len(found.bad), *tokens, answers])
-            notes += [f"{name} {split}: {reason}" for reason in list(found.bad.values())[:3]]
-            left_out = card.on_bad_row == "skip" and len(found.bad) <= card.bad_row_limit and found.features
-            if found.bad and not left_out:
-                unusable.append(f"{len(found.bad)} of {found.rows} {split}")
-        if unusable:
-            faults.append(UserError(f"{', '.join(unusable)} rows cannot be used", where=name))
+        checked = check_rows(name, data, skip=card.on_bad_row == "skip")
+        lines, notes = lines + checked.lines, notes + checked.notes
+        if checked.unusable:
+            faults.append(UserError(f"{', '.join(checked.unusable)} rows cannot be used", where=name))
     if lines:
         table("checked", COLUMNS, lines, width=150)
         print(NOTE)
@@ -159,19 +147,14 @@ def card_with(name: str, overrides: list[str], data: Path | None) -> TaskCard:
     """
     from ptv2.kinds.check import check_card
 
-    folder = local_folder(make_card(read_card(name), where=name), data)
+    card = read_card(name)
+    folder = folder_of(card["dataset"], card["name"], data)
     task = {"card": name} | ({"dataset": {"path": str(folder)}} if folder is not None else {})
     values = {"task": task, "backbone": {"name": "none"}, "run": {"name": "tasks"}}
     full = [item if item.startswith("task.") else f"task.{item}" for item in overrides]
     card = next(iter(make_config(values, full, where=name).tasks.values()))
     check_card(card)
     return card
-
-
-def local_folder(card: TaskCard, data: Path | None) -> Path | None:
-    """Find the card's folder in a folder of data sets, if it is there."""
-    folder = data / (card.dataset.local or Path(card.name).name) if data is not None else None
-    return folder if folder is not None and folder.is_dir() else None
 
 
 def load_task(card: TaskCard, backbone: str, split: str | None = None) -> "TaskData":
@@ -195,7 +178,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--kind", help="list: only cards of this kind")
     made.add_argument("--split", choices=SPLITS, help="show: of which split (default: the first that the card has)")
     made.add_argument("--row", type=int, default=0, help="show: number of the row, from 0")
-    data = os.environ.get("PTV2_DATA")
+    data = os.environ.get(VARIABLE)
     data_help = "folder with a folder of <split>.jsonl files per data set (default: PTV2_DATA)"
     made.add_argument("--data", type=Path, default=Path(data) if data else None, help=data_help)
     made.add_argument("--backbone", default="demo:minilm-l6", help="whose tokenizer to use")

@@ -15,11 +15,11 @@ from omegaconf import MISSING, OmegaConf
 
 import ptv2.tasks  # pyright: ignore[reportMissingImports] - installed from the checkout's tasks/ folder
 from ptv2.config.keys import NONNEGATIVE, Range, number, outside
+from ptv2.config.local import beside
 from ptv2.config.merge import merge, read_mapping
 from ptv2.errors import UserError, nearest
 
 SPLITS = ("train", "validation", "test")
-LOCAL_FORMATS = ("json", "csv", "parquet", "conll")
 
 
 @dataclass
@@ -79,6 +79,8 @@ def list_cards() -> dict[str, Path]:
 def read_card(name: str) -> dict[str, Any]:
     """Read the card called `name` (or at the path `name`) as a plain mapping, checked against the schema.
 
+    Files that it names are looked for beside it, then from where the command runs.
+
     Raises:
         UserError: no such card, unreadable YAML, or a key or type the schema does not have.
     """
@@ -95,7 +97,7 @@ def read_card(name: str) -> dict[str, Any]:
     mapping = read_mapping(path, "a card", TaskCard)
     mapping.setdefault("name", full_name)
     plain = OmegaConf.to_container(merge(OmegaConf.structured(TaskCard), mapping, where=str(path)))
-    return cast("dict[str, Any]", plain)
+    return beside(cast("dict[str, Any]", plain), path.parent)
 
 
 def make_card(mapping: dict[str, Any], where: str = "task") -> TaskCard:

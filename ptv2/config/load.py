@@ -16,6 +16,7 @@ from ptv2.config import overrides as line
 from ptv2.config.cards import TaskCard, read_card
 from ptv2.config.check import check
 from ptv2.config.keys import keys_of
+from ptv2.config.local import with_local_rows
 from ptv2.config.merge import check_complete, merge_part, read_mapping
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
@@ -23,6 +24,7 @@ from ptv2.runtime.imports import load_files
 
 KEYS = {key: f.type for key, f in keys_of(Config).items()} | {"task": TaskCard}
 """The keys of a config file -> their types."""
+PLACED = r"tasks?\.([\w-]+\.)?dataset(\.path|\.data_files[\w.]*)?="  # an override that says where rows are
 
 
 def comparable(config: Config) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def load_config(
         if not path.is_file():
             raise UserError("no such config file", where=path)
         values, where = read_mapping(path, "a config", KEYS), str(path)
+        _find_cards(values, path.parent)
         values.setdefault("run", {})
         if isinstance(values["run"], dict):
             values["run"].setdefault("name", path.stem)
@@ -63,7 +66,7 @@ def load_config(
 def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: str = "config") -> Config:
     """Make a checked `Config` from plain values; see `load_config`."""
     values, rest = _replace_task(dict(values), list(overrides))
-    values["tasks"] = _expand_tasks(values, where)
+    values["tasks"] = _expand_tasks(values, rest, where)
     merged = merge_part(OmegaConf.structured(Config), values, where)
     for item in rest:
         line.override(merged, item)
@@ -90,6 +93,22 @@ def to_plain(config: Config) -> dict[str, Any]:
     return {key: plain[f.name] for key, f in keys_of(Config).items()}
 
 
+def _find_cards(values: dict[str, Any], folder: Path) -> None:
+    """Find card files that a config file names beside it, where they are not found from where the command runs."""
+
+    def found(card: Any) -> Any:
+        beside = isinstance(card, str) and card.endswith((".yaml", ".yml")) and not Path(card).is_file()
+        return str(folder / card) if beside and (folder / card).is_file() else card
+
+    def with_card(task: Any) -> Any:
+        return task | {"card": found(task["card"])} if isinstance(task, dict) and "card" in task else found(task)
+
+    if "task" in values:
+        values["task"] = with_card(values["task"])
+    if isinstance(values.get("tasks"), dict):
+        values["tasks"] = {name: with_card(task) for name, task in values["tasks"].items()}
+
+
 def _replace_task(values: dict[str, Any], overrides: list[str]) -> tuple[dict[str, Any], list[str]]:
     """Let `task=NAME` or `tasks={...}` on the command line replace the file's tasks; hand the other overrides back."""
     rest = []
@@ -103,7 +122,7 @@ def _replace_task(values: dict[str, Any], overrides: list[str]) -> tuple[dict[st
     return values, rest
 
 
-def _expand_tasks(values: dict[str, Any], where: str) -> dict[str, Any]:
+def _expand_tasks(values: dict[str, Any], overrides: Sequence[str], where: str) -> dict[str, Any]:
     """Make each entry of the `tasks` mapping a whole card."""
     single, several = values.pop("task", None), values.pop("tasks", None)
     if (single is None) == (several is None):
@@ -123,6 +142,8 @@ def _expand_tasks(values: dict[str, Any], where: str) -> dict[str, Any]:
         entry = {"card": entry} if isinstance(entry, str) else dict(entry)
         card = entry.pop("card", None)
         if card is not None:
-            entry = OmegaConf.to_container(OmegaConf.merge(read_card(str(card)), entry))
+            own = entry.get("dataset") or any(re.match(PLACED, item) for item in overrides)
+            read = read_card(str(card))
+            entry = OmegaConf.to_container(OmegaConf.merge(read if own is True else with_local_rows(read, own), entry))
         expanded[str(key)] = entry
     return expanded

@@ -42,9 +42,10 @@ for _name, _pattern in _NUMBERS.items():
         )
 
 
-def dump(values: Any) -> str:
-    """Write plain values as YAML that reads back as they are."""
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+def dump(values: Any, inline: bool = False) -> str:
+    """Write plain values as YAML that reads back as they are; `inline`: lists of single values, too, on one line."""
+    flow, width = (None, 110) if inline else (False, None)
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=width)
 
 
 def load(text: str, kind: Any = Any, flags: bool = False) -> Any:

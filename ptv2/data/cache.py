@@ -65,6 +65,12 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
         )
 
 
+def encode_now(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
+    """Encode all rows as `encode` does, in memory."""
+    encoded = _encode_rows({"index": list(range(len(rows.data)))}, features, rows, labelled, training)
+    return Dataset.from_dict(encoded)
+
+
 @contextmanager
 def only_one(file: Path) -> Iterator[None]:
     """Let one process at a time make `file`: of several ranks or runs the first tokenises and the others read.

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ptv2.config.cards import SPLITS, TaskCard
 from ptv2.data.bad_rows import bad_rows
-from ptv2.data.cache import encode
+from ptv2.data.cache import encode, encode_now
 from ptv2.data.label_names import find_labels
 from ptv2.errors import UserError
 from ptv2.kinds import kind_of
@@ -83,6 +83,8 @@ class TaskData:
         if card.on_bad_row == "skip":
             self.rows = {split: self._without_bad(rows) for split, rows in self.rows.items()}
         self._encoded: dict[str, Dataset] = {}
+        self._put: set[str] = set()
+        self._said: set[str] = set()  # splits of which it was said what a limit took
 
     def check_trains(self, where: str) -> None:
         """Refuse a data set without training rows.
@@ -94,8 +96,9 @@ class TaskData:
             raise UserError("has no training rows", where=where, do="name a train split or file")
 
     def put(self, split: str, rows: Rows) -> None:
-        """Take rows that stand in no data set, instead of those that the split had."""
+        """Take rows that stand in no data set, instead of those that the split had; their features are in no cache."""
         self.rows[split] = rows
+        self._put.add(split)
         self._encoded.pop(split, None)
 
     def encoded(self, split: str) -> Dataset:
@@ -105,9 +108,11 @@ class TaskData:
             UserError: a row cannot be used.
         """
         if split not in self._encoded:
-            encoded = encode(self.features, self.rows[split], self.labelled, split == "train")
-            for notice in self.features.notices(encoded):
+            made = encode_now if split in self._put else encode
+            encoded = made(self.features, self.rows[split], self.labelled, split == "train")
+            for notice in self.features.notices(encoded) if split not in self._said else []:
                 print(f"{self.card.name} {split}: {notice}", file=self.notices_to or sys.stdout, flush=True)
+                self._said.add(split)
             self._encoded[split] = encoded
         return self._encoded[split]
 

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, load_backbone
+from ptv2.config.cards import make_card
 from ptv2.config.load import make_config
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.kinds import reads_of
+from ptv2.kinds import KINDS, kind_of, reads_of
+from ptv2.kinds.texts import PooledHead
 from ptv2.methods import method_named
 from ptv2.model.kept import load_kept
 from ptv2.model.module import PromptModule
@@ -109,6 +111,10 @@ def merged(artifacts: Sequence[Artifact]) -> Artifact:
     if not others:
         return first
     config: dict[str, Any] = json.loads(json.dumps(first.config))
+    if pooled := [artifact for artifact in artifacts if any(map(_pools, artifact.tasks.values()))]:
+        config["head"]["pooling"] = pooled[0].config["head"]["pooling"]
+        for other in pooled[1:]:
+            _check_values(pooled[0], other, ["head.pooling"])
     for other in others:
         _check_alike(first, other)
         for name, card in other.tasks.items():
@@ -156,22 +162,25 @@ def check_one_backbone(first: Artifact, other: Artifact) -> None:
             raise UserError(what, where=other.path, do="use each in a separate call")
 
 
-ALIKE = (
-    "prompt.form",
-    "prompt.memory",
-    "prompt.length",
-    "prompt.layers",
-    "prompt.gate",
-    "prompt.token_gate",
-    "prompt.position_offset",
-    "prompt.ensemble",
-    "prompt.vote",
-    "ptuning.template",
-    "ptuning.tune_backbone",
-    "head.pooling",
-    "backbone.dtype",
-    "backbone.quantize",
-)
+OF_PROMPTS = ("form", "length", "layers", "gate", "token_gate", "position_offset")
+ALWAYS = ("backbone.dtype", "backbone.quantize")
+
+
+def _alike(artifact: Artifact) -> list[str]:
+    """List the keys in which artifacts of one pass must not differ, as far as they matter to this one."""
+    config, keys = artifact.prompt_config(), [*ALWAYS]
+    if any(method_named(method, artifact.path).has_prompts for method in artifact.methods):
+        keys += [f"prompt.{name}" for name in OF_PROMPTS]
+        keys += ["prompt.memory"] if "memory" in config.forms else []
+        keys += ["prompt.ensemble"] + (["prompt.vote"] if config.ensemble > 1 else [])
+    if artifact.config.get("ptuning", {}).get("template") is not None:
+        keys += ["ptuning.template", "ptuning.tune_backbone"]
+    return keys
+
+
+def _pools(card: dict[str, Any]) -> bool:
+    """Tell whether a task's head reads one pooled vector of a text; one of a kind that is not known here may."""
+    return card["kind"] not in KINDS or issubclass(kind_of(make_card(card)).head, PooledHead)
 
 
 def _value(artifact: Artifact, part: str, name: str) -> Any:
@@ -179,16 +188,22 @@ def _value(artifact: Artifact, part: str, name: str) -> Any:
     return getattr(artifact.prompt_config(), name) if part == "prompt" else artifact.config.get(part, {}).get(name)
 
 
-def _check_alike(first: Artifact, other: Artifact) -> None:
-    """Refuse two artifacts that one pass through one backbone cannot serve."""
-    check_one_backbone(first, other)
-    pairs = [("method", first.about["method"], other.about["method"])]
-    for key in ALIKE:
-        pairs.append((key, *(_value(artifact, *key.split(".")) for artifact in (first, other))))
-    for key, ours, theirs in pairs:
+def _check_values(first: Artifact, other: Artifact, keys: Sequence[str]) -> None:
+    """Refuse artifacts in whose configs one of the keys has two values."""
+    for key in keys:
+        if key == "method":
+            ours, theirs = first.about["method"], other.about["method"]
+        else:
+            ours, theirs = (_value(artifact, *key.split(".")) for artifact in (first, other))
         if ours != theirs:
             what = f"has {key} '{theirs}', {first.path} has '{ours}'"
             raise UserError(what, where=other.path, do="predict with each in a separate call")
+
+
+def _check_alike(first: Artifact, other: Artifact) -> None:
+    """Refuse two artifacts that one pass through one backbone cannot serve."""
+    check_one_backbone(first, other)
+    _check_values(first, other, ["method", *dict.fromkeys([*_alike(first), *_alike(other)])])
     whole = {
         "backbone weights (trained, or drawn with another seed)": (first.state("backbone."), other.state("backbone."))
     }

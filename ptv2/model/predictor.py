@@ -1,7 +1,7 @@
 """`ptv2.load`: artifacts joined to their backbone, ready to answer and score rows from Python or the command line."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,38 @@ class Predictor:
         Raises:
             UserError: a row that cannot be used, or with `skip` none that can.
         """
+        ((_, records),) = self.stream([asked], task, skip, shown)
+        return records
+
+    def stream(
+        self,
+        parts: Iterable[Asked],
+        task: str | None = None,
+        skip: bool = False,
+        shown: PredictionsConfig | None = None,
+    ) -> Iterator[tuple[Asked, dict[int, Record]]]:
+        """Yield rows that come in parts with their records, as `answer` does, in the memory of a part.
+
+        Raises:
+            UserError: a row that cannot be used, or with `skip` none of all parts that can.
+        """
+        count, bad, first = 0, 0, None
+        for asked in parts:
+            if not skip:
+                asked.check()
+            yield asked, self._answer(asked, task, skip, shown or PredictionsConfig())
+            count, bad = count + len(asked.rows), bad + len(asked.bad)
+            first = first or next(((asked.name, asked.bad[i]) for i in sorted(asked.bad)), None)
+        if first is not None and bad == count:
+            name, error = first
+            raise UserError(f"none of the {count} rows can be used (the first: {error})", where=name, do="correct them")
+
+    def _answer(self, asked: Asked, task: str | None, skip: bool, shown: PredictionsConfig) -> dict[int, Record]:
         routed = routed_by_task(asked, self.data, task, str(self.artifact.path))
         for name, numbers in routed.items():
             refuse_unfit(asked, numbers, self.data[name].features.fields())
-        self._check(asked, skip)
+        if not skip:
+            asked.check()
         usable = {name: [i for i in numbers if i not in asked.bad] for name, numbers in routed.items()}
         for name, numbers in list(usable.items()):
             features = self.data[name].features
@@ -149,9 +177,10 @@ class Predictor:
                 usable[name] = [number for i, number in enumerate(numbers) if i not in bad]
                 rows = rows_of(asked, usable[name], features.fields(), INPUT)
             self.data[name].put(INPUT, rows)
-        self._check(asked, skip)
+        if not skip:
+            asked.check()
         routed = {name: numbers for name, numbers in usable.items() if numbers}
-        return self._answered(asked, routed, task, shown or PredictionsConfig())
+        return self._answered(asked, routed, task, shown)
 
     def _answered(
         self, asked: Asked, routed: dict[str, list[int]], task: str | None, shown: PredictionsConfig
@@ -166,17 +195,10 @@ class Predictor:
         for name, numbers in routed.items():
             mark = {TASK: name} if len(self.tasks) > 1 and task is None else {}
             sources = [asked.rows[i] for i in numbers]
-            first = [begin(i, row) | mark for i, row in zip(numbers, sources, strict=True)]
+            first = [begin(asked.first + i, row) | mark for i, row in zip(numbers, sources, strict=True)]
             made = prediction_records(module, name, INPUT, shown, first, sources)
             records |= dict(zip(numbers, made, strict=True))
         return records
-
-    def _check(self, asked: Asked, skip: bool) -> None:
-        if not skip:
-            asked.check()
-        if asked.rows and len(asked.bad) == len(asked.rows):
-            what = f"none of the {len(asked.rows)} rows can be used (the first: {asked.bad[min(asked.bad)]})"
-            raise UserError(what, where=asked.name, do="correct them")
 
     # -- scores --------------------------------------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@ import csv
 import sys
 from array import array
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ptv2.errors import UserError, nearest
-from ptv2.rows.table import Table
+from ptv2.rows.table import Row, Table
 from ptv2.rows.text import opened
 
 QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
@@ -17,13 +18,25 @@ OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 
 
 def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = None) -> tuple[Table, array]:
-    """Read the rows of a file with a header, and the line each begins at. An empty cell is a missing one (None).
+    """Read the rows of a file with a header, and the line each begins at; see `csv_rows`."""
+    table, lines = Table(), array("Q")
+    for line, row in csv_rows(path, delimiter, quoting, table.faults):
+        table.add(row)
+        lines.append(line)
+    return table, lines
+
+
+def csv_rows(
+    path: Path, delimiter: str | None, quoting: str | None, faults: dict[str, tuple[int, str]]
+) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a file with a header, and the line each begins at. An empty cell is a missing one (None).
 
     Args:
         path: the file.
         delimiter: one character, or `tab`; None: a tab in .tsv files, else a comma.
         quoting: minimal: a cell in quotation marks may hold delimiters and line breaks. none: a quotation mark is a
             character as any other. None: none in .tsv files, else minimal.
+        faults: gets the fields that cannot be read, see `Table`.
 
     Raises:
         UserError: a row of more or fewer cells than the header, a quotation mark that is not closed, no rows.
@@ -35,7 +48,7 @@ def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = Non
     quoted = quoting == "minimal" or (quoting is None and not tabs)
     form: dict[str, Any] = {"delimiter": mark, "strict": True, "quoting": QUOTING["minimal" if quoted else "none"]}
     csv.field_size_limit(sys.maxsize)
-    table, lines, ended = Table(), array("Q"), 0
+    ended = 0
     with opened(path, newline="") as file:
         reader = csv.reader(file, **form)
         try:
@@ -44,7 +57,7 @@ def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = Non
             spaced = any(name.startswith(" ") for name in header[1:])  # written with a space after each delimiter
             names = _names(header, mark, f"{path}:{ended}")
             twice = [name for name, count in Counter(names).items() if count > 1 and name]
-            table.faults |= {name: (0, "appears twice in the header") for name in twice}
+            faults |= {name: (0, "appears twice in the header") for name in twice}
             reader = csv.reader(file, skipinitialspace=spaced, **form)
             before = ended
             for cells in reader:
@@ -55,12 +68,10 @@ def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = Non
                     what = f"{len(cells)} cell(s), the header has {len(names)}"
                     raise UserError(what, where=f"{path}:{begin}", do=_advice(mark, quoted))
                 found = zip(names, cells, strict=True)
-                table.add({name: cell or None for name, cell in found if name and name not in twice})
-                lines.append(begin)
+                yield begin, {name: cell or None for name, cell in found if name and name not in twice}
         except csv.Error as error:
             do = "close the quotation mark, double those inside of a cell, or set task.dataset.quoting=none"
             raise UserError(f"cannot be read as CSV ({error})", where=f"{path}:{ended + 1}", do=do) from error
-    return table, lines
 
 
 def _delimiter(given: str) -> str:

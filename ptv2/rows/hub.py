@@ -5,9 +5,10 @@ from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from ptv2.config.cards import DatasetCard
 from ptv2.errors import Unreachable, UserError
+from ptv2.runtime.network import hub_answers
 
 LOCAL = (
-    "use local rows: task.dataset.path=FOLDER of <split>.jsonl files, "
+    "use local rows: PTV2_DATA=FOLDER of data sets, task.dataset.path=FOLDER of <split>.jsonl files, "
     "or task.dataset.path=json task.dataset.data_files.train=FILE"
 )
 BRANCH = "refs/convert/parquet"
@@ -26,13 +27,15 @@ def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
             do = "remove dataset.name: the files make the configuration"
             raise UserError("name and data_files are both given", where=f"{where}, task.dataset", do=do)
         keys["data_files"] = dict(dataset.data_files)
+    reachable = hub_answers()
     try:
         return load_dataset(dataset.path, dataset.name, **keys)
     except DatasetNotFoundError as error:
         what = f"neither a local folder nor a data set on the hub that you may read ({first_line(error)})"
         raise UserError(what, where=where, do=f"correct task.dataset.path, or {LOCAL}") from error
     except ConnectionError as error:
-        reason = "HF_HUB_OFFLINE is set" if config.HF_HUB_OFFLINE else first_line(error)
+        offline = config.HF_HUB_OFFLINE and reachable
+        reason = "HF_HUB_OFFLINE is set" if offline else first_line(error) if reachable else "no answer"
         fetch = "fetch it with python -m ptv2.prepare where there is a network, or "
         do = fetch + LOCAL if config.HF_HUB_OFFLINE else LOCAL
         raise Unreachable(f"the hub is not reachable ({reason})", where=where, do=do) from error

@@ -5,6 +5,7 @@ becomes its values.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from ptv2.errors import UserError
 
 Faults = dict[str, tuple[int, str]]
 """field -> (row, what) of columns that are skipped, because they cannot be read as text."""
+
+
+DAMAGED = (pa.ArrowException, OSError, ValueError, TypeError, MemoryError)
 
 
 class Unreadable(Exception):
@@ -38,11 +42,29 @@ def read_parquet(path: Path) -> pa.Table:
     try:
         table = pq.ParquetFile(path).read()
         table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        what = f"cannot be read as Parquet ({reason})"
-        raise UserError(what, where=path, do="check the file; it may have to be fetched again") from error
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
     return table
+
+
+def parquet_parts(path: Path, size: int) -> Iterator[pa.Table]:
+    """Yield the rows of a Parquet file, `size` at a time.
+
+    Raises:
+        UserError: it is not one, or it is damaged.
+    """
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=size):
+            batch.validate(full=True)
+            yield pa.Table.from_batches([batch])
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    what = f"cannot be read as Parquet ({reason})"
+    return UserError(what, where=path, do="check the file; it may have to be fetched again")
 
 
 def dataset_of(tables: list[pa.Table]) -> tuple[Dataset, Faults]:

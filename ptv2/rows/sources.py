@@ -13,7 +13,8 @@ from typing import Any, cast
 import pyarrow as pa
 from datasets import Dataset
 
-from ptv2.config.cards import LOCAL_FORMATS, SPLITS, TaskCard
+from ptv2.config.cards import SPLITS, TaskCard
+from ptv2.config.local import LOCAL_FORMATS
 from ptv2.errors import UserError, nearest
 from ptv2.rows import demo
 from ptv2.rows.files import Form, RowFile, form_of, format_of, matching, read_file

@@ -21,29 +21,40 @@ COMPRESSED = ("gz", "zst", "bz2", "xz")
 LFS = b"version https://git-lfs"
 
 
-def sha256_of(path: Path) -> str:
-    """Compute the digest of a file's bytes.
+def check_file(path: Path) -> None:
+    """Refuse what holds no rows: no file, a folder, an empty file, a pointer to a file that was not fetched.
 
     Raises:
-        UserError: no such file, or it is empty, a folder, not readable, or a pointer to a file that was not fetched.
+        UserError: see above, or it cannot be read.
     """
     if not path.exists():
-        raise UserError("no such file", where=path, do="check task.dataset.data_files")
+        do = "correct dataset.data_files: a card's files are looked for beside it, then from where the command runs"
+        raise UserError("no such file", where=path, do=do)
     if path.is_dir():
         raise UserError("is a folder", where=path, do=f"name its files ({path}/*), or set task.dataset.path={path}")
     try:
         with path.open("rb") as file:
             start = file.read(len(LFS))
-            digest = hashlib.sha256(start)
-            while block := file.read(1 << 20):
-                digest.update(block)
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=path) from error
     if not start:
         raise UserError("the file is empty", where=path, do="give it rows, or leave the split out")
     if start == LFS:
         raise UserError("a Git LFS pointer, not the file itself", where=path, do="fetch it with git lfs pull")
-    return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Compute the digest of a file's bytes.
+
+    Raises:
+        UserError: see `check_file`.
+    """
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", where=path) from error
 
 
 @contextmanager

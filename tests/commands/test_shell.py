@@ -102,3 +102,18 @@ def test_progress_bars_of_libraries_stay_out_of_files(monkeypatch):
         command.run(lambda options: None, parser(), ["--size", "3"])
         assert datasets.are_progress_bars_disabled() is not terminal
     assert isinstance(parser(), argparse.ArgumentParser)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data.limit=train:9", "data.limit=test:5"], "quote it: 'data.limit={train:9,test:5}'"),
+        (["method=deep", "method=lora"], "quote it: 'method={deep,lora}'"),
+        (["optim.lr=1", "optim.lr=1"], ""),
+        (["optim.lr=1", "seed=3", "optim.lr=2"], ""),
+    ],
+)
+def test_braces_that_the_shell_expanded_are_said(words, said, capsys):
+    command.run(lambda options: None, parser(), [*words, "--size", "3"])
+    err = capsys.readouterr().err
+    assert said in err and len(err.splitlines()) == bool(said)

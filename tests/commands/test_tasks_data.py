@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from ptv2.backbone import demo, load_tokenizer
-from ptv2.commands.tasks import local_folder
 from ptv2.config.cards import list_cards, make_card, read_card
+from ptv2.config.local import folder_of
 from ptv2.config.schema import BackboneConfig
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds.features import IGNORE
 
 DATA = Path(os.environ.get("PTV2_DATA", "no-data"))
 ROWS = int(os.environ.get("PTV2_DATA_ROWS", "60"))  # of each split; all of them take minutes
-FOLDERS = {name: local_folder(make_card(read_card(name)), DATA) for name in sorted(list_cards())}
+FOLDERS = {name: folder_of((card := read_card(name))["dataset"], name, DATA) for name in sorted(list_cards())}
 CARDS = [name for name, folder in FOLDERS.items() if folder is not None]
 
 

@@ -117,7 +117,8 @@ def test_a_file_that_is_missing(ptv2, write_config, cards, tmp_path):
     (tmp_path / "card.yaml").write_text(yaml.safe_dump(card))
     said = ptv2("fit", "--config", write_config(), f"task={tmp_path}/card.yaml")
     assert said.code == 2
-    assert said.err == f"error: {tmp_path}/none.jsonl: no such file; check task.dataset.data_files\n"
+    do = "correct dataset.data_files: a card's files are looked for beside it, then from where the command runs"
+    assert said.err == f"error: {tmp_path}/none.jsonl: no such file; {do}\n"
 
 
 def test_csv_labels_with_a_gap_are_numbers_with_a_point(ptv2, write_config, tmp_path):

@@ -211,6 +211,18 @@ def test_artifacts_that_do_not_go_together_are_refused(ptv2, finished, rows, wri
     assert said.code == 2 and "has prompt.length '3'" in said.err and len(said.err.splitlines()) == 1
 
 
+def test_the_pooling_of_a_head_that_pools_nothing_does_not_matter(ptv2, finished, rows, write_config, tmp_path):
+    assert ptv2("fit", "--config", write_config("topics"), "head.pooling=mean").code == 0
+    topics = tmp_path / "runs" / "topics"
+    expected = [json.loads(x) for x in (topics / "predictions" / "topics.test.jsonl").read_text().splitlines()]
+    for folders in ((topics, finished("names")), (finished("names"), topics)):
+        said = ptv2("predict", "--artifact", folders[0], "--artifact", folders[1], "--input", rows)
+        assert said.code == 0, said.err
+        lines = [json.loads(line) for line in said.out.splitlines()][::2]
+        for got, wanted in zip(lines, expected, strict=True):
+            assert got["scores"] == pytest.approx(wanted["scores"], abs=1e-5)
+
+
 def test_an_artifact_of_several_tasks_answers_for_all(ptv2, write_mixture, rows, tmp_path):
     assert (
         ptv2("fit", "--config", write_mixture(prompt={"length": 4, "sharing": "shared+task", "gate": True})).code == 0

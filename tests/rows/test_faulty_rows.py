@@ -75,7 +75,8 @@ def test_an_empty_split_is_named(monkeypatch):
 
 def test_a_missing_file_is_named(tmp_path):
     error = message(load_rows, card("json", data_files={"train": str(tmp_path / "none.jsonl")}), "train")
-    assert error == f"{tmp_path}/none.jsonl: no such file; check task.dataset.data_files"
+    do = "correct dataset.data_files: a card's files are looked for beside it, then from where the command runs"
+    assert error == f"{tmp_path}/none.jsonl: no such file; {do}"
 
 
 def test_a_missing_column_is_named_with_those_there_are(tmp_path):

@@ -1,0 +1,205 @@
+"""Kinds that the field of the answer gives away: a label, several, a number, or a text."""
+
+import re
+from itertools import pairwise
+
+from ptv2.errors import UserError
+from ptv2.guess.fields import Field, flat
+from ptv2.guess.inputs import is_dense, joined, sources, text_roles, texts_beside
+from ptv2.guess.proposal import Proposal, Seen
+
+LABEL = re.compile(r"(.+_)?(labels?|class|classes|target|y|gold|annotation)", re.IGNORECASE)
+TOPIC = re.compile(
+    r"(.+_)?(category|categories|intents?|sentiment|polarity|stance|stars|rating|score|grade|topics?|emotions?|genres?|"
+    r"relation|type|tags?|answer|is_.+|toxic|toxicity|spam|similarity|value|judge?ment|verdict|quality|severity)",
+    re.IGNORECASE,
+)
+WRITTEN = re.compile(
+    r"(.+[_.])?(summary|response|reply|targets?|tgt|output|completion|references?|translation|highlights?|headline|"
+    r"abstract|answers?|paraphrase|simplification|chosen|solution|explanation|rationale)(_text|\.text)?",
+    re.IGNORECASE,
+)
+MOST_LABELS = 1000
+NAMED = 200  # labels that are listed in a card
+NUMBERS = 20  # numbers that differ, from which they are a quantity
+
+
+def by_answer(seen: Seen) -> Proposal:
+    """Propose the kind that the field of the answer shows.
+
+    Raises:
+        UserError: no field looks like an answer.
+    """
+    classes = [field for field in seen.of("text", "whole", "truth") if _is_label(field, seen)]
+    quantities = [field for field in seen.of("number", "whole") if field.distinct >= NUMBERS and field.filled > 0.9]
+    numbers = [field for field in quantities if field.form == "number" or field not in classes]
+    several = [field for field in seen.of("texts", "wholes") if _is_labels(field)]
+    written = [field for field in seen.of("text", "texts") if field.is_rich and field.filled > 0.9]
+    rich = [field for field in seen.of("text", "texts", "lists") if field.is_rich]
+    labelled = [_best(found, LABEL) for found in (classes, several, numbers)]
+    if (found := _proposed(seen, *labelled)) is not None:
+        return found
+    target = _best(written, WRITTEN)
+    if target is not None and sources(seen, target):
+        return generation(seen, target, f"'{target.name}' is named as texts are that are written")
+    if (found := _proposed(seen, *(_best(found, TOPIC) for found in (classes, several, numbers)))) is not None:
+        return found
+    if classes and not any(field.form != "text" for field in rich):
+        return classification(seen, classes[-1])
+    if len(rich) >= 2 and rich[-1].form in ("text", "texts"):
+        return generation(seen, rich[-1], f"'{rich[-1].name}' is the last of {len(rich)} texts")
+    if rich and (several or numbers):
+        found = _proposed(seen, None, several[-1] if several else None, numbers[-1] if numbers else None)
+        assert found is not None  # there is one of them
+        return found
+    names = ", ".join(f"{field.name} ({field.form})" for field in seen.fields.values())
+    do = "give each row a text and an answer, such as a field 'label'; docs/tasks.md lists the kinds"
+    raise UserError(f"no field looks like an answer to a text, there are {names}", do=do)
+
+
+def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Field | None) -> Proposal | None:
+    if label is not None:
+        number = next((field for field in seen.of("number") if _decides(field, label)), None)
+        return classification(seen, label) if number is None else regression(seen, number, label)
+    if labels is not None:
+        return multilabel(seen, labels)
+    return regression(seen, number) if number is not None else None
+
+
+def _best(fields: list[Field], names: re.Pattern[str]) -> Field | None:
+    """Choose the field that is named as an answer is, the shortest name first."""
+    found = [field for field in fields if names.fullmatch(field.name.replace(" ", "_"))]
+    return min(found, key=lambda field: len(field.name), default=None)
+
+
+def _is_label(field: Field, seen: Seen) -> bool:
+    """Tell whether the values are names that rows share."""
+    if field.names:
+        return True
+    alone = field.words <= RICH_LABEL or field.distinct <= 20
+    few = 2 <= field.distinct <= min(MOST_LABELS, len(seen.rows) // 2)
+    return field.filled > 0.9 and few and alone and "." not in field.name
+
+
+RICH_LABEL = 5  # words of a label's name, where there are many labels
+
+
+def _is_labels(field: Field) -> bool:
+    """Tell whether lists hold names that rows share."""
+    few = 2 <= len(field.counts) <= MOST_LABELS and 2 * len(field.counts) <= sum(field.counts.values())
+    short = max((len(name.split()) for name in field.counts), default=0) <= RICH_LABEL
+    return bool(field.names) or (few and short and "." not in field.name)
+
+
+def _decides(number: Field, label: Field) -> bool:
+    """Tell whether a label says no more than in which interval a number lies."""
+    if number.distinct < NUMBERS or number.filled < 1:
+        return False
+    ranges: dict[str, list[float]] = {}
+    for value, name in zip(number.values, label.values, strict=True):
+        ranges.setdefault(str(name), []).append(float(value))
+    ends = sorted((min(values), max(values)) for values in ranges.values())
+    return len(ends) < NUMBERS and all(a[1] < b[0] for a, b in pairwise(ends))
+
+
+def classification(seen: Seen, label: Field) -> Proposal:
+    """Propose one label a row."""
+    why = [f"'{label.name}' holds one of {label.distinct} labels, which rows share"]
+    names = next((field for field in seen.of("text") if _names(field, label)), None)
+    if names is not None:
+        why.append(f"'{names.name}' names the numbers of '{label.name}' one to one, so it is read instead")
+        label = names
+    (_, most), *_ = label.counts.most_common(1)
+    metrics = ["accuracy"] if label.distinct == 2 else ["accuracy", "macro_f1"]
+    if most > 0.8 * label.counts.total():
+        metrics = ["macro_f1", "accuracy"]
+        why.append(f"one label is that of {most / label.counts.total():.0%} of the rows, so macro F1 comes first")
+    return Proposal("cls", _text_inputs(seen, {label.name}, label), label.name, metrics, why)
+
+
+def _names(field: Field, label: Field) -> bool:
+    """Tell whether a field has one name for each number of the label."""
+    if label.form != "whole" or field.distinct != label.distinct or field.filled < 1:
+        return False
+    return len(set(zip(map(str, label.values), map(str, field.values), strict=True))) == label.distinct
+
+
+def regression(seen: Seen, number: Field, label: Field | None = None) -> Proposal:
+    """Propose a number a row."""
+    low, high = min(map(float, filter(_there, number.values))), max(map(float, filter(_there, number.values)))
+    why = [f"'{number.name}' holds {number.distinct} numbers from {low:g} to {high:g}"]
+    if label is not None:
+        why.append(f"'{label.name}' only says in which part of them a row's lies: change kind and label to learn that")
+    taken = {number.name} | ({label.name} if label is not None else set())
+    return Proposal("regression", _text_inputs(seen, taken), number.name, ["pearson", "spearman"], why)
+
+
+def _there(value: object) -> bool:
+    return value is not None
+
+
+def multilabel(seen: Seen, labels: Field) -> Proposal:
+    """Propose a list of labels a row, or a 0 or 1 for each label."""
+    widths = {len(value) for value in labels.values if value is not None}
+    vectors = labels.form == "wholes" and set(labels.counts) <= {"0", "1"} and len(widths) == 1
+    names = [str(i) for i in range(widths.pop())] if vectors else None
+    many = f"a 0 or 1 for each of {len(names)} labels" if names else f"lists of {len(labels.counts)} labels"
+    why = [f"'{labels.name}' holds {many}"]
+    if names:
+        why.append("their names are not in the rows: write them into `labels`")
+    metrics = ["micro_f1", "macro_f1_multilabel"]
+    return Proposal("multilabel", _text_inputs(seen, {labels.name}), labels.name, metrics, why, labels=names)
+
+
+def generation(seen: Seen, target: Field, why: str) -> Proposal:
+    """Propose a text to write."""
+    read, options = sources(seen, target), {}
+    reasons = [why, f"it is written from {', '.join(repr(field.name) for field in read)}"]
+    source = joined(read, "\n")
+    references = next(
+        (name for name, field in seen.fields.items() if name == "references" and target.name != name), None
+    )
+    if references is not None:
+        options["references"] = references
+    plain = len(read) == 1 and read[0].form == "text" and target.form == "text"
+    if plain and read[0].distinct < 0.8 * len(seen.rows):
+        options["group_by"] = read[0].name
+        reasons.append(f"rows share a '{read[0].name}': scored together, with all their texts as references")
+    short = target.words <= 5
+    metrics = ["perplexity", "rouge_l", "squad_f1"] if short else ["perplexity", "rouge_l", "bleu", "chrf"]
+    return Proposal("seq2seq", {"source": source}, target.name, metrics, reasons, options=options)
+
+
+def _text_inputs(seen: Seen, taken: set[str], label: Field | None = None) -> dict[str, str]:
+    """Say what is read beside the answer, and not what tells it.
+
+    Raises:
+        UserError: nothing is.
+    """
+    texts = texts_beside(seen, taken)
+    if label is not None:
+        texts = [field for field in texts if not _tells(field, label)]
+    if texts:
+        return text_roles(texts)
+    lists = [field for field in seen.of("texts") if field.is_rich and field.name not in taken]
+    if lists:
+        return {"text": joined(lists[:1])}
+    short = texts_beside(seen, taken, short=True)
+    if not short:
+        raise UserError(f"'{min(taken)}' looks like an answer, but no field holds a text", do="give each row a text")
+    return text_roles(short)
+
+
+def _tells(field: Field, label: Field) -> bool:
+    """Tell whether a field's few values each stand with one label."""
+    pairs = set(zip(map(str, field.values), map(str, label.values), strict=True))
+    return len(pairs) == field.distinct <= 2 * label.distinct and field.distinct < len(label.values) // 2
+
+
+def language(seen: Seen, label: str) -> str | None:
+    """Name the language of texts that are scored, where their script tells it."""
+    return "zh" if is_dense([seen.fields[label]]) and not _kana(seen.fields[label]) else None
+
+
+def _kana(field: Field) -> bool:
+    return any(re.search(r"[\u3040-\u30ff]", str(value)) for value in list(flat(field.values))[:200])

@@ -1,0 +1,146 @@
+"""What a field of some rows holds: its form, how many values differ, how long its texts are."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ptv2.kinds.templates import Row, value_at
+from ptv2.rows.labels import missing, text_of
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+IDENTITY = re.compile(r"(.+_)?(id|idx|index|guid|uuid|uid|eid|qid|key|row|number|no)", re.IGNORECASE)
+DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts of which two characters count as a word
+RICH_WORDS = 4  # texts of as many words are read, and are no names
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field.
+
+    Args:
+        name: dotted where it is nested.
+        values: one a row; None where it is missing or blank.
+        names: that the data set itself gives to its ids; None: it gives none.
+    """
+
+    name: str
+    values: Sequence[Any]
+    names: tuple[str, ...] | None = None
+
+    @cached_property
+    def form(self) -> str:
+        """What it holds: text, truth, whole, number, texts, wholes, lists, objects, object, mixed or nothing.
+
+        A text that spells a number counts as one, as every cell of a CSV file is a text.
+        """
+        forms = {form_of(value) for value in self.values if value is not None}
+        for wide, narrow in (("number", {"whole", "number"}), ("text", {"text", "whole", "number"})):
+            if wide in forms and forms <= narrow:
+                return wide
+        forms -= {"empty"} if len(forms) > 1 else set()
+        return forms.pop() if len(forms) == 1 else "mixed" if forms else "nothing"
+
+    @cached_property
+    def filled(self) -> float:
+        """Share of the rows that have a value."""
+        return sum(value not in (None, []) for value in self.values) / max(1, len(self.values))
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each value occurs; of lists, each value in them."""
+        return Counter(text_of(value) for value in flat(self.values))
+
+    @cached_property
+    def distinct(self) -> int:
+        """Number of values that differ; lists are compared whole."""
+        return len({repr(value) for value in self.values if value is not None})
+
+    @cached_property
+    def words(self) -> float:
+        """Mean number of words of a value's texts; characters without blanks between words count half a word."""
+        texts = [" ".join(map(str, flat([value]))) for value in self.values if value is not None]
+        return sum(words_in(text) for text in texts) / max(1, len(texts))
+
+    @cached_property
+    def is_identity(self) -> bool:
+        """Tell whether it only tells rows apart: numbers or words of one piece that hardly ever repeat."""
+        if self.form not in ("text", "whole") or (self.form == "text" and any(" " in str(v) for v in self.values if v)):
+            return False
+        there = sum(value is not None for value in self.values)
+        named = IDENTITY.fullmatch(self.name.rpartition(".")[2]) is not None
+        return self.distinct > (0.3 if named else 0.9) * there and (named or self.form == "whole") and self.distinct > 2
+
+    @cached_property
+    def is_rich(self) -> bool:
+        """Tell whether it holds texts to be read: of some words, or that seldom repeat."""
+        if self.form not in ("text", "texts", "lists") or self.is_identity or self.words == 0:
+            return False
+        several = self.distinct > 0.5 * len(self.values) and len(self.values) > 2
+        return self.distinct > 1 and (self.words >= RICH_WORDS or (several and self.words >= 1.5))
+
+    def in_all(self, holds: Any) -> bool:
+        """Tell whether a test holds for every value that there is, and there is one."""
+        there = [value for value in self.values if value is not None]
+        return bool(there) and all(map(holds, there))
+
+
+def look(rows: Sequence[Row], names: dict[str, list[str]] | None = None) -> dict[str, Field]:
+    """Look at the fields of rows, and at those of the objects in them, by name.
+
+    Args:
+        rows: the rows.
+        names: of the ids in a field, where the data set gives them.
+    """
+    found: dict[str, Field] = {}
+    for name in dict.fromkeys(key for row in rows for key in row):
+        given = (names or {}).get(name)
+        field = _field(name, rows, tuple(given) if given else None)
+        found[name] = field
+        if field.form in ("object", "objects"):
+            inner = dict.fromkeys(key for value in flat(field.values) if isinstance(value, dict) for key in value)
+            found |= {f"{name}.{key}": _field(f"{name}.{key}", rows) for key in inner}
+    return found
+
+
+def _field(name: str, rows: Sequence[Row], names: tuple[str, ...] | None = None) -> Field:
+    values = [value_at(row, name) for row in rows]
+    return Field(name, [None if missing(value) else value for value in values], names)
+
+
+def flat(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield the single values in lists of any depth."""
+    for value in values:
+        if isinstance(value, list):
+            yield from flat(value)
+        elif value is not None:
+            yield value
+
+
+def form_of(value: Any) -> str:
+    """Name the form of one value, see `Field.form`."""
+    if isinstance(value, bool):
+        return "truth"
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        forms = {form_of(item) for item in value}
+        several = {"text": "texts", "whole": "wholes", "object": "objects"}
+        if not forms:
+            return "empty"
+        if all(isinstance(item, str) for item in value):
+            return "texts"
+        return several.get(forms.pop(), "lists") if len(forms) == 1 else "lists"
+    if isinstance(value, int):
+        return "whole"
+    if isinstance(value, str) and not NUMBER.fullmatch(value.strip()):
+        return "text"
+    return "whole" if float(value).is_integer() else "number"
+
+
+def words_in(text: str) -> float:
+    """Count the words of a text."""
+    dense = len(DENSE.findall(text))
+    return len(DENSE.sub(" ", text).split()) + dense / 2

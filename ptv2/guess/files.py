@@ -1,0 +1,155 @@
+"""Rows of a file or a folder, as a card would read them: format, columns and splits are found out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from ptv2.config.cards import SPLITS, DatasetCard, TaskCard
+from ptv2.errors import UserError
+from ptv2.kinds.templates import Row
+from ptv2.rows.class_names import class_names
+from ptv2.rows.csv_rows import OTHERS
+from ptv2.rows.files import SUFFIXES, format_of
+from ptv2.rows.labels import missing
+from ptv2.rows.rows import Rows
+from ptv2.rows.sources import load_rows
+from ptv2.rows.text import opened
+
+SAMPLE = 4000  # rows that are looked at
+WHOLE, PARTS = {"train": "train"}, {"train": "train[:90%]", "validation": "train[90%:]"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows by split, and how a card reads them.
+
+    Args:
+        dataset: keys of the card's `dataset`.
+        splits: the rows of each.
+        options: of the card, for CoNLL files.
+        why: how they are read, where that was a guess.
+    """
+
+    dataset: dict[str, Any]
+    splits: dict[str, Rows]
+    options: dict[str, Any] = field(default_factory=dict)
+    why: list[str] = field(default_factory=list)
+
+    @property
+    def first(self) -> Rows:
+        """The training rows, or those of the first split."""
+        return self.splits.get("train") or next(iter(self.splits.values()))
+
+    def sample(self) -> list[Row]:
+        """Return rows of the first split, evenly spaced where there are many."""
+        data = self.first.data
+        step = max(1, len(data) // SAMPLE)
+        return list(cast(Iterable[Row], data.select(range(0, len(data), step))))
+
+    def blank(self) -> frozenset[str]:
+        """Return the fields that some row of any split lacks."""
+        rows = [row for split in self.splits.values() for row in split]
+        names = {name for split in self.splits.values() for name in split.data.column_names}
+        return frozenset(name for name in names if any(missing(row.get(name)) for row in rows))
+
+    def names(self) -> dict[str, list[str]]:
+        """Return the names that the data set itself gives to ids, by field."""
+        data = self.first.data
+        return {name: names for name in data.column_names if (names := class_names(data, name))}
+
+
+def find(path: Path) -> Found:
+    """Read all rows of a file or of a folder of splits.
+
+    Raises:
+        UserError: there are none, or they cannot be read.
+    """
+    if not path.exists():
+        raise UserError("no such file or folder", where=path)
+    return _folder(path) if path.is_dir() else _file(path)
+
+
+def _folder(path: Path) -> Found:
+    card = _card({"path": str(path.resolve())})  # a name without a slash is that of a set on the hub elsewhere
+    splits = {split: rows for split in SPLITS if (rows := load_rows(card, split)) is not None}
+    dataset: dict[str, Any] = {"path": str(path)}
+    if "train" not in splits:
+        dataset["splits"] = {split: split if split in splits else None for split in SPLITS}
+        return Found(dataset, splits, why=["there are no training rows, so the card only scores"])
+    if "validation" in splits:
+        return Found(dataset, splits)
+    dataset["splits"] = PARTS | {"test": "test" if "test" in splits else None}
+    return Found(dataset, splits, why=["there are no validation rows, so they are the last tenth of train"])
+
+
+def _file(path: Path) -> Found:
+    format = format_of(path.name)
+    if format is None:
+        endings = ", ".join(ending for suffixes in SUFFIXES.values() for ending in suffixes)
+        raise UserError("its ending is not that of a known format", where=path, do=f"name it with one of {endings}")
+    dataset: dict[str, Any] = {"path": format, "data_files": {"train": str(path)}}
+    options, why = {}, ["there is one file, so the last tenth of its rows is for validation"]
+    if format == "csv":
+        form = _csv_form(path)
+        dataset |= form
+        why += [f"its cells are separated by {OTHERS[form['delimiter']]}"] if "delimiter" in form else []
+        why += ["a quotation mark in it is a character (quoting: none)"] if form.get("quoting") == "none" else []
+    elif format == "conll":
+        options = _conll_columns(path)
+        why += [f"the words stand in column {options['token_column'] + 1}"] if options else []
+    rows = load_rows(_card(dataset, options), "train")
+    assert rows is not None  # the file is named
+    return Found(dataset | {"splits": PARTS | {"test": None}}, {"train": rows}, options, why)
+
+
+def _card(dataset: dict[str, Any], options: dict[str, Any] | None = None) -> TaskCard:
+    """Make a card that reads rows and nothing in them; the fields of a CoNLL file get their usual names."""
+    return TaskCard(
+        name="init",
+        kind="tagging",
+        dataset=DatasetCard(**dataset),
+        inputs={"tokens": "tokens"},
+        label="tags",
+        metrics=["accuracy"],
+        options=options or {},
+    )
+
+
+def _csv_form(path: Path) -> dict[str, Any]:
+    """Find the delimiter and the quoting that a CSV file can be read with.
+
+    Raises:
+        UserError: as the usual ones say it, where none does.
+    """
+    usual: UserError | None = None
+    for quoting in (None, "none" if ".tsv" not in path.suffixes else "minimal"):
+        for delimiter in (None, *OTHERS):
+            form = {"delimiter": delimiter, "quoting": quoting}
+            form = {key: value for key, value in form.items() if value is not None}
+            try:
+                rows = load_rows(_card({"path": "csv", "data_files": {"train": str(path)}, **form}), "train")
+            except UserError as error:
+                usual = usual or error
+                continue
+            if rows is not None and len(rows.data.column_names) > 1:
+                return form
+    if usual is None:
+        raise UserError("has one column", where=path, do="give each row a text and an answer, with a header")
+    raise usual
+
+
+def _conll_columns(path: Path) -> dict[str, Any]:
+    """Find the columns of words and tags: CoNLL-U numbers the words, and its fourth column holds parts of speech."""
+    numbered = lines = 0
+    with opened(path, newline=None) as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                cells = line.split("\t") if "\t" in line else line.split()
+                numbered += cells[0].replace("-", "").replace(".", "").isdecimal() and len(cells) > 2
+                lines += 1
+            if lines >= SAMPLE:
+                break
+    if numbered < 0.95 * lines:
+        return {}
+    return {"token_column": 1, "tag_column": 3} if ".conllu" in path.suffixes else {"token_column": 1}

@@ -1,0 +1,92 @@
+"""Which texts of a row are read, and as what: a text, a pair, a source."""
+
+import re
+from collections.abc import Collection, Sequence
+
+from ptv2.guess.fields import Field, flat
+from ptv2.guess.proposal import Seen
+
+TITLE = re.compile(r"title|headline|subject|heading|summary", re.IGNORECASE)
+SIBLINGS = re.compile(r"(.*?)[_ -]?(?:1|2|a|b|one|two|left|right|first|second)", re.IGNORECASE)
+MOST = 6  # fields that are read
+PART = 0.1  # of the longest text: shorter fields say what a source is filed under
+
+
+def texts_beside(seen: Seen, taken: Collection[str], short: bool = False) -> list[Field]:
+    """List the texts of the rows that are read beside the fields that are `taken`, in the rows' order.
+
+    A field is left out if it is often blank, tells rows apart, or says in a word what rows are filed under, unless the
+    word stands in another text of its row. With `short`, words that are never blank are read, too.
+    """
+    texts = [field for field in seen.of("text") if field.name not in taken and field.filled >= 0.95]
+    rich = [field for field in texts if field.is_rich]
+    found = [
+        field
+        for field in texts
+        if field in rich or (field.name not in seen.blank and field.distinct > 1 and (short or _stands_in(field, rich)))
+    ]
+    return sorted(found, key=lambda field: field not in rich)[:MOST] if len(found) > MOST else found
+
+
+def _stands_in(field: Field, others: Sequence[Field]) -> bool:
+    """Tell whether a field's word stands in other texts of its row, as a target word or a span does."""
+    inside = 0
+    for i, value in enumerate(field.values):
+        inside += any(value and str(value).lower() in str(other.values[i]).lower() for other in others)
+    return inside > 0.5 * len(field.values)
+
+
+def text_roles(texts: Sequence[Field]) -> dict[str, str]:
+    """Say which texts are `text` and `pair`: two are a pair, unless one is the other's title; the longest is alone."""
+    if len(texts) == 1:
+        return {"text": texts[0].name}
+    siblings = [field for field in texts if SIBLINGS.fullmatch(field.name) and field.is_rich]
+    stems = [SIBLINGS.fullmatch(field.name)[1] for field in siblings]  # type: ignore[index]
+    if len(siblings) == 2 and stems[0] == stems[1]:
+        first, second = siblings
+    elif len(texts) == 2 and any(TITLE.fullmatch(field.name) for field in texts):
+        title, body = sorted(texts, key=lambda field: TITLE.fullmatch(field.name) is None)
+        return {"text": f"{{{title.name}}}. {{{body.name}}}"}
+    elif len(texts) == 2:
+        first, second = texts
+    else:
+        first = max(texts, key=lambda field: field.words)
+        return {"text": first.name, "pair": joined([field for field in texts if field is not first])}
+    others = [field for field in texts if field not in (first, second)]
+    return {"text": joined([*others, first]), "pair": second.name}
+
+
+def joined(fields: Sequence[Field], separator: str = " ") -> str:
+    """Write the template that reads these fields, one after the other."""
+    if len(fields) == 1 and fields[0].form == "text":
+        return fields[0].name
+    return separator.join(_slot(field) for field in fields)
+
+
+def _slot(field: Field) -> str:
+    """Write a field for a template: the items of a list of texts are lines, those of lists of lists are separated."""
+    if field.form == "lists":
+        return f"{{{field.name}: | }}"
+    return f"{{{field.name}:\n}}" if field.form == "texts" else f"{{{field.name}}}"
+
+
+def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Field]:
+    """List what a text is written from: the fields that make up most of the rest of a row."""
+    found = [
+        field
+        for field in seen.of("text", "texts", "lists")
+        if field is not target and field.name not in taken and field.filled >= 0.9 and field.is_rich
+        and not _same_object(field, target) and "reference" not in field.name.lower()
+    ]  # fmt: skip
+    longest = max((field.words for field in found), default=0)
+    return [field for field in found if field.words >= PART * longest][:MOST]
+
+
+def _same_object(field: Field, target: Field) -> bool:
+    return "." in target.name and field.name.partition(".")[0] == target.name.partition(".")[0]
+
+
+def is_dense(fields: Sequence[Field]) -> bool:
+    """Tell whether most characters of the texts are of a script without blanks between words."""
+    texts = "".join(str(value) for field in fields for value in list(flat(field.values))[:200])
+    return len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff]", texts)) > 0.3 * len(texts)

@@ -1,0 +1,273 @@
+"""Kinds that the structure of a row gives away: spans of a context, tags of words, gaps, choices."""
+
+import re
+from collections.abc import Callable
+from itertools import combinations
+
+from ptv2.errors import UserError
+from ptv2.guess.fields import Field
+from ptv2.guess.inputs import is_dense, joined, texts_beside
+from ptv2.guess.proposal import Proposal, Seen
+from ptv2.kinds.span.answers import answers_of
+from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
+
+GAP = re.compile(r"@placeholder|\[MASK\]|<mask>|\[BLANK\]|<blank>|_{2,}|XXXX+", re.IGNORECASE)
+OFFSETS = {"start", "start_offset"}, {"end", "end_offset"}, {"type", "label", "entity_group"}
+CHOICE_NAMES = re.compile(r"choices?|options?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.I)
+NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
+RIGHT = re.compile(r"label|answer|correct|gold|right|target|key|solution", re.IGNORECASE)
+MOST_TAGS = 400  # that differ
+
+
+def by_structure(seen: Seen) -> Proposal | None:
+    """Propose the kind that the rows' structure shows; None where they have none of these."""
+    finders: list[Callable[[Seen], Proposal | None]] = [span, tagging, spans, cloze, choice_list, choice_fields]
+    return next((found for find in finders if (found := find(seen)) is not None), None)
+
+
+def span(seen: Seen) -> Proposal | None:
+    """Find answers with offsets into a text of the same row."""
+    for field in seen.of("object", "objects"):
+        answers = []
+        for row in seen.rows:
+            try:
+                answers.append(answers_of(row, field.name, str))
+            except UserError:
+                answers.append(([], []))
+        if not any(texts for texts, _ in answers):
+            continue
+        texts = [other for other in seen.of("text") if "." not in other.name]
+        context = max(texts, key=lambda text: _standing(text, answers), default=None)
+        if context is None or len(texts) < 2 or (share := _standing(context, answers)) < 0.8:
+            continue
+        question = _question([text for text in texts if text is not context])
+        all_answered = all(found for found, _ in answers)
+        longest = max(len(text) for found, _ in answers for text in found)
+        dense = is_dense([context])
+        metrics = ["cmrc_f1", "cmrc_em"] if dense else ["squad_f1", "squad_em"]
+        why = [f"the answers in '{field.name}' stand in '{context.name}' at their offsets, in {share:.0%} of the rows"]
+        options: dict = {"answerable": True} if all_answered else {}
+        if all_answered:
+            why.append("every question has an answer")
+        else:
+            metrics += [] if dense else ["has_answer_f1", "no_answer_f1"]
+            without = sum(not found for found, _ in answers) / len(answers)
+            why.append(f"{without:.0%} of the questions have no answer")
+        if share < 1:
+            options["find_answers"] = True
+            why.append("answers that are not at their offset are looked for (find_answers)")
+        if dense and longest > 30:
+            options["max_answer_tokens"] = min(128, longest)
+        return Proposal(
+            "span", {"question": question.name, "context": context.name}, field.name, metrics, why, options=options
+        )
+    return None
+
+
+def _standing(context: Field, answers: list[tuple[list[str], list[int]]]) -> float:
+    """Return the share of the answers that stand at their offset."""
+    pairs = [
+        str(text).startswith(answer, start) if text is not None and start >= 0 else False
+        for text, (found, starts) in zip(context.values, answers, strict=True)
+        for answer, start in zip(found, starts, strict=True)
+    ]
+    return sum(pairs) / max(1, len(pairs))
+
+
+def _question(texts: list[Field]) -> Field:
+    """Choose the field of the question: by its name, by its marks, or the one that differs most."""
+    named = [text for text in texts if re.search("question|query", text.name, re.IGNORECASE)]
+    marked = [
+        text for text in texts if sum(str(v).strip()[-1:] in "?？" for v in text.values if v) > len(text.values) / 2
+    ]
+    return (named or marked or sorted(texts, key=lambda text: -text.distinct))[0]
+
+
+def tagging(seen: Seen) -> Proposal | None:
+    """Find a list of words and a list of as many tags."""
+    lists = [field for field in seen.of("texts", "wholes") if "." not in field.name]
+    pairs = []
+    for one, other in combinations(lists, 2):
+        tokens, tags = (one, other) if len(one.counts) >= len(other.counts) else (other, one)
+        few = len(tags.counts) <= MOST_TAGS and 2 * len(tags.counts) <= sum(tags.counts.values())
+        if tokens.form == "texts" and few and _aligned(tokens, tags):
+            pairs.append((tokens, tags))
+    if not pairs or sum(map(len, filter(None, pairs[0][0].values))) <= 1.5 * len(seen.rows):
+        return None
+    tokens, tags = max(pairs, key=lambda pair: (_named_entities(pair[1]), _spans(pair[1]), lists.index(pair[1])))
+    why = [f"'{tags.name}' holds one of {len(tags.counts)} tags for each word of '{tokens.name}'"]
+    if len(pairs) > 1:
+        others = ", ".join(f"'{other.name}'" for _, other in pairs if other is not tags)
+        why.append(f"{others} hold tags, too: change `label` to learn those")
+    inputs = {"tokens": tokens.name}
+    metrics = ["span_f1"] if _spans(tags) else ["accuracy"]
+    if metrics == ["accuracy"]:
+        why.append("the tags are no spans (no O, or no known scheme), so words are scored")
+    predicate = next((field for field in seen.of("whole") if _points(field, tags)), None)
+    if predicate is not None:
+        inputs["predicate"] = predicate.name
+        why.append(f"'{predicate.name}' points at a word that has the same tag in each row: the predicate")
+        metrics += ["span_f1_no_v"] if "B-V" in tags.counts else []
+    return Proposal("tagging", inputs, tags.name, metrics, why, labels=_tags(tags))
+
+
+def _aligned(tokens: Field, tags: Field) -> bool:
+    pairs = list(zip(tokens.values, tags.values, strict=True))
+    equal = sum(isinstance(a, list) and isinstance(b, list) and len(a) == len(b) for a, b in pairs)
+    return equal >= 0.95 * len(pairs)
+
+
+def _spans(tags: Field) -> bool:
+    """Tell whether tags are read as spans."""
+    try:
+        check_tags(list(tags.names or tags.counts), "")
+    except UserError:
+        return False
+    return True
+
+
+def _named_entities(tags: Field) -> bool:
+    return re.search("ner|entit|slot", tags.name, re.IGNORECASE) is not None
+
+
+def _points(field: Field, tags: Field) -> bool:
+    """Tell whether a number is in each row the place of a word with the same tag, which is not that of most words."""
+    at = []
+    for place, found in zip(field.values, tags.values, strict=True):
+        if not isinstance(place, int) or not isinstance(found, list) or not 0 <= place < len(found):
+            return False
+        at.append(found[place])
+    return len(set(at)) == 1 and at[0] != tags.counts.most_common(1)[0][0]
+
+
+def _tags(tags: Field) -> list[str] | None:
+    if tags.names:
+        return None
+    return sorted(tags.counts, key=lambda tag: (tag != OUTSIDE, tag.partition("-")[2], tag))
+
+
+def spans(seen: Seen) -> Proposal | None:
+    """Find annotated spans, of words or of the characters of a text."""
+    for field in seen.of("objects", "lists"):
+        items = [item for value in field.values for item in (value or [])]
+        if not items or not all(_is_span(item) for item in items):
+            continue
+        last = max(
+            item[1] if isinstance(item, list) else next(item[k] for k in OFFSETS[1] if k in item) for item in items
+        )
+        texts = [text for text in seen.of("text") if text.words >= 2 and "." not in text.name]
+        words = [words for words in seen.of("texts") if "." not in words.name]
+        options = {"spans_column": field.name}
+        if words:
+            inputs, over = {"tokens": words[0].name}, words[0]
+        elif texts:
+            over = max(texts, key=lambda text: text.words)
+            inputs, options["text_column"] = {"tokens": "tokens"}, over.name
+        else:
+            continue
+        why = [f"'{field.name}' holds spans (start, end, type) of '{over.name}', up to {last}; tags are made of them"]
+        label = "tags" if "tags" not in seen.fields else "span_tags"
+        return Proposal("tagging", inputs, label, ["span_f1"], why, options=options)
+    return None
+
+
+def _is_span(item: object) -> bool:
+    if isinstance(item, dict):
+        return all(any(key in item for key in keys) for keys in OFFSETS)
+    return (
+        isinstance(item, list) and len(item) == 3 and all(type(n) is int for n in item[:2]) and isinstance(item[2], str)
+    )
+
+
+def cloze(seen: Seen) -> Proposal | None:
+    """Find a query with a gap, a list of entities and the ones among them that fill it."""
+    lists = [field for field in seen.of("texts") if field.filled > 0.95]
+    for query in seen.of("text"):
+        marks = {found[0] for value in query.values if value and (found := GAP.search(value))}
+        if len(marks) != 1 or not all(value and min(marks) in value for value in query.values):
+            continue
+        for entities in lists:
+            answers = next((other for other in lists if other is not entities and _among(other, entities)), None)
+            passages = [text for text in seen.of("text") if text is not query and text.words > query.words]
+            if answers is None or not passages:
+                continue
+            gap, passage = min(marks), max(passages, key=lambda text: text.words)
+            options = {} if gap == "@placeholder" else {"placeholder": gap}
+            why = [f"each '{query.name}' has the gap {gap}, which '{answers.name}' of '{entities.name}' fill"]
+            inputs = {"text": passage.name, "query": query.name, "entities": entities.name}
+            return Proposal("cloze", inputs, answers.name, ["squad_f1", "squad_em"], why, options=options)
+    return None
+
+
+def _among(some: Field, all_of_them: Field) -> bool:
+    pairs = list(zip(some.values, all_of_them.values, strict=True))
+    inside = sum(bool(a) and bool(b) and len(a) < len(b) and {*a} <= {*b} for a, b in pairs)
+    return inside >= 0.9 * len(pairs)
+
+
+def choice_list(seen: Seen) -> Proposal | None:
+    """Find a list of choices, and the number or the letter of the right one."""
+    for choices in seen.of("texts"):
+        if not choices.in_all(lambda value: len(value) >= 2):
+            continue
+        lengths = [len(value or []) for value in choices.values]
+        for answer in seen.of("whole", "text", "truth"):
+            if not RIGHT.search(answer.name):
+                continue
+            letters = next((other for other in seen.of("texts") if _letters(other, lengths, answer)), None)
+            first = None if letters is not None else _first(answer, lengths)
+            if letters is None and first is None:
+                continue
+            options = {"label_in": letters.name} if letters is not None else {"first": first} if first else {}
+            stem = texts_beside(seen, {choices.name, answer.name, *([letters.name] if letters else [])}, short=True)
+            if not stem:
+                continue
+            what = f"a letter of '{letters.name}'" if letters is not None else f"a number from {first}"
+            why = [f"'{choices.name}' lists {_range(lengths)} choices a row, and '{answer.name}' is {what}"]
+            inputs = {"text": joined(stem), "choices": choices.name}
+            return Proposal("choice", inputs, answer.name, ["accuracy"], why, options=options)
+    return None
+
+
+def choice_fields(seen: Seen) -> Proposal | None:
+    """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one."""
+    groups: dict[str, list[Field]] = {}
+    for field in seen.of("text"):
+        if (found := NUMBERED.fullmatch(field.name)) is not None:
+            groups.setdefault(found[1], []).append(field)
+    for stem, fields in groups.items():
+        named = CHOICE_NAMES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
+        if len(fields) < 2 or not (named or len(fields) > 2):
+            continue
+        counts = [sum(field.values[i] is not None for field in fields) for i in range(len(seen.rows))]
+        for answer in seen.of("whole", "truth"):
+            first = _first(answer, counts) if RIGHT.search(answer.name) else None
+            beside = texts_beside(seen, {answer.name, *(field.name for field in fields)}, short=True)
+            if first is None or not beside:
+                continue
+            names = ", ".join(field.name for field in fields)
+            why = [f"{names} are choices, and '{answer.name}' is a number from {first}"]
+            inputs = {"text": joined(beside)} | {f"choice{i}": f.name for i, f in enumerate(fields, start=1)}
+            return Proposal("choice", inputs, answer.name, ["accuracy"], why, options={"first": first} if first else {})
+    return None
+
+
+def _letters(letters: Field, lengths: list[int], answer: Field) -> bool:
+    """Tell whether a list names as many choices as there are, and the answer is among the names."""
+    rows = zip(letters.values, lengths, answer.values, strict=True)
+    fits = [isinstance(names, list) and len(names) == n and str(right) in names for names, n, right in rows]
+    return sum(fits) >= 0.95 * len(fits) and max(map(len, letters.counts)) <= 2
+
+
+def _first(answer: Field, lengths: list[int]) -> int | None:
+    """Return the number of the first choice, 0 or 1, where all answers are numbers of choices."""
+    pairs = [(int(float(value)), n) for value, n in zip(answer.values, lengths, strict=True) if value is not None]
+    if not pairs or len({value for value, _ in pairs}) < 2:
+        return None
+    if all(0 <= value < n for value, n in pairs):
+        return 0 if any(value == 0 for value, _ in pairs) else 1
+    return 1 if all(1 <= value <= n for value, n in pairs) and any(value < n for value, n in pairs) else None
+
+
+def _range(lengths: list[int]) -> str:
+    return f"{min(lengths)}" if min(lengths) == max(lengths) else f"{min(lengths)} to {max(lengths)}"
