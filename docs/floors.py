@@ -10,8 +10,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "ptv2"
 FIGURE = Path(__file__).with_name("floors.svg")
 FLOORS = (
-    "errors runtime config metrics backbone rows artifact kinds methods data guess model train study commands".split()
-)
+    "errors runtime config metrics backbone rows artifact kinds methods data guess model exchange train study commands"
+).split()
 """From the ground up; the doors (`python -m ptv2.X`) stand on top of them."""
 DOORS = "doors"
 STEP_X, STEP_Y, WIDTH, HEIGHT, MARGIN = 62, 38, 84, 26, 14  # pixels

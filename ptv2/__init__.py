@@ -1,7 +1,8 @@
 """P-Tuning v2 with multitask prompt pretraining: deep prompts on a frozen backbone.
 
-`fit` trains a config, `load` makes a run ready to predict; both are resolved on first use, so that importing the
-package is cheap.
+`fit` trains a config, `load` makes a run ready to predict, `attach` puts its prompt into a plain transformers model,
+`export` writes it for another program and `convert` reads what others wrote; all are resolved on first use, so that
+importing the package is cheap.
 """
 
 from importlib import import_module
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ptv2.artifact.artifact import Artifact
     from ptv2.errors import UserError
+    from ptv2.exchange.attach import attach
     from ptv2.model.predictor import load
     from ptv2.train.run import fit
 
 __version__ = "0.1.0"
 
-__all__ = ["Artifact", "UserError", "fit", "load"]
+__all__ = ["Artifact", "UserError", "attach", "fit", "load"]
 
 PLACES = {
     "Artifact": "ptv2.artifact.artifact",
     "UserError": "ptv2.errors",
+    "attach": "ptv2.exchange.attach",
     "fit": "ptv2.train.run",
     "load": "ptv2.model.predictor",
 }

@@ -55,6 +55,8 @@ def _attend(
     else:
         P = prompt.key_BGPD.shape[2]
         joint_mask, joint = _joint_mask(module, P, query, key_BGSD, mask, kwargs, builds_causal_mask)
+        if prompt.seen_BP is not None:
+            joint_mask = _of_rows(joint_mask, repeated(prompt.seen_BP, len(query)), query, key_BGSD.shape[2])
         key, joint_value = joined(prompt, key_BGSD, value, place.take_weights() if place is not None else None)
         out_BTHE, weights = kernel(module, query, key, joint_value, joint_mask, **joint)
         if prompt.gate is not None:
@@ -124,6 +126,16 @@ def _joint_mask(
     if joint.get("position_bias") is not None:  # T5: a prompt has no distance to a token
         joint["position_bias"] = F.pad(joint["position_bias"], (P, 0))
     return joint_mask, joint
+
+
+def _of_rows(joint_mask: Tensor | None, seen_BP: Tensor, query_BHTD: Tensor, S: int) -> Tensor:
+    """Hide from the queries of each row the prompt positions that it does not have."""
+    seen_B11K = F.pad(seen_BP, (0, S), value=True)[:, None, None]
+    if joint_mask is None:
+        joint_mask = query_BHTD.new_zeros(1, 1, query_BHTD.shape[2], seen_B11K.shape[-1])
+    if joint_mask.dtype == torch.bool:
+        return joint_mask & seen_B11K
+    return joint_mask.masked_fill(~seen_B11K, torch.finfo(joint_mask.dtype).min)
 
 
 def _is_causal(module: nn.Module, kwargs: dict[str, Any]) -> bool:

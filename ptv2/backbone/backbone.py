@@ -195,10 +195,12 @@ class Backbone(nn.Module):
         inputs, prompts, P = self._lengthened(inputs, prompts)
         if P and not self.is_encoder_decoder and settings.get("min_length"):  # it counts what stands before, too
             settings = settings | {"min_length": settings["min_length"] + P}
-        table = position_table(self.model)
-        if not self.is_encoder_decoder and table is not None and table.padding_idx is not None:
+        table, shift = position_table(self.model), self.position_shift if prompts else 0
+        if table is not None and table.padding_idx is not None and not self.is_encoder_decoder:
             # RoBERTa and its relatives begin behind `padding_idx`; transformers would let them begin at 0.
-            inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], 0)}
+            inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], shift)}
+        elif shift:  # the cache does not know the prompt, and sources are padded on the left
+            inputs = inputs | {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0) + shift}
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             generate = cast(Any, self.model).generate  # language models have it

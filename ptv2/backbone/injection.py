@@ -61,6 +61,7 @@ class SitePrompt:
 
     key_BGPD: Tensor | None = None  # joined to the keys and values that arrive
     value_BGPE: Tensor | None = None
+    seen_BP: Tensor | None = None  # False at positions that a row does not have; None: each row has all of them
     gate: Tensor | None = None  # [H] or [B, H], factor on the prompt's attention mass; None: 1, the plain softmax
     token_gate_BPW: Tensor | None = None  # weights the prompt's positions by the layer's states, see `token_gate.py`
     query_map_BHDD: Tensor | None = None  # q + q @ map, in each query head

@@ -54,7 +54,7 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
     try:
         if config.dropout is not None and not set_dropout(hf_config, config.dropout) and config.dropout:
             raise UserError(f"family '{hf_config.model_type}' has no hidden dropout", where="backbone.dropout")
-        auto = _auto(hf_config, reads)
+        auto = auto_class(hf_config, reads)
         loaded: Any = auto.from_pretrained(**where, config=hf_config, dtype="auto", output_loading_info=True)
         model, info = loaded  # a pair, with output_loading_info
     except RuntimeError as error:  # transformers lists the weights in a report of many lines
@@ -108,7 +108,7 @@ def load_language_model(config: BackboneConfig) -> PreTrainedModel | None:
     return model.to(getattr(torch, config.dtype)).eval()
 
 
-def _auto(config: PretrainedConfig, reads: str) -> Any:
+def auto_class(config: PretrainedConfig, reads: str) -> Any:
     """Return the class that loads what heads read.
 
     Raises:

@@ -18,6 +18,7 @@ from ptv2.methods.base import Artifacts, Method
 FIELDS = {
     "key_BGPD": "keys and values",
     "value_BGPE": "keys and values",
+    "seen_BP": "keys and values",
     "gate": "a gate",
     "token_gate_BPW": "a token gate",
     "query_map_BHDD": "a map of the queries",

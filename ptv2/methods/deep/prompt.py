@@ -64,12 +64,6 @@ class DeepPrompt(VectorMethod):
                 do = "set it to false, or prompt an encoder alone (prompt.length={encoder: 16})"
                 raise UserError(what, where="prompt.token_gate", do=do)
         if prompt.position_offset:
-            if backbone.can_generate:
-                raise UserError(
-                    "generation numbers positions by its cache, which does not know the prompt",
-                    where="prompt.position_offset",
-                    do="set it to false for a generating backbone",
-                )
             backbone.position_shift = self.max_length
 
     @classmethod

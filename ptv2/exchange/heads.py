@@ -1,0 +1,152 @@
+"""Trained heads in transformers' own models: where one of theirs computes what ours does, its tensors are put there.
+
+Which tensor goes where is guessed by shape and proved by running both on a few tokens: a model whose head has another
+activation or another pooling is refused.
+
+Shapes: B batch, T tokens, D width, C classes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ptv2.artifact.artifact import Artifact
+from ptv2.backbone.linear_layers import is_linear
+from ptv2.errors import UserError
+
+CLASSES = {
+    "cls": "SequenceClassification",
+    "multilabel": "SequenceClassification",
+    "regression": "SequenceClassification",
+    "tagging": "TokenClassification",
+    "span": "QuestionAnswering",
+}
+"""Kind of task -> the transformers models whose heads answer it, as in `AutoModelForSequenceClassification`."""
+CLOSE = 1e-4  # of two ways to compute the same logits in float32, over the largest of them
+
+
+@dataclass
+class PutHead:
+    """A head that was put into a model, and what stood there before."""
+
+    model: PreTrainedModel
+    names: list[str]  # of its tensors in the model
+    before: dict[str, Tensor]
+    labels: dict[str, Any]  # of the model's config
+
+    def put_back(self) -> None:
+        """Leave the model's head as it was."""
+        _copy(self.model, self.before)
+        for name, value in self.labels.items():
+            setattr(self.model.config, name, value)
+
+
+def put_head(model: PreTrainedModel, artifact: Artifact, task: str) -> PutHead:
+    """Put a task's head into the model, with the label names.
+
+    Args:
+        model: with a head of the right class and size, e.g. of `AutoModelForTokenClassification`.
+        artifact: holds the head.
+        task: its name in the artifact.
+
+    Raises:
+        UserError: no head of the model computes what this one does; the model is as it was.
+    """
+    kind = artifact.tasks[task]["kind"]
+    where = f"head of '{task}'"
+    if kind not in CLASSES:
+        raise UserError(f"no head of transformers answers a task of kind '{kind}'", where=where, do="use ptv2.load")
+    if not type(model).__name__.endswith(f"For{CLASSES[kind]}"):
+        what = f"{type(model).__name__} has no head for a task of kind '{kind}'"
+        raise UserError(what, where=where, do=f"load the model with AutoModelFor{CLASSES[kind]}")
+    pooling = artifact.config["head"].get("pooling", "cls") if CLASSES[kind] == "SequenceClassification" else None
+    head = artifact.state(f"heads.{task}.")
+    tensors = _places(model, head, pooling, where)
+    own = model.state_dict()
+    tensors |= {
+        f"{model.base_model_prefix}.{name}": tensor
+        for name, tensor in artifact.state("backbone.model.").items()
+        if f"{model.base_model_prefix}.{name}" in own
+    }
+    config: Any = model.config
+    put = PutHead(
+        model,
+        list(tensors),
+        {name: own[name].clone() for name in tensors},
+        {name: getattr(config, name) for name in ("id2label", "label2id", "problem_type")},
+    )
+    _copy(model, tensors)
+    if not _computes(model, head, pooling):
+        put.put_back()
+        what = f"{type(model).__name__} does not compute a head with head.pooling={pooling}"
+        raise UserError(what, where=where, do="train with head.pooling=pooler or dense (last: a causal model)")
+    names = artifact.about["labels"][task]
+    if names is not None and kind != "span":
+        config.id2label, config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}
+    problems = {"multilabel": "multi_label_classification", "regression": "regression"}
+    config.problem_type = problems.get(kind, "single_label_classification" if kind == "cls" else None)
+    return put
+
+
+def outer_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
+    """List the linear layers of a model above its base model, by their names."""
+    inside = f"{model.base_model_prefix}."
+    return {n: layer for n, layer in model.named_modules() if is_linear(layer) and not n.startswith(inside)}
+
+
+def _places(model: PreTrainedModel, head: Mapping[str, Tensor], pooling: str | None, where: str) -> dict[str, Tensor]:
+    """Name the tensors of the model that a head's tensors take the place of."""
+    layers, own = outer_layers(model), model.state_dict()
+    if not layers:
+        raise UserError(f"{type(model).__name__} has no linear layer for it", where=where, do="use ptv2.load")
+    out, pooler = list(layers)[-1], f"{model.base_model_prefix}.pooler.dense"
+    found = {f"{out}.{part}": head[f"out.{part}"] for part in ("weight", "bias")}
+    if (bias := f"{out}.bias") not in own:
+        if head["out.bias"].any():
+            what = f"the layer '{out}' of {type(model).__name__} has no bias, and the trained head has one"
+            raise UserError(what, where=where, do="use ptv2.load")
+        del found[bias]
+    if pooling == "dense":
+        first = next(iter(layers)) if len(layers) == 2 else pooler
+        found |= {f"{first}.{part}": head[f"pooling.dense.{part}"] for part in ("weight", "bias")}
+    for name, tensor in found.items():
+        if name not in own or own[name].shape != tensor.shape:
+            have = tuple(own[name].shape) if name in own else "not there"
+            what = f"'{name}' of {type(model).__name__} is {have}, the trained head has {tuple(tensor.shape)}"
+            raise UserError(what, where=where, do=f"load the model with num_labels={len(head['out.bias'])}")
+    return found
+
+
+@torch.no_grad()
+def _copy(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> None:
+    own = model.state_dict()
+    for name, tensor in tensors.items():
+        own[name].copy_(tensor)
+
+
+@torch.no_grad()
+def _computes(model: PreTrainedModel, head: Mapping[str, Tensor], pooling: str | None) -> bool:
+    """Tell whether the model's logits for a few tokens are those of the head on its last states."""
+    config, was_training = model.config, model.training
+    ids_1T = torch.tensor([[i for i in range(config.vocab_size) if i != config.pad_token_id][-5:]], device=model.device)
+    inputs = {"input_ids": ids_1T, "attention_mask": torch.ones_like(ids_1T)}
+    model.eval()
+    states, out = model.base_model(**inputs), model(**inputs)
+    model.train(was_training)
+    read = states.last_hidden_state.float()
+    weights = {name: tensor.to(model.device) for name, tensor in head.items()}
+    if pooling == "pooler":
+        read = states.pooler_output.float()
+    elif pooling == "dense":
+        read = torch.tanh(F.linear(read[:, 0], weights["pooling.dense.weight"], weights["pooling.dense.bias"]))
+    elif pooling is not None:
+        read = {"cls": read[:, 0], "mean": read.mean(1), "last": read[:, -1]}[pooling]
+    wanted = F.linear(read, weights["out.weight"], weights["out.bias"])
+    got = torch.stack([out.start_logits, out.end_logits], -1) if hasattr(out, "start_logits") else out.logits
+    limit = CLOSE if model.dtype == torch.float32 else 0.05
+    return bool((got.float() - wanted).abs().max() <= limit * wanted.abs().max().clamp(min=1))

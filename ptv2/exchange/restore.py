@@ -1,0 +1,69 @@
+"""What installing prompts changes in a model, noted before and put back on `detach`."""
+
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from ptv2.backbone.injection import PLACE
+
+HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+"""Where torch keeps the hooks of a module, by their ids."""
+
+
+class Before:
+    """A model as it is now.
+
+    Args:
+        model: the user's, before anything is installed.
+    """
+
+    def __init__(self, model: PreTrainedModel):
+        self.model = model
+        self.kernel = model.config._attn_implementation
+        self.generation = getattr(model, "generation_config", None)
+        self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.classes = {module: type(module) for module in model.modules()}  # DeBERTa's attention is given another
+        self.children = {module: dict(module._modules) for module in model.modules()}  # ALBERT's depths are set apart
+        self.groups = getattr(model.config, "num_hidden_groups", None)
+        self.hooks = {id_ for kept in self._hooks() for id_ in kept}
+        self.ours: set[int] | None = None  # unknown while we install
+
+    def _hooks(self) -> list[dict[int, Any]]:
+        return [getattr(module, name) for module in self.model.modules() for name in HOOKS]
+
+    def _new(self) -> set[int]:
+        return {id_ for kept in self._hooks() for id_ in kept} - self.hooks
+
+    def installed(self) -> None:
+        """Tell which of the hooks are ours, and let what trained before train again."""
+        self.ours = self._new()
+        for parameter in self.trained:
+            parameter.requires_grad_(True)
+        if self.generation is not None:
+            self.model.generation_config = self.generation
+
+    def put_back(self) -> None:
+        """Leave the model as it was."""
+        if self.ours is None:
+            self.installed()
+        for kept in self._hooks():
+            for id_ in set(kept) & (self.ours or set()):
+                del kept[id_]
+        for module in self.model.modules():
+            module.__dict__.pop(PLACE, None)
+        for module, children in self.children.items():
+            for name, child in children.items():
+                if module._modules.get(name) is not child:
+                    module._modules[name] = child
+        for module, kind in self.classes.items():
+            module.__class__ = kind
+        if self.groups is not None:
+            self.model.config.num_hidden_groups = self.groups
+        if self.model._can_set_attn_implementation():
+            self.model.set_attn_implementation(self.kernel or "sdpa")
+
+
+def is_attached(model: nn.Module) -> bool:
+    """Tell whether prompts are installed in the model."""
+    return any(hasattr(module, PLACE) for module in model.modules())

@@ -1,0 +1,314 @@
+"""`ptv2.attach`: a plain transformers model computes and writes what ptv2 does, and is itself again afterwards."""
+
+import pytest
+import torch
+from exchanged import TEXTS, encoder_artifact, lm_artifact
+from families import make_batch, real
+from seq2seq_models import make_lm_batch
+from torch import Tensor
+from training import load
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+)
+
+import ptv2
+from ptv2.artifact.files import read_artifact, write_artifact
+
+CLOSE = {"atol": 2e-5, "rtol": 1e-5}
+UNION = {"form": ["kv", "memory", "slots", "values", "queries"]}
+VARIANTS = {
+    "kv": {},
+    "union": UNION,
+    "hidden": {"form": "hidden"},
+    "gate": {"gate": True},
+    "top": {"layers": "top:2", "length": [3, 6]},
+}
+
+
+def ours(path, batch) -> Tensor:
+    """States as ptv2 computes them."""
+    module = load(path)
+    with torch.no_grad():
+        return module.backbone(batch, module.method(3)).last_BTD
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@torch.no_grad()
+def test_states_are_those_of_ptv2(variant, tmp_path):
+    path, batch = encoder_artifact("bert", tmp_path, prompt=VARIANTS[variant]), make_batch("bert")
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    bare = model(**batch).last_hidden_state
+    with ptv2.attach(model, path):
+        assert torch.equal(model(**batch).last_hidden_state, ours(path, batch))
+    assert torch.equal(model(**batch).last_hidden_state, bare)
+
+
+@pytest.mark.parametrize("family", ["roberta", "albert", "albert-groups", "distilbert", "modernbert", "deberta-v2"])
+@torch.no_grad()
+def test_every_family_is_prompted_and_itself_again(family, tmp_path):
+    path, batch = encoder_artifact(family, tmp_path), make_batch(family)
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    bare, names, config = model(**batch).last_hidden_state, list(model.state_dict()), model.config.to_dict()
+    hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()]
+    attached = ptv2.attach(model, path)
+    assert torch.equal(real(model(**batch).last_hidden_state, batch), real(ours(path, batch), batch))
+    attached.detach()
+    assert torch.equal(model(**batch).last_hidden_state, bare)
+    assert list(model.state_dict()) == names and model.config.to_dict() == config
+    assert [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()] == hooks
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+@torch.no_grad()
+def test_official_positions_are_kept(family, tmp_path):
+    path, batch = encoder_artifact(family, tmp_path, prompt={"position_offset": True}), make_batch(family)
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    with ptv2.attach(model, path):
+        states = model(**batch).last_hidden_state
+    torch.testing.assert_close(real(states, batch), real(ours(path, batch), batch), **CLOSE)
+
+
+LANGUAGE_MODELS = {
+    "t5": {},
+    "bart": {},
+    "gpt2": {},
+    "gpt2-offset": {"position_offset": True},
+    "llama": {},
+    "llama-offset": {"position_offset": True},
+    "llama-union": UNION,
+}
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_generate_writes_what_predict_answers(name, beams, tmp_path):
+    family = name.partition("-")[0]
+    path = lm_artifact(family, tmp_path, prompt=LANGUAGE_MODELS[name])
+    run = ptv2.load(path, overrides=[f"task.options.generation.num_beams={beams}"])
+    answers = [answer["target"] for answer in run.predict([{"text": text} for text in TEXTS])]
+    auto = AutoModelForSeq2SeqLM if family in ("t5", "bart") else AutoModelForCausalLM
+    model = auto.from_pretrained(tmp_path / "backbone")
+    tokenizer = run.backbone.tokenizer
+    is_decoder = family not in ("t5", "bart")
+    separator, tokenizer.padding_side = ("\n", "left") if is_decoder else ("", "right")
+    inputs = tokenizer([text + separator for text in TEXTS], return_tensors="pt", padding=True)
+
+    def written() -> list[str]:
+        ids = model.generate(
+            **{k: inputs[k] for k in ("input_ids", "attention_mask")},
+            max_new_tokens=8, do_sample=False, num_beams=beams, pad_token_id=tokenizer.pad_token_id,
+        )  # fmt: skip
+        new = ids if not is_decoder else ids[:, inputs["input_ids"].shape[1] :]
+        return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+    bare = written()
+    with ptv2.attach(model, path):
+        assert written() == [answer.strip() for answer in answers] != bare
+    assert written() == bare
+
+
+# -- several prompts ---------------------------------------------------------------------------------------------------
+
+
+def several(family: str, tmp_path, prompts: list[dict]) -> dict[str, str]:
+    make = lm_artifact if family in ("llama", "gpt2", "t5") else encoder_artifact
+    return {f"p{i}": str(make(family, tmp_path, seed=i, prompt=prompt)) for i, prompt in enumerate(prompts)}
+
+
+MIXED = [{}, {"length": 2, "layers": "top:1"}, UNION, {"gate": True, "length": 7}]
+
+
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+@pytest.mark.parametrize("family", ["bert", "modernbert", "deberta-v2", "t5", "gpt2", "llama"])
+@torch.no_grad()
+def test_each_row_of_a_batch_has_its_own_prompt(family, kernel, tmp_path):
+    """Lengths, layers and forms differ, and one row has none."""
+    lm = family in ("gpt2", "llama", "t5")
+    paths = several(family, tmp_path, MIXED[:3] if family == "t5" else MIXED)
+    batch = make_lm_batch(family, (9, 6, 3, 5, 9)[:5]) if lm and family != "t5" else make_batch_of(family)
+    auto = {"t5": AutoModelForSeq2SeqLM}.get(family, AutoModelForCausalLM if lm else AutoModel)
+    model = auto.from_pretrained(tmp_path / "backbone", attn_implementation=None if family == "deberta-v2" else kernel)
+
+    def read() -> Tensor:
+        out = model(**batch)
+        return out.logits if lm else out.last_hidden_state
+
+    bare = read()
+    attached = ptv2.attach(model, paths)
+    rows = [*attached.names, None][: len(batch["input_ids"])]
+    alone = [attached.set_prompt(name) and read()[i] for i, name in enumerate(rows)]
+    numbers = torch.tensor([attached.names.index(name) if name else -1 for name in rows])
+    for mixed in (attached.set_prompt(numbers) and read(), attached.set_prompt(rows) and read()):
+        for i, wanted in enumerate(alone):
+            kept = batch["attention_mask"][i].bool() if family != "t5" else slice(None)
+            torch.testing.assert_close(mixed[i][kept], wanted[kept], **CLOSE)
+    attached.detach()
+    assert torch.equal(read(), bare)
+
+
+def make_batch_of(family: str) -> dict[str, Tensor]:
+    if family == "t5":
+        batch = make_lm_batch("t5", (9, 6, 3))
+        return batch | {"labels": batch["labels"].clamp(min=0)}
+    return make_batch(family, (9, 6, 3, 5, 9))
+
+
+@torch.no_grad()
+def test_rows_with_and_without_the_offset_share_a_batch(tmp_path):
+    paths = several("bert", tmp_path, [{"position_offset": True}, {"position_offset": True, "length": 2}, {}])
+    model, batch = AutoModel.from_pretrained(tmp_path / "backbone"), make_batch("bert")
+    attached = ptv2.attach(model, paths)
+    alone = [attached.set_prompt(name) and model(**batch).last_hidden_state[i] for i, name in enumerate(paths)]
+    mixed = attached.set_prompt(torch.tensor([0, 1, 2])) and model(**batch).last_hidden_state
+    for i, wanted in enumerate(alone):
+        kept = batch["attention_mask"][i].bool()
+        torch.testing.assert_close(mixed[i][kept], wanted[kept], **CLOSE)
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_generation_keeps_each_rows_prompt(beams, tmp_path):
+    paths = several("llama", tmp_path, [{}, {"length": 2}])
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "backbone")
+    ids = torch.tensor([[5, 9, 30, 44]] * 3)
+    settings = {"max_new_tokens": 6, "num_beams": beams, "do_sample": False, "pad_token_id": 0}
+    attached = ptv2.attach(model, paths)
+    mask = torch.ones_like(ids)
+    alone = [
+        (attached.set_prompt(name) and model.generate(ids[:1], attention_mask=mask[:1], **settings))[0].tolist()
+        for name in ["p1", None, "p0"]
+    ]
+    attached.set_prompt(torch.tensor([1, -1, 0]))
+    assert model.generate(ids, attention_mask=mask, **settings).tolist() == alone
+    assert len({tuple(row) for row in alone}) == 3
+
+
+# -- pipelines, heads, training ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("family", "pooling"), [("bert", "pooler"), ("bert", "dense"), ("roberta", "dense"), ("albert", "pooler")]
+)
+def test_a_pipeline_answers_as_predict_does(family, pooling, tmp_path):
+    path = encoder_artifact(family, tmp_path, head={"pooling": pooling})
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
+    texts = ["the film was good", "a bad scene and so dull"]
+    with ptv2.attach(model, path, head=True):
+        classify = pipeline(
+            "text-classification", model, tokenizer=AutoTokenizer.from_pretrained(tmp_path / "backbone")
+        )
+        found = classify(texts)
+    for got, wanted in zip(found, ptv2.load(path).predict([{"text": text} for text in texts]), strict=True):
+        assert got["label"] == wanted["label"]
+        assert got["score"] == pytest.approx(wanted["scores"][wanted["label"]], abs=1e-5)
+    assert model.config.id2label == {i: f"LABEL_{i}" for i in range(3)}
+
+
+@torch.no_grad()
+def test_a_tagging_head_fits_the_token_classifier(tmp_path):
+    path, batch = encoder_artifact("bert", tmp_path, "tagging"), make_batch("bert")
+    model = AutoModelForTokenClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
+    with pytest.warns(UserWarning, match=r"cannot be compared with those of .*: it has no pooler\.dense\.bias"):
+        attached = ptv2.attach(model, path, head=True)
+    module = load(path)
+    (head,) = module.heads.values()
+    expected = head(module.backbone(batch, module.method(3)))
+    torch.testing.assert_close(real(model(**batch).logits, batch), real(expected, batch), **CLOSE)
+    attached.detach()
+
+
+def test_a_trainable_prompt_learns_and_is_saved(tmp_path):
+    path, batch = encoder_artifact("bert", tmp_path, prompt={"dropout": 0.0}), make_batch("bert")
+    model = AutoModel.from_pretrained(tmp_path / "backbone").requires_grad_(False)
+    attached = ptv2.attach(model, path, trainable=True)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert [tuple(p.shape) for p in trained] == [(4, 64)] * 3
+    before = model(**batch).last_hidden_state
+    model(**batch).last_hidden_state.pow(2).mean().backward()
+    torch.optim.SGD(trained, lr=1.0).step()
+    after = model(**batch).last_hidden_state
+    assert not torch.allclose(before, after, atol=1e-4)
+    attached.save(tmp_path / "trained")
+    attached.detach()
+    assert torch.equal(ours(tmp_path / "trained", batch), after)
+    assert "ptv2_prompts" not in dict(model.named_modules())
+
+
+def test_the_trainer_of_transformers_trains_it(tmp_path):
+    path = encoder_artifact("bert", tmp_path, head={"pooling": "pooler"})
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3).requires_grad_(
+        False
+    )
+    attached, batch = ptv2.attach(model, path, head=True, trainable=True), make_batch("bert")
+    rows = [{name: tensor[i] for name, tensor in batch.items()} | {"labels": i} for i in range(3)]
+    settings = {"max_steps": 3, "learning_rate": 0.05, "report_to": [], "use_cpu": True, "disable_tqdm": True}
+    trainer = Trainer(
+        model, TrainingArguments(str(tmp_path / "hf"), save_strategy="no", **settings), train_dataset=rows
+    )
+    before = trainer.evaluate(rows)["eval_loss"]
+    trainer.train()
+    assert trainer.evaluate(rows)["eval_loss"] < before - 0.01
+    attached.detach()
+
+
+# -- what cannot be ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    return encoder_artifact("bert", tmp_path)
+
+
+def test_other_weights_are_refused(artifact, tmp_path):
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    with torch.no_grad():
+        model.embeddings.word_embeddings.weight[0, 0] += 1
+    with pytest.raises(ptv2.UserError, match="whose weights differ from this model's; load "):
+        ptv2.attach(model, artifact)
+    assert not any(hasattr(module, "prompt_place") for module in model.modules())
+
+
+def test_a_method_without_a_prompt_in_attention_is_refused(tmp_path):
+    path = encoder_artifact("bert", tmp_path, method="bitfit")
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    with pytest.raises(ptv2.UserError, match="holds method 'bitfit', which has no prompt in attention alone"):
+        ptv2.attach(model, path)
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_a_head_of_another_pooling_is_refused_and_nothing_changes(artifact, tmp_path):
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(ptv2.UserError, match=r"does not compute a head with head\.pooling=cls"):
+        ptv2.attach(model, artifact, head=True)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_names_and_numbers_that_are_not_there_are_refused(artifact, tmp_path):
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    attached = ptv2.attach(model, {"topics": artifact})
+    for which, says in {
+        "topic": "set_prompt: no prompt 'topic' is attached; did you mean 'topics'?",
+        1: "set_prompt: no prompt has the number 1; use 0 to 0 (topics), or -1 for none",
+    }.items():
+        with pytest.raises(ptv2.UserError) as refused:
+            attached.set_prompt(which if isinstance(which, str) else torch.tensor([which]))
+        assert str(refused.value) == says
+    with pytest.raises(ptv2.UserError, match="prompts are attached to this model already"):
+        ptv2.attach(model, artifact)
+
+
+def test_an_artifact_of_a_newer_format_is_refused(artifact, tmp_path):
+    held = read_artifact(artifact)
+    held.about["format"] = 99
+    write_artifact(held, tmp_path / "newer")
+    with pytest.raises(ptv2.UserError, match="has format 99, this version reads 1"):
+        ptv2.attach(AutoModel.from_pretrained(tmp_path / "backbone"), tmp_path / "newer")
