@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from ptv2.artifact.artifact import Artifact
     from ptv2.errors import UserError
     from ptv2.exchange.attach import attach
+    from ptv2.exchange.convert import convert
     from ptv2.exchange.export import export
     from ptv2.model.predictor import load
     from ptv2.train.run import fit
 
 __version__ = "0.1.0"
 
-__all__ = ["Artifact", "UserError", "attach", "export", "fit", "load"]
+__all__ = ["Artifact", "UserError", "attach", "convert", "export", "fit", "load"]
 
 PLACES = {
     "Artifact": "ptv2.artifact.artifact",
     "UserError": "ptv2.errors",
     "attach": "ptv2.exchange.attach",
+    "convert": "ptv2.exchange.convert",
     "export": "ptv2.exchange.export",
     "fit": "ptv2.train.run",
     "load": "ptv2.model.predictor",

@@ -82,7 +82,12 @@ def _turned(kv: KeysValues, seen: Observation, P: int) -> KeysValues | None:
     cos, sin = (cos * cos0 + sin * sin0) / length**2, (sin * cos0 - cos * sin0) / length**2
     half = len(cos) // 2
     in_pairs = [table[:half].repeat_interleave(2) for table in (cos, sin)]
-    for layout in ((cos, sin, half_turned), (cos, sin, pairs_turned), (*in_pairs, pairs_turned)):
+    layouts: list[tuple[Tensor, Tensor, Turn]] = [
+        (cos, sin, half_turned),
+        (cos, sin, pairs_turned),
+        (in_pairs[0], in_pairs[1], pairs_turned),
+    ]
+    for layout in layouts:
         if (rotated(at_0, *layout) - at_P).abs().max() <= CLOSE * at_P.abs().max():
             return KeysValues(kv.site, rotated(kv.key_GPD.double(), *layout).float(), kv.value_GPE)
     return None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -56,7 +56,8 @@ class Source:
         ids = [i for i in range(config.vocab_size) if i not in self.backbone.tokenizer.all_special_ids][:tokens]
         mask_2T = torch.ones(2, len(ids), dtype=torch.long)
         mask_2T[1, len(ids) // 2 :] = 0
-        ids_2T = torch.tensor([ids, ids[::-1]]).masked_fill(mask_2T == 0, self.backbone.tokenizer.pad_token_id or 0)
+        pad = cast(int, self.backbone.tokenizer.pad_token_id or 0)
+        ids_2T = torch.tensor([ids, ids[::-1]]).masked_fill(mask_2T == 0, pad)
         return {"input_ids": ids_2T, "attention_mask": mask_2T}
 
 

@@ -1,0 +1,188 @@
+"""`ptv2.convert`: what PEFT or the official P-Tuning v2 trained becomes an artifact."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ptv2.artifact.files import write_artifact
+from ptv2.backbone import Backbone, load_backbone
+from ptv2.config.load import load_config
+from ptv2.config.overrides import as_overrides
+from ptv2.config.schema import Config
+from ptv2.data.taskdata import TaskData
+from ptv2.errors import UserError
+from ptv2.exchange.export import Exported
+from ptv2.exchange.found import Found, find
+from ptv2.exchange.head_in import head_settings, take_head
+from ptv2.kinds import reads_of
+from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.methods.deep.vectors import from_official
+from ptv2.methods.peft import Adapted, Lora, lora_layers
+from ptv2.methods.vectors import VectorMethod
+from ptv2.model.artifact_of import artifact_of
+from ptv2.model.module import PromptModule
+from ptv2.rows.labels import labels_for
+
+
+def convert(
+    folder: str | Path,
+    config: str | Path | Mapping[str, Any],
+    output: str | Path,
+    *,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    imports: Sequence[str] = (),
+) -> Exported:
+    """Make an artifact of what another program trained.
+
+    Args:
+        folder: that PEFT's `save_pretrained` wrote (prefix, cartridge, prompt tuning, P-tuning or LoRA), or a
+            checkpoint of the official P-Tuning v2, as a folder or a file.
+        config: file of a run, or what it would hold: its one task and its backbone are those of the prompt. What the
+            folder says of method and prompt stands before what the config says.
+        output: folder that is made; it appears whole or not at all.
+        overrides: of keys in the config; they stand before all.
+        imports: Python files that the config needs.
+
+    Raises:
+        UserError: an adapter of another type, or one that does not fit the task or the backbone.
+    """
+    output = Path(output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError("is there already", where=output, do="name another folder, or remove it")
+    found = find(Path(folder))
+    given = as_overrides(overrides)
+    asked = load_config(config, given, imports)
+    if len(asked.tasks) != 1:
+        do = "name one with task=CARD"
+        raise UserError(f"names {len(asked.tasks)} tasks, and what is converted has one", where="config", do=do)
+    (task,) = asked.tasks
+    kind = asked.tasks[task].kind
+    backbone = load_backbone(replace(asked.backbone, dtype="float32", quantize=None), reads_of(asked.tasks.values()))
+    settings = (
+        _plain_prompt() | found.settings | head_settings(found, kind, backbone) | _targets(found, asked, backbone)
+    )
+    made = load_config(config, [*as_overrides(settings), *given], imports)
+    notes = [f"read: {found.what}"]
+    module = PromptModule(made, backbone, {task: _data(made, task, backbone)}).eval()
+    _take_method(found, module)
+    notes += take_head(found, module, task)
+    _check_backbone(found, backbone)
+    artifact = artifact_of(module, {}, output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        write_artifact(artifact, part)
+        part.chmod(0o755)
+        if output.exists():
+            output.rmdir()
+        os.replace(part, output)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Exported(output, tuple(notes))
+
+
+def _plain_prompt() -> dict[str, Any]:
+    """Return the settings of a prompt whose numbers are given: nothing makes or divides them."""
+    return {
+        "prompt.layers": "all", "prompt.init": "zero", "prompt.projection": None, "prompt.norm": "none",
+        "prompt.gate": False, "prompt.sharing": "shared", "prompt.residual": None, "prompt.ensemble": 1,
+        "prompt.train": "all", "prompt.position_offset": False, "prompt.form": "kv",
+    }  # fmt: skip
+
+
+def _data(config: Config, task: str, backbone: Backbone) -> TaskData:
+    """Make the task without its rows where its card names its labels; else they are those of the rows."""
+    card = config.tasks[task]
+    settings: dict[str, Any] = {"decoder_only": not backbone.is_encoder_decoder, "notices_to": sys.stderr}
+    if card.labels is not None:
+        settings |= {"labels": labels_for(card), "splits": (), "labelled": False}
+    elif config.tasks[task].kind in ("regression", "span", "choice", "seq2seq"):
+        settings |= {"splits": (), "labelled": False}
+    return TaskData(card, backbone.tokenizer, **settings)
+
+
+def _take_method(found: Found, module: PromptModule) -> None:
+    """Put the numbers in the place of the method's."""
+    method, where = module.method, found.path
+    if isinstance(method, Lora):
+        _take_lora(found, method, module.backbone)
+        return
+    assert isinstance(method, VectorMethod) and found.prompt is not None  # what the settings ask for
+    vectors = [found.prompt.float()]
+    if isinstance(method, DeepPrompt):
+        layers, width = len(method.lengths), sum(method.widths)
+        if found.prompt.shape[1] != width:
+            what = f"has {found.prompt.shape[1]} numbers a position, backbone '{module.backbone.name}' takes {width}"
+            raise UserError(what, where=where, do="give the backbone that it was trained with")
+        vectors = from_official(found.prompt.float(), layers)
+    sizes = list(zip(method.lengths, method.widths, strict=True))
+    if [tuple(vector.shape) for vector in vectors] != sizes:
+        what = f"holds a prompt of {tuple(vectors[0].shape)}, the backbone and config ask for {sizes[0]}"
+        raise UserError(what, where=where, do="give the backbone that it was trained with")
+    method.start_from(vectors)
+
+
+def _targets(found: Found, config: Config, backbone: Backbone) -> dict[str, Any]:
+    """Name the layers of LoRA: by the shortest names that mean them and no others."""
+    if not found.lora:
+        return {}
+    names = sorted(_inside(found, backbone))
+    short = sorted({name.rpartition(".")[2] for name in names})
+    try:
+        meant = lora_layers(replace(config, lora=replace(config.lora, targets=short)), backbone)
+    except UserError:
+        meant = {}
+    return {"lora.targets": short if sorted(meant) == names else names}
+
+
+def _inside(found: Found, backbone: Backbone) -> dict[str, dict[str, Tensor]]:
+    """Return LoRA's tensors by the names that their layers have in the backbone's model.
+
+    Raises:
+        UserError: a layer that it does not have.
+    """
+    own = {name for name, _ in backbone.model.named_modules()}
+    held = {}
+    for name, parts in found.lora.items():
+        known = name if name in own else name.removeprefix(f"{backbone.model.base_model_prefix}.")
+        if known not in own:
+            what = f"adapts the layer '{name}', which backbone '{backbone.name}' does not have"
+            raise UserError(what, where=found.path, do="give the backbone that it was trained with")
+        held[known] = parts
+    return held
+
+
+@torch.no_grad()
+def _take_lora(found: Found, method: Lora, backbone: Backbone) -> None:
+    for name, parts in _inside(found, backbone).items():
+        adapted = cast(Adapted, method.layers.get_submodule(name))
+        for part, tensor in parts.items():
+            own = cast(nn.Parameter, getattr(adapted, part))
+            if own.shape != tensor.shape:
+                what = f"has {tuple(tensor.shape)} at '{name}', backbone '{backbone.name}' takes {tuple(own.shape)}"
+                raise UserError(what, where=found.path, do="give the backbone that it was trained with")
+            own.copy_(tensor)
+
+
+def _check_backbone(found: Found, backbone: Backbone) -> None:
+    """Refuse a checkpoint whose frozen weights are not the backbone's.
+
+    Raises:
+        UserError: names the first that differs.
+    """
+    inside, own = f"{backbone.model.base_model_prefix}.", backbone.model.state_dict()
+    for name, tensor in found.rest.items():
+        mine = own.get(name.removeprefix(inside)) if name.startswith(inside) else None
+        if mine is None or not tensor.is_floating_point():
+            continue
+        if mine.shape != tensor.shape or not torch.allclose(mine.float(), tensor.float(), atol=1e-6):
+            what = f"holds weights of another backbone than '{backbone.name}' (first: {name})"
+            raise UserError(what, where=found.path, do="give the one that it was trained with")
