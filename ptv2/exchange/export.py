@@ -11,6 +11,7 @@ from typing import Any
 
 from ptv2.config.overrides import as_overrides
 from ptv2.errors import UserError, nearest
+from ptv2.exchange.cartridge import write_cartridge
 from ptv2.exchange.kv import write_kv
 from ptv2.exchange.merge import write_transformers
 from ptv2.exchange.peft import write_peft
@@ -21,6 +22,7 @@ FORMS: dict[str, Callable[[Source, Path], None]] = {
     "peft-cartridge": partial(write_peft, kind="CARTRIDGE"),
     "transformers": write_transformers,
     "kv": write_kv,
+    "cartridge": write_cartridge,
 }
 """Form -> what writes it into a folder."""
 
@@ -47,7 +49,7 @@ def export(
 
     Args:
         artifact: a run folder, or its `prompt/` folder.
-        form: peft, peft-cartridge, transformers or kv.
+        form: peft, peft-cartridge, transformers, kv or cartridge.
         output: folder that is made; it appears whole or not at all.
         task: which of several, each with its own prompt or head.
         overrides: of keys in the artifact's config, such as `backbone.name` where the backbone has moved.

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import yaml
 from exchanged import encoder_artifact, lm_artifact
 from families import make_batch
 from safetensors.torch import load_file
@@ -140,3 +141,28 @@ def test_an_encoder_decoder_has_a_tensor_for_each_place(tmp_path):
         **{f"encoder.{i}": (2, 4, 3, 8) for i in range(2)},
         **{f"decoder.{i}": (2, 4, 2, 8) for i in range(2)},
     }
+
+
+@torch.no_grad()
+def test_a_cartridge_fills_a_cache(tmp_path):
+    path, batch = lm_artifact("llama", tmp_path, prompt={"length": 16}), make_lm_batch("llama", (7,))
+    ptv2.export(path, "cartridge", tmp_path / "cartridge")
+    held = torch.load(tmp_path / "cartridge" / "cartridge.pt", weights_only=True)  # plain tensors in lists
+    assert [tuple(held[f"{part}_keys"][1].shape) for part in ("frozen", "trainable")] == [(1, 2, 1, 8), (1, 2, 15, 8)]
+    cache = DynamicCache()
+    for i in range(2):
+        keys, values = (
+            torch.cat([held[f"{part}_{of}"][i] for part in ("frozen", "trainable")], dim=2) for of in ("keys", "values")
+        )
+        cache.update(keys, values, i)
+    model, module = AutoModelForCausalLM.from_pretrained(tmp_path / "backbone"), load(path)
+    logits = model(batch["input_ids"], past_key_values=cache).logits
+    torch.testing.assert_close(logits, module.backbone(batch, module.method(1), "logits").logits_BTV, **CLOSE)
+    about = yaml.safe_load((tmp_path / "cartridge" / "config.yaml").read_text())
+    assert about["kv_cache_initializer"]["max_tokens"] == 16
+
+
+def test_a_cartridge_that_leaves_a_page_half_empty_is_refused(tmp_path):
+    path = lm_artifact("llama", tmp_path)
+    with pytest.raises(ptv2.UserError, match="has 4 positions, and Tokasaurus fills whole pages of 16"):
+        ptv2.export(path, "cartridge", tmp_path / "cartridge")
