@@ -95,6 +95,7 @@ def _plain_prompt() -> dict[str, Any]:
         "prompt.layers": "all", "prompt.init": "zero", "prompt.projection": None, "prompt.norm": "none",
         "prompt.gate": False, "prompt.sharing": "shared", "prompt.residual": None, "prompt.ensemble": 1,
         "prompt.train": "all", "prompt.position_offset": False, "prompt.form": "kv",
+        "prompt.token_gate": False,
     }  # fmt: skip
 
 

@@ -19,14 +19,13 @@ from ptv2.backbone import SitePrompt
 from ptv2.backbone.linear_layers import NAMES, is_linear
 from ptv2.errors import UserError
 from ptv2.exchange.neurons import with_neurons
-from ptv2.exchange.peft import read_by
+from ptv2.exchange.peft import close, read_by
 from ptv2.exchange.plain import plain_config, plain_model
 from ptv2.exchange.source import Source
 from ptv2.methods.peft import Adapted, Lora
 from ptv2.methods.union import Union
 
 LAYERED = {"ia3": "scales inside of layers", "adapter": "layers of its own"}
-CLOSE = 1e-3  # of both models' numbers, over the largest of them, in float32
 
 
 def write_transformers(source: Source, folder: Path) -> None:
@@ -149,7 +148,7 @@ def _write(source: Source, config: PretrainedConfig, weights: dict[str, Tensor],
         got = torch.stack([theirs.start_logits, theirs.end_logits], -1)
     at = real if got.dim() == 3 else slice(None)
     difference = float((got.float() - ours)[at].abs().max())
-    if not difference <= CLOSE * float(ours[at].abs().max().clamp(min=1)):
+    if not difference <= close(model) * float(ours[at].abs().max().clamp(min=1)):
         what = (
             f"family '{config.model_type}' has layers that these forms do not merge into (difference {difference:.1e})"
         )

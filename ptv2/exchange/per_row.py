@@ -55,6 +55,7 @@ def _site(held_N: Sequence[SitePrompt | None], pick_B: Tensor) -> SitePrompt:
         value_BGPE=stacked(lambda p: p.value_BGPE, 2),
         seen_BP=None if seen_NP.all() else seen_NP[pick_B],
         gate=stacked(lambda p: None if p.gate is None else p.gate.reshape(1, -1), fill=1),
+        token_gate_BPW=stacked(lambda p: p.token_gate_BPW, 1),  # a gate of zeros weighs all positions alike
         query_map_BHDD=stacked(lambda p: p.query_map_BHDD),
         value_map_BGEE=stacked(lambda p: p.value_map_BGEE),
         memory=_memory(held, stacked),

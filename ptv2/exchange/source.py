@@ -120,6 +120,7 @@ def _beside(prompt: SitePrompt) -> str | None:
     if prompt.gate is not None and not bool((prompt.gate == 1).all()):
         return "its gate scales the attention to the prompt"
     parts = {
+        "its token gate weighs the positions by the text": prompt.token_gate_BPW,
         "a memory stands beside the softmax": prompt.memory,
         "slots are neurons of the feed-forward layer": prompt.slots,
         "a map changes the values": prompt.value_map_BGEE,

@@ -29,6 +29,7 @@ VARIANTS = {
     "union": UNION,
     "hidden": {"form": "hidden"},
     "gate": {"gate": True},
+    "token-gate": {"token_gate": True},
     "top": {"layers": "top:2", "length": [3, 6]},
 }
 
@@ -160,6 +161,18 @@ def make_batch_of(family: str) -> dict[str, Tensor]:
         batch = make_lm_batch("t5", (9, 6, 3))
         return batch | {"labels": batch["labels"].clamp(min=0)}
     return make_batch(family, (9, 6, 3, 5, 9))
+
+
+@torch.no_grad()
+def test_rows_with_and_without_a_token_gate_share_a_batch(tmp_path):
+    paths = several("bert", tmp_path, [{"token_gate": True}, {"length": 2}, {"token_gate": True, "length": 7}])
+    model, batch = AutoModel.from_pretrained(tmp_path / "backbone"), make_batch("bert")
+    attached = ptv2.attach(model, paths)
+    alone = [attached.set_prompt(name) and model(**batch).last_hidden_state[i] for i, name in enumerate(paths)]
+    mixed = attached.set_prompt(torch.tensor([0, 1, 2])) and model(**batch).last_hidden_state
+    for i, wanted in enumerate(alone):
+        kept = batch["attention_mask"][i].bool()
+        torch.testing.assert_close(mixed[i][kept], wanted[kept], **CLOSE)
 
 
 @torch.no_grad()

@@ -143,6 +143,12 @@ def test_families_without_a_cache_are_refused(family, tmp_path):
         ptv2.export(path, "peft", tmp_path / "peft")
 
 
+def test_a_token_gate_is_refused(tmp_path):
+    path = encoder_artifact("bert", tmp_path, prompt={"token_gate": True})
+    with pytest.raises(ptv2.UserError, match="its token gate weighs the positions by the text"):
+        ptv2.export(path, "peft", tmp_path / "peft")
+
+
 def test_bad_forms_and_folders_are_refused(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").write_text("kept")
