@@ -56,7 +56,7 @@ def _attend(
         P = prompt.key_BGPD.shape[2]
         joint_mask, joint = _joint_mask(module, P, query, key_BGSD, mask, kwargs, builds_causal_mask)
         if prompt.seen_BP is not None:
-            joint_mask = _of_rows(joint_mask, repeated(prompt.seen_BP, len(query)), query, key_BGSD.shape[2])
+            joint_mask = _of_rows(joint_mask, repeated(prompt.seen_BP, query.shape[0]), query, key_BGSD.shape[2])
         key, joint_value = joined(prompt, key_BGSD, value, place.take_weights() if place is not None else None)
         out_BTHE, weights = kernel(module, query, key, joint_value, joint_mask, **joint)
         if prompt.gate is not None:
@@ -70,7 +70,7 @@ def mapped(states_BHSD: Tensor, map_BHDD: Tensor | None) -> Tensor:
     """Return `states + states @ map` in each head; a map of zeros changes nothing, to the bit."""
     if map_BHDD is None:
         return states_BHSD
-    return states_BHSD + states_BHSD @ repeated(map_BHDD, len(states_BHSD)).to(states_BHSD.dtype)
+    return states_BHSD + states_BHSD @ repeated(map_BHDD, states_BHSD.shape[0]).to(states_BHSD.dtype)
 
 
 def joined(
@@ -82,7 +82,7 @@ def joined(
     if weights_BP is not None:
         own = tuple(states_BGPD * weights_BP[:, None, :, None] for states_BGPD in own)
     pairs = zip(own, (key_BGSD, value_BGSE), strict=True)
-    batch = len(key_BGSD)
+    batch = key_BGSD.shape[0]
     key, value = (
         torch.cat([repeated(own, batch).to(states.dtype).expand(batch, -1, -1, -1), states], dim=2)
         for own, states in pairs
@@ -98,7 +98,7 @@ def gated(gate: Tensor, plain_BTHE: Tensor, joint_BTHE: Tensor) -> Tensor:
     """
     gate = gate.to(plain_BTHE.dtype)
     if gate.dim() == 2:
-        gate = repeated(gate, len(plain_BTHE))[:, None]
+        gate = repeated(gate, plain_BTHE.shape[0])[:, None]
     return plain_BTHE + gate[..., None] * (joint_BTHE - plain_BTHE)
 
 

@@ -33,7 +33,7 @@ class Memory:
         """Return what is added to each head's output, [B, H, T, E]."""
         read = FEATURES[self.phi](query_BHTD)
         for factor in self.factors:
-            read = read @ repeated(factor, len(query_BHTD)).to(query_BHTD.dtype)
+            read = read @ repeated(factor, query_BHTD.shape[0]).to(query_BHTD.dtype)
         return self.scale * read
 
 
@@ -151,4 +151,5 @@ PLACE = "prompt_place"
 
 def repeated(rows: Tensor, batch: int) -> Tensor:
     """Repeat the rows of a batch as beam search does; one row serves all."""
-    return rows if len(rows) in (1, batch) else rows.repeat_interleave(batch // len(rows), dim=0)
+    own = rows.shape[0]  # not len(rows): an exported graph would hold this batch's size
+    return rows if own in (1, batch) else rows.repeat_interleave(batch // own, dim=0)

@@ -36,4 +36,4 @@ def _see(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
 def token_weights(gate_BPW: Tensor, states_BTW: Tensor) -> Tensor:
     """Return the weight of each prompt position, [B, P]: 2 * sigmoid of the first state's product with its gate."""
     first_BW1 = states_BTW[:, 0, :, None].to(gate_BPW.dtype)
-    return 2 * torch.sigmoid(repeated(gate_BPW, len(first_BW1)) @ first_BW1).squeeze(2)
+    return 2 * torch.sigmoid(repeated(gate_BPW, first_BW1.shape[0]) @ first_BW1).squeeze(2)

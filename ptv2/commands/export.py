@@ -1,8 +1,8 @@
 """Export an artifact: `python -m ptv2.export --artifact DIR --form FORM --output DIR`.
 
 Forms: `peft` (prefix tuning) and `peft-cartridge` for `PeftModel.from_pretrained`, `transformers` (slots, maps and LoRA
-merged into plain weights), `kv` (keys and values of each layer), `cartridge` (the same for Tokasaurus). What a form
-cannot hold is said, or refused.
+merged into plain weights), `kv` (keys and values of each layer), `cartridge` (the same for Tokasaurus),
+`onnx` (encoder, prompt and head in one graph). What a form cannot hold is said, or refused.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(options: argparse.Namespace) -> None:
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.export", __doc__, imports=True)
     made.add_argument("--artifact", required=True, metavar="DIR", help="a run folder, or its prompt/ folder")
-    made.add_argument("--form", required=True, help="peft, peft-cartridge, transformers, kv or cartridge")
+    made.add_argument("--form", required=True, help="peft, peft-cartridge, transformers, kv, cartridge or onnx")
     made.add_argument("--output", required=True, metavar="DIR", help="folder to make")
     made.add_argument("--task", help="which of several tasks, whose prompt and head are exported")
     command.add_precision(made)

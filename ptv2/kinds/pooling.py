@@ -46,6 +46,6 @@ class Pooling(nn.Module):
             return (last_BTD * mask_BT1).sum(1) / mask_BT1.sum(1)
         if self.kind == "last":
             columns_T = torch.arange(last_BTD.shape[1], device=last_BTD.device)
-            return last_BTD[torch.arange(len(last_BTD)), (states.mask_BT * columns_T).argmax(1)]
+            return last_BTD[torch.arange(last_BTD.shape[0]), (states.mask_BT * columns_T).argmax(1)]
         first_BD = last_BTD[:, 0]
         return first_BD if self.dense is None else torch.tanh(self.dense(first_BD))
