@@ -95,7 +95,7 @@ def test_generate_writes_what_predict_answers(name, beams, tmp_path):
     family = name.partition("-")[0]
     path = lm_artifact(family, tmp_path, prompt=LANGUAGE_MODELS[name])
     run = ptv2.load(path, overrides=[f"task.options.generation.num_beams={beams}"])
-    answers = [answer["target"] for answer in run.predict([{"text": text} for text in TEXTS])]
+    answers = [answer["prediction"] for answer in run.predict([{"text": text} for text in TEXTS])]
     auto = AutoModelForSeq2SeqLM if family in ("t5", "bart") else AutoModelForCausalLM
     model = auto.from_pretrained(tmp_path / "backbone")
     tokenizer = run.backbone.tokenizer
@@ -220,8 +220,8 @@ def test_a_pipeline_answers_as_predict_does(family, pooling, tmp_path):
         )
         found = classify(texts)
     for got, wanted in zip(found, ptv2.load(path).predict([{"text": text} for text in texts]), strict=True):
-        assert got["label"] == wanted["label"]
-        assert got["score"] == pytest.approx(wanted["scores"][wanted["label"]], abs=1e-5)
+        assert got["label"] == wanted["prediction"]
+        assert got["score"] == pytest.approx(wanted["scores"][wanted["prediction"]], abs=1e-5)
     assert model.config.id2label == {i: f"LABEL_{i}" for i in range(3)}
 
 

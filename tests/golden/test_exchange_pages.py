@@ -35,7 +35,7 @@ def test_the_page_on_attaching_runs_as_it_stands(tmp_path, monkeypatch, capsys):
         exec(code, names)
     said = capsys.readouterr().out
     assert "'label': " in said and "['topics', 'reviews'] torch.Size([3, 3])" in said
-    assert isinstance(ptv2.load("runs/topics-more").predict([{"text": "a good film"}])[0]["label"], str)
+    assert isinstance(ptv2.load("runs/topics-more").predict([{"text": "a good film"}])[0]["prediction"], str)
 
 
 def test_the_page_on_exporting_runs_as_it_stands(tmp_path, monkeypatch, capsys):
