@@ -102,7 +102,12 @@ def own_progress(what: str, total: int) -> Iterator[Progress]:
 
 
 def _encode_rows(
-    batch: dict[str, list[int]], features: Features, rows: Rows, labelled: bool, training: bool, progress: Progress
+    batch: dict[str, list[int]],
+    features: Features,
+    rows: Rows,
+    labelled: bool,
+    training: bool,
+    progress: Progress | None = None,
 ) -> dict[str, list]:
     encoded: dict[str, list] = {}
     for index, row in zip(batch["index"], rows.data.select(batch["index"]), strict=True):
@@ -111,7 +116,8 @@ def _encode_rows(
             feature.setdefault("length", len(feature["input_ids"]))
             for name, value in feature.items():
                 encoded.setdefault(name, []).append(value)
-    progress.add(len(batch["index"]))
+    if progress is not None:
+        progress.add(len(batch["index"]))
     return encoded
 
 
