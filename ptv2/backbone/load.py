@@ -184,7 +184,8 @@ def quiet_transformers() -> None:
     """Switch off load reports and progress bars of transformers: the commands print themselves what was loaded."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    vars(gguf)["tqdm"] = transformers.utils.logging.tqdm  # a conversion's own bar, which nothing else switches off
+    # a conversion's own bar, which nothing else switches off
+    setattr(gguf, "tqdm", transformers.utils.logging.tqdm)  # noqa: B010  (the name is private to the module)
 
 
 def weights_fingerprint(weights: dict[str, Tensor], dtype: torch.dtype | None = None) -> str:

@@ -49,9 +49,8 @@ class PromptConfig:
     dropout: float = number(0.1, FRACTION)  # official: the same as the backbone's hidden dropout
     dropout_per: Literal["example", "batch"] = "example"  # batch: one mask for all rows of a batch (official: example)
     gate: bool = False  # learned gate on the prompt's attention mass, from zero: an untrained prompt changes nothing
-    token_gate: bool = (
-        False  # form kv: weigh each position by what the layer makes of the text's first token (encoders)
-    )
+    # form kv: weigh each position by what the layer makes of the text's first token (encoders)
+    token_gate: bool = False
     position_offset: bool = False  # true (official): real tokens start at position P
     # shared: one prompt for all tasks | task: one each | shared+task: one, times a low-rank matrix for each task
     # | keys: shared keys, values of their own
