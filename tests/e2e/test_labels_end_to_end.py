@@ -44,8 +44,8 @@ def check(tiny_bert: Path, form: str, labels: list[Any]) -> None:
             tiny_bert,
             folder / "rows" / "drawn.yaml",
             method="full",
-            optim={"lr": 0.01},
-            trainer={"max_epochs": 12, "enable_progress_bar": False},
+            optim={"lr": 0.005},
+            trainer={"max_epochs": 30, "check_val_every_n_epoch": 10, "enable_progress_bar": False},
         )
         fit(load_config(config))
         found = load(folder / "runs" / "drawn")
