@@ -22,6 +22,7 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.model.predictor import Predictor
     from ptv2.model.record_files import RecordFile
     from ptv2.rows.asked_files import of_file
+    from ptv2.runtime.progress import Progress
 
     quiet_transformers()
     skip = options.on_bad_row == "skip"
@@ -37,7 +38,8 @@ def main(options: argparse.Namespace) -> None:
     shown = PredictionsConfig(options.top, options.with_inputs)
     count = bad = 0
     said: list[str] = []  # of rows that are skipped, until there is an answer: without one all of them are an error
-    with RecordFile(options.output) if options.output else nullcontext() as file:
+    made = RecordFile(options.output) if options.output else nullcontext()
+    with made as file, Progress("answering", None) as progress:
         for asked, records in predictor.stream(parts, options.task, skip, shown):
             for number in sorted(records):
                 if file is None:
@@ -45,6 +47,7 @@ def main(options: argparse.Namespace) -> None:
                 else:
                     file.add(records[number])
             sys.stdout.flush()
+            progress.add(len(asked.rows))
             count, bad = count + len(asked.rows), bad + len(asked.bad)
             said += [f"skipped: {asked.bad[number]}" for number in sorted(asked.bad)]
             if bad < count:

@@ -1,5 +1,6 @@
 """Outputs of a whole split without a Trainer."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -10,22 +11,23 @@ from ptv2.model.outputs import Outputs
 from ptv2.runtime.progress import Progress
 
 
-def collect(module: PromptModule, loader: Any, device: torch.device | str, split: str) -> Outputs:
+def collect(module: PromptModule, loader: Any, device: torch.device | str, split: str | None = None) -> Outputs:
     """Return what the heads decode for each row of a loader, in eval mode.
 
     Args:
         module: that decodes.
         loader: of batches; its sampler is a list of them.
         device: to compute on.
-        split: of the rows, for the line that says how far it is.
+        split: of the rows, for the line that says how far it is; None: no such line.
     """
     module.eval().to(device)
     module.outputs.clear()
-    with torch.no_grad(), progress_of(module, loader, split) as progress:
+    with torch.no_grad(), nullcontext() if split is None else progress_of(module, loader, split) as said:
         for batch in loader:  # not inference mode, in which FSDP does not gather
             for part, logits in module.read(move_data_to_device(batch, device)):
                 module.keep_outputs(part, logits, module.tasks[part["task"]].card.metrics)
-                progress.add(len(part["row"]))
+                if said is not None:
+                    said.add(len(part["row"]))
     module.outputs.gather(module.global_rank)
     return module.outputs
 

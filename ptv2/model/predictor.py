@@ -189,7 +189,7 @@ class Predictor:
         module, data, found = self.module, TaskDataModule(self.data, self.config), {}
         for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read other things of a pass
             names = [name for name in routed if module.heads[name].reads == reads]
-            found |= collect(module, data.joint_dataloader(names, INPUT), self.device, INPUT)
+            found |= collect(module, data.joint_dataloader(names, INPUT), self.device)
         module.outputs.update(found)
         records: dict[int, Record] = {}
         for name, numbers in routed.items():

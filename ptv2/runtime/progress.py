@@ -19,12 +19,12 @@ class Progress:
 
     Args:
         what: is done.
-        total: how many of them there are.
+        total: how many of them there are; None: not known before the end.
         unit: what is counted, in the plural.
         out: where it is said; None: standard error.
     """
 
-    def __init__(self, what: str, total: int, unit: str = "rows", out: TextIO | None = None):
+    def __init__(self, what: str, total: int | None, unit: str = "rows", out: TextIO | None = None):
         self.what, self.total, self.unit = what, total, unit
         self.out = sys.stderr if out is None else out
         self.terminal, self.said = self.out.isatty(), False
@@ -39,10 +39,11 @@ class Progress:
         self.done += count
         now = time.monotonic()
         wait = (REDRAWN if self.terminal else EVERY) if self.said else QUIET
-        if now - self.last >= wait and self.done < self.total:
+        if now - self.last >= wait and self.done != self.total:
             self.last = now
             how = pace(self.done, self.total, self.unit, now - self.began)
-            self._say(f"{self.what}: {self.done:,} of {self.total:,} {how}")
+            of = "" if self.total is None else f" of {self.total:,}"
+            self._say(f"{self.what}: {self.done:,}{of} {how}")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self.said:
@@ -60,13 +61,14 @@ class Progress:
             print(text, file=self.out, flush=True)
 
 
-def pace(done: int, total: int, unit: str, seconds: float) -> str:
-    """Write `rows, 120 rows/s, 34 s left`."""
+def pace(done: int, total: int | None, unit: str, seconds: float) -> str:
+    """Write `rows, 120 rows/s, 34 s left`; without a total nothing is known to be left."""
     rate = done / seconds if seconds > 0 else 0.0
     if not rate:
         return unit
     shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-    return f"{unit}, {shown} {unit}/s, {clock((total - done) / rate)} left"
+    left = "" if total is None else f", {clock((total - done) / rate)} left"
+    return f"{unit}, {shown} {unit}/s{left}"
 
 
 def clock(seconds: float) -> str:

@@ -5,7 +5,19 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from ptv2.rows import asked_files
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from ptv2.commands import run
+
+run("predict", sys.argv[1:])
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
+"""  # getrusage would count the memory of the process that started this one
+NOTE = "a field that no card reads " * 150  # 4 kB
 
 
 def test_a_row_is_answered_before_the_next_one_comes(finished):
@@ -30,3 +42,18 @@ def test_answers_stand_before_a_bad_row_of_a_later_part(ptv2, finished, tmp_path
     assert said.err.startswith(f"error: {tmp_path}/rows.jsonl:5: field 'text' is missing")
     said = ptv2("predict", *argv, "--on-bad-row", "skip")
     assert said.code == 0 and len(said.out.splitlines()) == 4 and said.err.endswith("1 of 5 rows skipped\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_the_memory_does_not_grow_with_the_file(finished, tmp_path):
+    peaks = []
+    for count in (2000, 8000):
+        path = tmp_path / f"{count}.jsonl"
+        path.write_text("".join(json.dumps({"id": i, "text": "a cat", "note": NOTE}) + "\n" for i in range(count)))
+        line = [sys.executable, "-c", PEAK, "--artifact", str(finished("topics")), "--input", str(path)]
+        env = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(line, capture_output=True, text=True, env=env)
+        assert done.returncode == 0 and len(done.stdout.splitlines()) == count, done.stderr
+        peaks.append(int(done.stderr.splitlines()[-1]) / 1024)
+    print(f"peak: {peaks[0]:.0f} MiB of 2,000 rows, {peaks[1]:.0f} MiB of 8,000")
+    assert peaks[1] - peaks[0] < 12, "half of the 24 MB that the file has more"

@@ -51,6 +51,20 @@ def test_a_file_gets_a_line_every_few_seconds_with_rate_and_time_left(watch):
     ]
 
 
+def test_where_the_end_is_not_known_nothing_is_left(watch):
+    out = io.StringIO()
+    with Progress("answering", None, out=out) as made:
+        for _ in range(2):
+            watch.now += 10
+            made.add(500)
+    said = [
+        "answering: 500 rows, 50 rows/s",
+        "answering: 1,000 rows, 50 rows/s",
+        "answering: 1,000 rows in 20 s, 50 rows/s",
+    ]
+    assert out.getvalue().splitlines() == said
+
+
 def test_a_terminal_gets_one_line_that_is_rewritten(watch):
     said = run(watch, Terminal(), seconds=40)
     assert said.count("\n") == 1 and said.count("\r\033[K") == 10 and said.endswith("1,000 rows in 40 s, 25 rows/s\n")
