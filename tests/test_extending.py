@@ -65,7 +65,7 @@ def test_the_example_trains_scores_and_predicts(example, tiny_bert, tmp_path, ca
     said = run(example.evaluate, "--artifact", "runs/ordinal", "--task", "reviews", *short)
     assert json.loads(said.splitlines()[-1])["scores"] == scores["validation"]["reviews"]
     said = run(example.predict, "--artifact", "runs/ordinal", "--input", "validation.jsonl")
-    assert {json.loads(line)["stars"] for line in said.splitlines()} <= set("12345")
+    assert {json.loads(line)["prediction"] for line in said.splitlines()} <= set("12345")
 
     assert "│ 20 │" in re.sub(" +", " ", run(cards, "check", "reviews", "--backbone", tiny_bert))
     assert "label: " in run(cards, "show", "reviews", "--backbone", tiny_bert)

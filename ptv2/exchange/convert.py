@@ -22,7 +22,7 @@ from ptv2.errors import UserError
 from ptv2.exchange.export import Exported
 from ptv2.exchange.found import Found, find
 from ptv2.exchange.head_in import head_settings, take_head
-from ptv2.kinds import reads_of
+from ptv2.kinds import kind_of, reads_of
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.deep.vectors import from_official
 from ptv2.methods.peft import Adapted, Lora, lora_layers
@@ -105,7 +105,7 @@ def _data(config: Config, task: str, backbone: Backbone) -> TaskData:
     settings: dict[str, Any] = {"decoder_only": not backbone.is_encoder_decoder, "notices_to": sys.stderr}
     if card.labels is not None:
         settings |= {"labels": labels_for(card), "splits": (), "labelled": False}
-    elif config.tasks[task].kind in ("regression", "span", "choice", "seq2seq"):
+    elif not kind_of(card).features.has_labels():
         settings |= {"splits": (), "labelled": False}
     return TaskData(card, backbone.tokenizer, **settings)
 

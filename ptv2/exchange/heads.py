@@ -18,15 +18,8 @@ from transformers import PreTrainedModel
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone.linear_layers import is_linear
 from ptv2.errors import UserError
+from ptv2.kinds import KINDS
 
-CLASSES = {
-    "cls": "SequenceClassification",
-    "multilabel": "SequenceClassification",
-    "regression": "SequenceClassification",
-    "tagging": "TokenClassification",
-    "span": "QuestionAnswering",
-}
-"""Kind of task -> the transformers models whose heads answer it, as in `AutoModelForSequenceClassification`."""
 CLOSE = 1e-4  # of two ways to compute the same logits in float32, over the largest of them
 
 
@@ -58,13 +51,13 @@ def put_head(model: PreTrainedModel, artifact: Artifact, task: str) -> PutHead:
         UserError: no head of the model computes what this one does; the model is as it was.
     """
     kind = artifact.tasks[task]["kind"]
-    where = f"head of '{task}'"
-    if kind not in CLASSES:
+    where, answers = f"head of '{task}'", KINDS[kind].head.plain_class
+    if answers is None:
         raise UserError(f"no head of transformers answers a task of kind '{kind}'", where=where, do="use ptv2.load")
-    if not type(model).__name__.endswith(f"For{CLASSES[kind]}"):
+    if not type(model).__name__.endswith(f"For{answers}"):
         what = f"{type(model).__name__} has no head for a task of kind '{kind}'"
-        raise UserError(what, where=where, do=f"load the model with AutoModelFor{CLASSES[kind]}")
-    pooling = artifact.config["head"].get("pooling", "cls") if CLASSES[kind] == "SequenceClassification" else None
+        raise UserError(what, where=where, do=f"load the model with AutoModelFor{answers}")
+    pooling = artifact.config["head"].get("pooling", "cls") if answers == "SequenceClassification" else None
     head = artifact.state(f"heads.{task}.")
     tensors = _places(model, head, pooling, where)
     own = model.state_dict()

@@ -17,8 +17,9 @@ from transformers import (
 
 from ptv2.backbone.attention import REGISTERED
 from ptv2.errors import UserError
-from ptv2.exchange.heads import CLASSES, PutHead, put_head
+from ptv2.exchange.heads import PutHead, put_head
 from ptv2.exchange.source import Source
+from ptv2.kinds import KINDS
 
 AUTO: dict[str, Any] = {
     "SequenceClassification": AutoModelForSequenceClassification,
@@ -80,12 +81,13 @@ def _with_head(
 ) -> tuple[PreTrainedModel, PutHead] | None:
     """Make the model with the task's head, or note why it cannot be."""
     kind = source.artifact.tasks[source.task]["kind"]
+    answers = KINDS[kind].head.plain_class
     try:
-        if kind not in CLASSES or type(config) not in AUTO[CLASSES[kind]]._model_mapping:
+        if answers is None or type(config) not in AUTO[answers]._model_mapping:
             raise UserError(f"transformers has no head for a task of kind '{kind}' on family '{config.model_type}'")
         config = copy.deepcopy(config)
         config.num_labels = len(source.head.out.bias)
-        model = AUTO[CLASSES[kind]].from_config(config, **settings).eval()
+        model = AUTO[answers].from_config(config, **settings).eval()
         own = model.base_model.state_dict()
         with torch.no_grad():
             for name, weight in weights.items():

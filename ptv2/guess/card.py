@@ -82,7 +82,7 @@ def _labels(proposal: Proposal, found: Found, seen: Seen) -> list[str] | None:
         return None
     if seen.fields[proposal.label].names:
         return None
-    if proposal.kind == "multilabel" and proposal.labels is not None:
+    if not KINDS[proposal.kind].features.repeats and proposal.labels is not None:  # a set of labels a row
         return proposal.labels
     names = {text_of(value) for rows in found.splits.values() for value in _values(rows, proposal.label)}
     if not 2 <= len(names) <= NAMED:

@@ -53,6 +53,7 @@ class ClsFeatures(TextFeatures):
 class ClsHead(PooledHead):
     """dropout -> Linear on the pooled vector; cross-entropy over the labels."""
 
+    plain_class = "SequenceClassification"
     smooths = weighs = True
     votes = ("mean", "majority")
 

@@ -32,6 +32,7 @@ class Head(nn.Module, ABC):
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", None, persistent=False)  # [C], of a run that weighs its labels
 
+    plain_class: str | None = None  # of transformers with such a head: AutoModelFor...; None: there is none
     reads = "states"  # of the backbone: its last states, its language model's logits, or those at one place (answer)
     smooths = False  # whether the loss takes `head.label_smoothing`
     votes: tuple[str, ...] = ()  # how answers of several prompts can be joined, see `prompt.vote`

@@ -108,6 +108,7 @@ def repeated_number(values: list[object]) -> object | None:
 class MultilabelHead(PooledHead):
     """dropout -> Linear on the pooled vector; binary cross-entropy per label; a label holds above p = 0.5."""
 
+    plain_class = "SequenceClassification"
     weighs = True
     votes = ("mean", "majority")
 

@@ -58,6 +58,7 @@ class RegressionFeatures(TextFeatures):
 class RegressionHead(PooledHead):
     """One number per text; mean squared error."""
 
+    plain_class = "SequenceClassification"
     votes = ("mean",)
 
     def loss(self, logits_B1: Tensor, batch: dict[str, Any]) -> Tensor:

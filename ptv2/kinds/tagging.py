@@ -206,6 +206,7 @@ class TaggingFeatures(Features):
 class TaggingHead(Head):
     """dropout -> Linear on every token; cross-entropy over first pieces."""
 
+    plain_class = "TokenClassification"
     smooths = weighs = True
     votes = ("mean", "majority")
 

@@ -230,7 +230,7 @@ def test_an_encoder_cannot_write(config, ptv2, tiny_bert, tmp_path):
         ("t5", "task.options.generation={num_beam: 3}", "no setting 'num_beam'; did you mean 'num_beams'?"),
         ("t5", "task.options.max_target_length=1", "max_target_length is '1'; use a whole number, 2 or more"),
         ("gpt2", "prompt.length={encoder: 3}", "no place 'encoder' in this backbone"),
-        ("gpt2", "prompt.position_offset=true", "set it to false for a generating backbone"),
+        ("t5", "prompt.position_offset=true", "'t5' numbers its positions itself; set it to false"),
         ("gpt2", "task.metrics=[accuracy]", "metric 'accuracy' does not score kind 'seq2seq'"),
     ],
 )

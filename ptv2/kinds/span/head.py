@@ -22,6 +22,8 @@ class SpanHead(Head):
     Padding takes no part, so a window's loss and scores do not depend on its neighbours in the batch.
     """
 
+    plain_class = "QuestionAnswering"
+
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         super().__init__(config, backbone, classes=2)
         self.tuned: Tensor
