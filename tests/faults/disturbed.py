@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from scene import make_config
 
-BASE = ("run.save_every=1", "trainer.max_epochs=3")
+BASE = ("trainer.max_epochs=3", "run.save_every=1", "guard.patience=null")
 TWO = ("trainer.devices=2", "trainer.strategy=ddp", "trainer.accelerator=cpu", "data.batch_size=4")
 RANK = """
 import os
