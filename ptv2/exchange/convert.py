@@ -1,9 +1,6 @@
 """`ptv2.convert`: what PEFT or the official P-Tuning v2 trained becomes an artifact."""
 
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.exchange.export import Exported
+from ptv2.exchange.folder import check_free, whole_folder
 from ptv2.exchange.found import Found, find
 from ptv2.exchange.head_in import head_settings, take_head
 from ptv2.kinds import kind_of, reads_of
@@ -55,8 +53,7 @@ def convert(
         UserError: an adapter of another type, or one that does not fit the task or the backbone.
     """
     output = Path(output)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError("is there already", where=output, do="name another folder, or remove it")
+    check_free(output)
     found = find(Path(folder))
     given = as_overrides(overrides)
     asked = load_config(config, given, imports)
@@ -76,16 +73,8 @@ def convert(
     notes += take_head(found, module, task)
     _check_backbone(found, backbone)
     artifact = artifact_of(module, {}, output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with whole_folder(output) as part:
         write_artifact(artifact, part)
-        part.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        os.replace(part, output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return Exported(output, tuple(notes))
 
 

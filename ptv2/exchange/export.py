@@ -1,8 +1,5 @@
 """`ptv2.export`: an artifact for another program."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +9,7 @@ from typing import Any
 from ptv2.config.overrides import as_overrides
 from ptv2.errors import UserError, nearest
 from ptv2.exchange.cartridge import write_cartridge
+from ptv2.exchange.folder import check_free, whole_folder
 from ptv2.exchange.kv import write_kv
 from ptv2.exchange.merge import write_transformers
 from ptv2.exchange.onnx import write_onnx
@@ -64,18 +62,9 @@ def export(
     if form not in FORMS:
         raise UserError(f"unknown form '{form}'", where="form", do=nearest(form, FORMS))
     output = Path(output)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError("is there already", where=output, do="name another folder, or remove it")
+    check_free(output)
     settings = {"imports": imports, "allow_other_precision": allow_other_precision}
     source = source_of(artifact, task, overrides=as_overrides(overrides), **settings)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with whole_folder(output) as part:
         FORMS[form](source, part)
-        part.chmod(0o755)
-        if output.exists():
-            output.rmdir()
-        os.replace(part, output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return Exported(output, tuple(source.notes))
