@@ -13,6 +13,7 @@ os.environ.pop("PTV2_TASKS", None)
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from forks import forking  # noqa: E402
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 from transformers import BertConfig, BertModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast  # noqa: E402
 
@@ -62,3 +63,10 @@ def tiny_bert(tokenizer, tmp_path_factory) -> Path:
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def zygote():
+    """`zygote("fit", argv)`: a command in a process of its own, which forks from one that has all imports."""
+    with forking() as start:
+        yield start

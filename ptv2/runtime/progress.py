@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-from lightning.pytorch.utilities import rank_zero_only
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 QUIET = 3.0  # seconds of silence at first: what is done by then needs no line
 EVERY = 10.0  # seconds between two lines in a file

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from forks import ranks
 from scene import CARDS, Said, write_rows
 
 ROWS = {"train": 33, "validation": 17, "test": 15}  # 33 = 2 * 16 + 1: the last batch has a row for one rank alone
@@ -54,6 +55,23 @@ def run(tmp_path) -> Callable[..., Said]:
         line = [sys.executable, *map(str, argv)]
         done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=240)
         return Said(done.returncode, done.stdout, done.stderr)
+
+    return start
+
+
+@pytest.fixture
+def two(zygote, tmp_path) -> Callable[..., Said]:
+    """`two("--config", config, "trainer.strategy=ddp")`: `ptv2.fit` as two ranks that no launcher of Lightning starts.
+
+    `before` is Python that both run first.
+    """
+
+    def start(*argv: object, before: str = "") -> Said:
+        argv = (*argv, "trainer.devices=2")
+        processes = [zygote("fit", argv, rank + before, tmp_path) for rank in ranks()]
+        ended = [process.wait() for process in processes]
+        codes, outs, errs = zip(*((end.code, end.out, end.err) for end in ended), strict=True)
+        return Said(next((code for code in codes if code), 0), "".join(outs), "".join(errs))
 
     return start
 

@@ -20,15 +20,19 @@ from ptv2.commands import shell as command
 from ptv2.model.module import PromptModule
 from ptv2.train import strategy
 
-fault = sys.argv[1]
 step, started, ended = PromptModule.training_step, PromptModule.on_train_start, PromptModule.on_train_end
 about = {}
 
 
-def training_step(module, batch, index):
-    if module.trainer.global_step == 2 and module.global_rank == 1:
-        os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[fault])
-    return step(module, batch, index)
+def end(number):
+    """Return a training step in which rank one gets this signal."""
+
+    def training_step(module, batch, index):
+        if module.trainer.global_step == 2 and module.global_rank == 1:
+            os.kill(os.getpid(), number)
+        return step(module, batch, index)
+
+    return training_step
 
 
 def on_train_start(module):
@@ -53,10 +57,15 @@ def parts(module):
     return sum(sharded) + sum(flat)
 
 
-if fault in ("note", "cpu"):
-    PromptModule.on_train_start, PromptModule.on_train_end = on_train_start, on_train_end
-else:
-    PromptModule.training_step = training_step
-if fault == "cpu":
-    strategy.check_gpus = lambda settings: None
-command.run(fit.main, fit.command_line(), sys.argv[2:])
+def put(fault):
+    if fault in ("note", "cpu"):
+        PromptModule.on_train_start, PromptModule.on_train_end = on_train_start, on_train_end
+    else:
+        PromptModule.training_step = end({"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[fault])
+    if fault == "cpu":
+        strategy.check_gpus = lambda settings: None
+
+
+if __name__ == "__main__":
+    put(sys.argv[1])
+    command.run(fit.main, fit.command_line(), sys.argv[2:])

@@ -11,6 +11,11 @@ HERE = Path(__file__).parent
 ROUNDING = 2e-6  # of float32 sums in another order, over a few steps
 
 
+def fault(name: str) -> str:
+    """Python that puts a fault of `faulty.py` into a process."""
+    return f"import sys\nsys.path.insert(0, {str(HERE)!r})\nfrom faulty import put\nput({name!r})\n"
+
+
 def logged(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 

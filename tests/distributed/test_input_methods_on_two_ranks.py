@@ -6,7 +6,6 @@ from outcome import ROUNDING, logged, same, scores, weights
 from ptv2.config.load import load_config
 from ptv2.train import fit
 
-TWO = ("trainer.devices=2", "trainer.strategy=ddp")
 METHODS = {
     "prompt": ("method=prompt", "prompt.ensemble=2", "prompt.sharing=task", "prompt.init=uniform"),
     "prefix": ("method=prefix", "prompt.projection=8"),
@@ -17,9 +16,9 @@ METHODS = {
 @pytest.mark.parametrize(
     "method", ["prompt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("prefix", "ptuning"))]
 )
-def test_two_ranks_are_one(method, config, run, tmp_path):
+def test_two_ranks_are_one(method, config, two, tmp_path):
     more = (*METHODS[method], "mixture.batches=mixed", "trainer.max_epochs=1")
-    said = run("-m", "ptv2.fit", "--config", config, *TWO, *more)
+    said = two("--config", config, "trainer.strategy=ddp", *more)
     assert said.code == 0, said.err
     fit.fit(load_config(config, [*more, f"run.folder={tmp_path}/alone", "data.batch_size=16"]))
     folder, other = tmp_path / "runs" / "mixture", tmp_path / "alone" / "mixture"

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from outcome import HERE, ROUNDING, logged, same, scores, weights
+from outcome import ROUNDING, fault, logged, same, scores, weights
 
 from ptv2.config.load import load_config
 from ptv2.errors import UserError
@@ -22,13 +22,12 @@ DDP = ("trainer.devices=2", "trainer.strategy=ddp")
         pytest.param("cpu", "fsdp", 3, marks=pytest.mark.slow),
     ],
 )
-def test_it_is_ddp_with_a_smaller_backbone(start, strategy, parts, config, run, tmp_path):
-    ways = ("trainer.devices=2", f"trainer.strategy={strategy}")
-    said = run(HERE / "faulty.py", start, "--config", config, *ways)
+def test_it_is_ddp_with_a_smaller_backbone(start, strategy, parts, config, two, tmp_path):
+    said = two("--config", config, f"trainer.strategy={strategy}", before=fault(start))
     assert said.code == 0, said.err
     sharded = [json.loads((tmp_path / f"rank-{rank}.json").read_text())["parts"] for rank in (0, 1)]
     assert sharded == [[parts, parts], [parts, parts]]  # before the first step and after the last
-    assert run("-m", "ptv2.fit", "--config", config, *DDP, "run.name=ddp").code == 0
+    assert two("--config", config, *DDP, "run.name=ddp").code == 0
     folder, other = tmp_path / "runs" / "mixture", tmp_path / "runs" / "ddp"
     assert same(logged(folder), logged(other), 1e-5)
     assert same(weights(folder), weights(other), ROUNDING)
@@ -36,14 +35,14 @@ def test_it_is_ddp_with_a_smaller_backbone(start, strategy, parts, config, run, 
 
 
 @pytest.fixture
-def train(config, run, tmp_path, monkeypatch):
+def train(config, two, tmp_path, monkeypatch):
     """`train(FSDP2, "run.name=x")`: the folder of a run, all runs with batches of the same size."""
     monkeypatch.chdir(tmp_path)
 
     def start(ways, name, *more):
         more = ("optim.schedule=constant", f"run.name={name}", *more)
         if ways:
-            said = run("-m", "ptv2.fit", "--config", config, *ways, *more)
+            said = two("--config", config, *ways, *more)
             assert said.code == 0, said.err
         else:
             fit.fit(load_config(config, ["data.batch_size=16", *more]))

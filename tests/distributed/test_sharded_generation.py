@@ -75,13 +75,13 @@ def texts(folder: Path) -> list[str]:
     ],
     ids=["greedily", "by beams", "by sampling", "hidden form"],
 )
-def test_losses_weights_scores_and_texts_are_those_of_ddp_and_of_one(family, generation, more, write, run, tmp_path):
+def test_losses_weights_scores_and_texts_are_those_of_ddp_and_of_one(family, generation, more, write, two, tmp_path):
     config = write(family, **generation)
     fit.fit(load_config(config, ["run.name=one", "data.batch_size=4", *more]))
     one = tmp_path / "runs" / "one"
     assert len({len(text) for text in texts(one)}) > 1  # or ranks would end together by themselves
     for name, ways in (("ddp", DDP), ("fsdp2", FSDP2)):
-        said = run("-m", "ptv2.fit", "--config", config, f"run.name={name}", *ways, *more)
+        said = two("--config", config, f"run.name={name}", *ways, *more)
         assert said.code == 0, said.err
         folder = tmp_path / "runs" / name
         assert same(logged(folder), logged(one), 1e-5)

@@ -40,10 +40,16 @@ def ptv2(capfd) -> Callable[..., Said]:
 
 
 @pytest.fixture
-def spawn(tmp_path) -> Callable[..., Said]:
-    """`spawn("fit", "--config", ...)`: the same in a process of its own."""
+def spawn(tmp_path, zygote) -> Callable[..., Said]:
+    """`spawn("fit", "--config", ...)`: the same in a process of its own.
+
+    It is forked; one with an environment of its own, which libraries read when they are imported, is started anew.
+    """
 
     def run(name: str, *argv: object, stdin: str = "", **environment: str) -> Said:
+        if not environment:
+            ended = zygote(name, argv, folder=tmp_path, stdin=stdin).wait()
+            return Said(ended.code, ended.out, ended.err)
         line = [sys.executable, "-m", f"ptv2.{name}", *map(str, argv)]
         env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         done = subprocess.run(line, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=env)

@@ -1,47 +1,12 @@
 """Where runs are disturbed, and the table of what came of it."""
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from disturbed import Process, Scene
+from disturbed import Scene
 from outcomes import OUTCOMES, markdown, table
 from scene import make_config, write_cards
-
-
-@pytest.fixture(scope="session")
-def zygote():
-    """Start a run: `zygote(argv, before)`."""
-    here = Path(__file__).parent
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(here.parents[1]), *sys.path])}
-    made = subprocess.Popen(
-        [sys.executable, str(here / "zygote.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=env,
-    )
-    assert made.stdout.readline() == "ready\n"
-    with tempfile.TemporaryDirectory() as folder:
-
-        def ask(request: dict) -> int:
-            made.stdin.write(json.dumps(request) + "\n")
-            made.stdin.flush()
-            return int(made.stdout.readline())
-
-        def start(argv: list[str], before: str = "") -> Process:
-            streams = tuple(Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2))
-            request = {"argv": argv, "before": before, "out": str(streams[0]), "err": str(streams[1])}
-            return Process(ask(request), ask, streams)
-
-        yield start
-    made.stdin.close()
-    made.wait()
 
 
 @pytest.fixture(scope="session")

@@ -1,67 +1,19 @@
 """Runs that are disturbed, each in a process of its own, and the comparison with one that was not."""
 
 import json
-import os
-import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from forks import Ended, Process, Start, ranks
 from safetensors.torch import load_file
 from scene import make_config
 
 BASE = ("trainer.max_epochs=3", "run.save_every=1", "guard.patience=null")
 TWO = ("trainer.devices=2", "trainer.strategy=ddp", "trainer.accelerator=cpu", "data.batch_size=4")
-RANK = """
-import os
-from lightning.pytorch.utilities import rank_zero_only
-names = {{"LOCAL_RANK": {rank}, "WORLD_SIZE": 2, "NODE_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": {port}}}
-os.environ |= {{name: str(value) for name, value in names.items()}}
-rank_zero_only.rank = {rank}
-"""
-
-
-@dataclass
-class Ended:
-    """How a process ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The only line on stderr."""
-        lines = self.err.splitlines()
-        assert len(lines) == 1, self
-        return lines[0]
-
-    @property
-    def whole(self) -> bool:
-        """It came to its end and found nothing amiss; that a prompt trained for six steps collapses is true."""
-        return self.code == 0 and all("has collapsed to one class" in line for line in self.err.splitlines())
-
-
-@dataclass
-class Process:
-    """A run that is under way."""
-
-    pid: int
-    ask: Callable[[dict], int]
-    streams: tuple[Path, Path]
-    ended: Ended | None = field(default=None)
-
-    def signal(self, number: int, group: bool = False) -> None:
-        (os.killpg if group else os.kill)(self.pid, number)
-
-    def wait(self) -> Ended:
-        if self.ended is None:
-            code = self.ask({"wait": self.pid})
-            self.ended = Ended(code, *(path.read_text() for path in self.streams))
-        return self.ended
 
 
 @dataclass
@@ -70,7 +22,7 @@ class Scene:
 
     config: Path
     folder: Path
-    zygote: Callable[..., Process]
+    zygote: Start
 
     @property
     def checkpoints(self) -> Path:
@@ -81,17 +33,14 @@ class Scene:
 
     def start(self, *more: str, before: str = "") -> Process:
         """Start the run; defaults: dropout on, three epochs of six batches, a checkpoint every step."""
-        return self.zygote(["--config", str(self.config), *BASE, *more], before)
+        return self.zygote("fit", ["--config", self.config, *BASE, *more], before)
 
     def run(self, *more: str, before: str = "") -> Ended:
         return self.start(*more, before=before).wait()
 
     def start_ranks(self, *more: str, before: tuple[str, str] = ("", "")) -> list[Process]:
         """Start two ranks, as a launcher that is none of theirs does; what one process has in a batch, they share."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        return [self.start(*TWO, *more, before=RANK.format(rank=rank, port=port) + before[rank]) for rank in (0, 1)]
+        return [self.start(*TWO, *more, before=rank + does) for rank, does in zip(ranks(), before, strict=True)]
 
     def run_ranks(self, *more: str, before: tuple[str, str] = ("", "")) -> list[Ended]:
         return [process.wait() for process in self.start_ranks(*more, before=before)]

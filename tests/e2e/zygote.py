@@ -1,7 +1,7 @@
-"""Runs `python -m ptv2.fit` in a process of its own without the seconds that imports take: it forks itself each time.
+"""Runs commands in processes of their own without the seconds that imports take: it forks itself each time.
 
-It reads one JSON object a line, {"argv", "before", "out", "err"} or {"wait": pid}, and answers a pid or an exit code.
-`before` is Python that the new process runs first: where a fault is put in.
+It reads one JSON object a line, {"command", "argv", "before", "folder", "in", "out", "err"} or {"wait": pid}, and
+answers a pid or an exit code. `before` is Python that the new process runs first: where a fault is put in.
 """
 
 import json
@@ -9,22 +9,24 @@ import os
 import signal
 import sys
 import traceback
+from importlib import import_module
 
 import torch
 
-import ptv2.model.build
-import ptv2.train.fit
-import ptv2.train.trainer  # noqa: F401 - the command imports them when it runs, which is after the fork
-from ptv2.commands import fit
-from ptv2.commands import shell as command
+from ptv2.commands import shell
 from ptv2.runtime import stop
 
 torch.set_num_threads(1)
+for name in ("model.predictor", "train.fit", "train.trainer"):  # what commands import when they run, after the fork
+    import_module(f"ptv2.{name}")
+import_module("transformers.models.bert.modeling_bert")
 
 
 def run(request: dict) -> int:
-    for stream, name, flags in ((0, os.devnull, os.O_RDONLY), (1, request["out"], 0), (2, request["err"], 0)):
-        handle = os.open(name, flags or os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.chdir(request["folder"])
+    written = os.O_WRONLY | os.O_APPEND
+    for stream, name, flags in ((0, "in", os.O_RDONLY), (1, "out", written), (2, "err", written)):
+        handle = os.open(request[name], flags)
         os.dup2(handle, stream)
         os.close(handle)
     sys.stdin = os.fdopen(0)
@@ -32,7 +34,8 @@ def run(request: dict) -> int:
     stop.note_early()
     try:
         exec(request["before"], {})
-        command.run(fit.main, fit.command_line(), request["argv"])
+        command = import_module(f"ptv2.commands.{request['command']}")
+        shell.run(command.main, command.command_line(), request["argv"])
     except SystemExit as end:
         return end.code or 0
     except BaseException:
