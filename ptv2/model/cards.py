@@ -7,10 +7,49 @@ from typing import Any
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.config.cards import TaskCard
-from ptv2.config.load import make_config
+from ptv2.config.load import make_config, to_plain
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
 from ptv2.rows.files import format_of
+
+
+def card_to_score(
+    artifact: Artifact,
+    card: str | None,
+    task: str | None,
+    overrides: Sequence[str] = (),
+    imports: Sequence[str] = (),
+    rows: Path | None = None,
+    split: str = "test",
+) -> tuple[str, Config]:
+    """Choose the artifact's task that answers a card; return its name and the config with that card alone.
+
+    Texts are cut at the length they had in training, unless an override says another.
+
+    Args:
+        artifact: as read.
+        card: name or file; None: that of the task.
+        task: which of the artifact's tasks answers; None: the one that was trained on the card, or the only one.
+        overrides: `key=value`.
+        imports: the Python files that the artifact needs, in their present places.
+        rows: a file or a folder with the rows of the split, instead of the card's own.
+        split: that is scored.
+
+    Raises:
+        UserError: an unknown card or key, or a card that the artifact cannot answer.
+    """
+    own: str | Mapping[str, Any]
+    own = artifact.tasks[choose_task(list(artifact.tasks), task, str(artifact.path))] if card is None else card
+    config = card_config(artifact, own, overrides, imports)
+    if rows is not None:
+        own = with_rows(to_plain(config)["tasks"][next(iter(config.tasks))], rows, split)
+        config = card_config(artifact, own, overrides, imports)
+    (chosen,) = config.tasks.values()
+    name = choose_task(list(artifact.tasks), task or task_for(artifact, chosen), str(artifact.path))
+    check_same(artifact, name, chosen)
+    if not any(item.startswith("task.max_length=") for item in overrides):
+        chosen.max_length = artifact.tasks[name]["max_length"]
+    return name, config
 
 
 def card_config(

@@ -8,14 +8,13 @@ from typing import Any
 
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
-from ptv2.config.load import to_plain
 from ptv2.config.overrides import as_overrides
 from ptv2.config.run import PredictionsConfig
 from ptv2.data.bad_rows import bad_rows
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
-from ptv2.model.cards import card_config, check_same, choose_task, task_for, with_rows
+from ptv2.model.cards import card_to_score, choose_task
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
 from ptv2.model.module import PromptModule
@@ -256,20 +255,8 @@ class Predictor:
         Raises:
             UserError: a card that the artifact cannot answer, or rows that cannot be used.
         """
-        own = card
-        if own is None:
-            own = self.artifact.tasks[choose_task(self.tasks, task, str(self.artifact.path))]
-        config = card_config(self.artifact, own, overrides, self.config.imports)
-        if rows is not None:
-            own = with_rows(to_plain(config)["tasks"][next(iter(config.tasks))], rows, split)
-            config = card_config(self.artifact, own, overrides, self.config.imports)
-        chosen = next(iter(config.tasks.values()))
-        name = choose_task(self.tasks, task or task_for(self.artifact, chosen), str(self.artifact.path))
-        check_same(self.artifact, name, chosen)
-        if not any(item.startswith("task.max_length=") for item in overrides):
-            chosen.max_length = self.artifact.tasks[name][
-                "max_length"
-            ]  # texts are cut at the length they had in training
+        name, config = card_to_score(self.artifact, card, task, overrides, self.config.imports, rows, split)
+        (chosen,) = config.tasks.values()
         data = TaskData(
             chosen,
             self.backbone.tokenizer,

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from seq2seq_models import save_lm
-from training import run_config
+from torch import Tensor
+from training import load, run_config
 
 from ptv2.artifact.files import write_artifact
 from ptv2.config.load import make_config
@@ -65,3 +66,10 @@ def lm_artifact(family: str, folder: Path, seed: int = 5, save: dict[str, Any] |
     """An artifact in `folder`/prompt of a generating task on the family's tiny language model."""
     folder.mkdir(parents=True, exist_ok=True)
     return write(lm_config(family, folder, save, **changes), folder / f"prompt-{seed}", seed)
+
+
+def states_of(path: Path, batch: dict[str, Tensor]) -> Tensor:
+    """States of the last layer as ptv2 computes them."""
+    module = load(path)
+    with torch.no_grad():
+        return module.backbone(batch, module.method(3)).last_BTD

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import yaml
-from exchanged import encoder_artifact, lm_artifact
+from exchanged import encoder_artifact, lm_artifact, states_of
 from families import make_batch
 from safetensors.torch import load_file
 from seq2seq_models import make_lm_batch
@@ -25,12 +25,6 @@ import ptv2
 CLOSE = {"atol": 1e-4, "rtol": 1e-5}
 SLOTS_AND_VALUES = {"form": ["slots", "values"]}
 ENCODERS = ["bert", "roberta", "electra", "distilbert", "albert", "albert-groups", "modernbert", "deberta-v2"]
-
-
-def states_of(path, batch):
-    module = load(path)
-    with torch.no_grad():
-        return module.backbone(batch, module.method(3)).last_BTD
 
 
 @pytest.mark.parametrize("family", ENCODERS)
