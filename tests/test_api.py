@@ -103,7 +103,7 @@ def test_no_rows_have_no_answers(run):
     ("row", "says"),
     [
         ({"title": "a"}, "row 1: field 'text' is missing, only title"),
-        ({"text": ["a"]}, "row 1: rows differ in type: 'text' is a list here, a text at row 0"),
+        ({"text": {"a": 1}}, "row 1: field 'text' holds an object; name what to read of it, e.g. text.a"),
         ({"text": ""}, "row 1: field 'text' is empty"),
         ("a cat", "row 1: is str, not a mapping"),
         ({"text": "a", "task": "topic"}, "row 1: unknown task 'topic'; did you mean 'topics'?"),

@@ -1,8 +1,7 @@
-"""Rows that came one by one as rows of a split: values keep their types, and a field of an input has one type."""
+"""Rows that came one by one as rows of a split: each value keeps its type."""
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,6 @@ from ptv2.rows.asked import Asked
 from ptv2.rows.json_rows import DECODER
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
-
-LIMIT = 2**63  # what a column of whole numbers holds
 
 
 @dataclass(frozen=True)
@@ -28,23 +25,13 @@ class Chosen:
 
 
 def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str], label: str | None = None) -> None:
-    """Mark the rows that lack a field or the label's, or hold another type in a field than most of these rows."""
+    """Mark the rows that lack a field or the label's."""
     needed = fields | ({label} if label is not None else set())
     for i in numbers:
         if missing := sorted(needed - set(asked.rows[i])):
             why = asked.unread.get(missing[0], f"is missing, only {', '.join(asked.rows[i])}")
             what = f"field '{missing[0]}' {why}"
             asked.refuse(i, UserError(what, where=asked.places[i]))
-    for field in sorted(fields):
-        types = {i: found for i in numbers if (found := _type(asked.rows[i].get(field)))}
-        if not types:
-            continue
-        usual = Counter(types.values()).most_common(1)[0][0]
-        first = next(i for i in numbers if types.get(i) == usual)
-        for i, found in types.items():
-            if found != usual:
-                what = f"rows differ in type: '{field}' is {found} here, {usual} at {asked.places[first]}"
-                asked.refuse(i, UserError(what, where=asked.places[i], do="use one type per field"))
 
 
 def rows_of(asked: Asked, numbers: Sequence[int], fields: set[str], split: str) -> Rows:
@@ -69,20 +56,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes | bytearray):
         raise TypeError("a field holds bytes")
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _type(value: Any) -> str:
-    """Name the type of a value for readers; None has no type, it fits anywhere."""
-    if value is None:
-        return ""
-    if type(value) is int and not -LIMIT <= value < LIMIT:
-        return "a number of more than 64 bits"
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        dict: "an object",
-    }
-    return names.get(type(value), f"of type {type(value).__name__}")

@@ -93,7 +93,7 @@ def test_bad_rows_are_left_out_and_counted(ptv2, finished, tmp_path):
         '{"txt": "a dog"}',
         '["a"]',
         '{"text": ""}',
-        '{"text": 5}',
+        '{"text": {"a": 5}}',
         '{"text": "fig", "id": 8, "task": "topic"}',
         '{"text": "fig", "id": 9}',
     ]
