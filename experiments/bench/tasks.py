@@ -30,6 +30,7 @@ def module_of(tasks: int, sharing: str) -> tuple[PromptModule, list[dict], torch
     config = make_config(
         {
             "tasks": {f"task_{i}": dict(CARD) for i in range(tasks)},
+            "preset": "official",
             "backbone": {"name": "demo:minilm-l6", "dropout": 0},
             "prompt": {"sharing": sharing},
             "data": {"batch_size": ROWS, "limit": {"train": ROWS, "validation": 4, "test": 4}, "pad_to_max": True},

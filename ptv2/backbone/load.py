@@ -23,6 +23,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers import modeling_gguf_pytorch_utils as gguf
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
@@ -167,6 +168,16 @@ def is_encoder_decoder(config: BackboneConfig) -> bool:
         UserError: not found or not reachable.
     """
     return _load_config(config).is_encoder_decoder
+
+
+def backbone_about(config: BackboneConfig) -> tuple[str, bool]:
+    """Return the backbone's family, and whether it is a decoder alone, from its config.
+
+    Raises:
+        UserError: not found or not reachable.
+    """
+    found = _load_config(config)
+    return found.model_type, not found.is_encoder_decoder and type(found) not in MODEL_FOR_MASKED_LM_MAPPING
 
 
 def backbone_size(config: BackboneConfig) -> int:

@@ -30,10 +30,10 @@ def main(options: argparse.Namespace) -> None:
 
     quiet_transformers()
     if options.dry_run:
-        from ptv2.model.auto import resolved
-        from ptv2.train.fit import prepare
+        from ptv2.train.fit import prepare, settled
 
-        config = resolved(config)
+        config, chosen = settled(config)
+        print("".join(f"{line}\n" for line in chosen), end="", flush=True)
         folder = RunFolder(config)
         folder.check()
         folder.check_writable()

@@ -31,9 +31,10 @@ def number(default: T, within: Range) -> T:
 def keys_of(schema: type) -> dict[str, Field]:
     """Map names in YAML to the fields of a dataclass.
 
-    A field's metadata may hold another `key` than its name, and what a value `reads` as where its type is open.
+    A field's metadata may hold another `key` than its name, what a value `reads` as where its type is open, and that it
+    is `hidden`: no key of a config file.
     """
-    return {f.metadata.get("key", f.name): f for f in fields(schema)}
+    return {f.metadata.get("key", f.name): f for f in fields(schema) if not f.metadata.get("hidden")}
 
 
 def options(kind: Any) -> tuple[Any, ...]:

@@ -7,18 +7,20 @@
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import OmegaConf
 
 from ptv2.config import overrides as line
+from ptv2.config.auto import take_auto
 from ptv2.config.cards import TaskCard, read_card
 from ptv2.config.check import check
 from ptv2.config.keys import keys_of
 from ptv2.config.local import with_local_rows
 from ptv2.config.merge import check_complete, merge_part, read_mapping
-from ptv2.config.schema import Config
+from ptv2.config.schema import AUTO, Config
 from ptv2.errors import UserError
 from ptv2.runtime.imports import load_files
 
@@ -67,11 +69,12 @@ def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: st
     """Make a checked `Config` from plain values; see `load_config`."""
     values, rest = _replace_task(dict(values), list(overrides))
     values["tasks"] = _expand_tasks(values, rest, where)
+    values, rest, auto = take_auto(values, rest)
     merged = merge_part(OmegaConf.structured(Config), values, where)
     for item in rest:
         line.override(merged, item)
     check_complete(merged, where)
-    config = cast(Config, OmegaConf.to_object(merged))
+    config = replace(cast(Config, OmegaConf.to_object(merged)), auto=auto)
     load_files(config.imports)  # what they register may be named in the config
     check(config, where)
     _hand_on_template(config)
@@ -88,9 +91,14 @@ def _hand_on_template(config: Config) -> None:
 
 
 def to_plain(config: Config) -> dict[str, Any]:
-    """Turn the config into plain dicts, lists and scalars: what the run folder and checkpoints hold."""
+    """Turn the config into plain dicts, lists and scalars: what the run folder and checkpoints hold.
+
+    A key that is not chosen yet is `auto`, so that there is no need of the preset.
+    """
     plain = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.structured(config), resolve=True))
-    return {key: plain[f.name] for key, f in keys_of(Config).items()}
+    for section, _, name in (key.partition(".") for key in config.auto):
+        plain[section][name] = AUTO
+    return {key: plain[f.name] for key, f in keys_of(Config).items() if key != "preset"}
 
 
 def _find_cards(values: dict[str, Any], folder: Path) -> None:

@@ -17,7 +17,7 @@ from omegaconf import MISSING
 
 from ptv2.config.cards import TaskCard
 from ptv2.config.keys import keys_of, of_origin, options
-from ptv2.config.schema import Config
+from ptv2.config.schema import AUTO, AUTO_KEYS, Config
 from ptv2.errors import UserError, nearest
 
 HEAD = """\
@@ -26,6 +26,10 @@ HEAD = """\
 Every key of a config, from the schema (`schema.py`, `methods.py` and `cards.py` in `ptv2/config/`). A config file holds
 them as YAML; `KEY=VALUE` on the command line overrides one: `optim.lr=0.01 prompt.layers=top:6`.
 `ptv2 fit --help-config KEY` prints an entry of this page.
+
+Where nothing sets a key whose default is `auto`, the run chooses its value by method, kind of task, rows and backbone,
+says it with its reason, and writes it into the run's config (see [defaults](defaults.md)); `preset: official` takes
+the values of the paper's code instead.
 
 A key that takes text takes it as it stands, in a file and on the command line: `run.name=007`, `run.name=no`. `null`
 is text only in quotes. `data.limit=null` and `data.limit={}` empty a mapping.
@@ -116,7 +120,7 @@ def _groups(schema: type, key: str) -> Iterator[Group]:
         else:
             takes_names = Any in options(found.type) or of_origin(found.type, dict) is not None
             is_open = takes_names and found.type != dict[str, TaskCard]
-            entries.append(Entry(full, _takes(found), _default(found), comments.get(found.name, ""), is_open))
+            entries.append(Entry(full, _takes(found), _default(found, full), comments.get(found.name, ""), is_open))
         if found.type == dict[str, TaskCard]:
             below.insert(0, (TaskCard, f"{full}.NAME"))
     yield Group(key, " ".join((inspect.getdoc(schema) or "").split()), tuple(entries))
@@ -148,8 +152,13 @@ def _type(kind: Any) -> str:
     return names[kind]
 
 
-def _default(found: Field) -> str:
+def _default(found: Field, key: str) -> str:
     """Write the default as YAML, or that there is none."""
+    official = _official(found)
+    return f"{AUTO} (official: {official})" if key in AUTO_KEYS else official
+
+
+def _official(found: Field) -> str:
     value = found.default if found.default_factory is NO_DEFAULT else found.default_factory()
     if value == MISSING:
         return "required"

@@ -18,6 +18,20 @@ from ptv2.config.sampling import Sampling, parse_sampling
 from ptv2.config.starts import Start, head_start
 from ptv2.errors import UserError
 
+AUTO = "auto"
+AUTO_KEYS = (
+    "backbone.dropout",
+    "prompt.form",
+    "prompt.length",
+    "prompt.dropout",
+    "head.pooling",
+    "optim.lr",
+    "optim.head_lr",
+    "optim.warmup",
+    "trainer.max_epochs",
+)
+"""Keys that take `auto`: the run chooses their value by method, kind of task, rows and backbone."""
+
 
 @dataclass
 class BackboneConfig:
@@ -142,6 +156,9 @@ class Config:
     # what is trained beside the heads: deep | prefix | prompt | ptuning | bitfit | lora | ia3 | adapter | full | head,
     # or a list of several, which train together
     method: Any = field(default="deep", metadata={"reads": str | list[str]})
+    # what a key in the list above that nothing sets is: auto: chosen when the run starts, by method, kind of task and
+    # number of rows (docs/defaults.md) | official: the value of the paper's code, which this page has as its default
+    preset: Literal["auto", "official"] = "auto"
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
     ptuning: PTuningConfig = field(default_factory=PTuningConfig)
@@ -156,9 +173,11 @@ class Config:
     guard: GuardConfig = field(default_factory=GuardConfig)
     resume: str = "auto"  # auto: from the newest valid checkpoint | never: from scratch | PATH of a checkpoint or run
     seed: int = number(11, SEED)  # of every random draw
-    trainer: dict[str, Any] = field(default_factory=dict)  # arguments of lightning.Trainer
+    # arguments of lightning.Trainer; where no limit is set, max_epochs is auto
+    trainer: dict[str, Any] = field(default_factory=dict)
     # Python files with your own methods, kinds, metrics and callbacks
     imports: list[str] = field(default_factory=list, metadata={"key": "import"})
+    auto: list[str] = field(default_factory=list, metadata={"hidden": True})  # keys that are not chosen yet
 
     @property
     def methods(self) -> tuple[str, ...]:

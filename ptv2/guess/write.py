@@ -1,6 +1,5 @@
 """The files that are written for a guess: the card, and a config that trains on it."""
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,8 @@ from ptv2.config.text import dump
 from ptv2.guess.card import Guess
 from ptv2.kinds import KINDS
 
-START: dict[str, dict[str, Any]] = {
-    "label": {"backbone": {"dropout": 0}, "head": {"pooling": "mean"}, "optim": {"lr": 0.01}},
-    "words": {"prompt": {"length": 32}, "optim": {"lr": 0.02, "schedule": "exponential"}},
-    "passage": {"prompt": {"length": 32}, "optim": {"lr": 0.02, "schedule": "exponential"}},
-    "text": {
-        "backbone": {"dropout": 0},
-        "prompt": {"dropout": 0},
-        "optim": {"lr": 0.002},
-        "data": {"batch_size": 8, "eval_batch_size": 16},
-    },
-}
-"""What the answers are (`Features.answers`) -> settings to start with, as in configs/quickstart.yaml, configs/demo."""
-BATCH, STEPS, EPOCHS = 32, 800, (2, 40)
+BATCHES = {"text": {"batch_size": 8, "eval_batch_size": 16}}
+"""What the answers are (`Features.answers`) -> batches of what takes more memory than others do."""
 UP = 3  # folders up to which a path is written from the card's folder
 
 
@@ -46,18 +34,10 @@ def card_text(card: dict[str, Any], why: list[str], folder: Path) -> str:
 def config_text(guess: Guess, card_file: str, backbone: str) -> str:
     """Write the config of a first run."""
     name, kind = guess.card["name"], guess.card["kind"]
-    start = START.get(KINDS[kind].features.answers, START["label"])
-    config: dict[str, Any] = {"tasks": {name: card_file}, "method": "deep"}
-    config |= {
-        "backbone": {"name": backbone} | start.get("backbone", {}),
-        "prompt": {"length": 16} | start.get("prompt", {}),
-    }
-    config |= {key: values for key, values in start.items() if key not in config}
-    config["data"] = {"batch_size": BATCH} | start.get("data", {})
-    steps = math.ceil(0.9 * len(guess.found.first.data) / config["data"]["batch_size"])
-    least, most = EPOCHS
-    config["trainer"] = {"max_epochs": min(most, max(least, round(STEPS / steps)))}
-    about = "# A first run, written by ptv2 init. A key is explained by: python -m ptv2.fit --help-config KEY"
+    config: dict[str, Any] = {"tasks": {name: card_file}, "method": "deep", "backbone": {"name": backbone}}
+    if (batches := BATCHES.get(KINDS[kind].features.answers or "")) is not None:
+        config["data"] = batches
+    about = "# A first run, written by ptv2 init. What it does not set, the run chooses and says: docs/defaults.md"
     return f"{about}\n{dump(config, inline=True)}"
 
 

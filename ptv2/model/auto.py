@@ -1,35 +1,105 @@
-"""`prompt.length: auto`: the number that it stands for, once tasks and backbone are known."""
+"""Keys that are `auto`: what a run chooses for them, once its tasks and backbone are known."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from ptv2.artifact.files import read_artifact
-from ptv2.backbone import backbone_size
+from ptv2.backbone import backbone_about, backbone_size
+from ptv2.config.auto import value_at, with_values
+from ptv2.config.methods import PromptConfig
+from ptv2.config.names import parse_forms
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
-from ptv2.methods.lengths import longest
+from ptv2.methods import defaults
+from ptv2.methods.defaults import Choice, Run
 from ptv2.rows.sources import load_rows
 
-AUTO = "auto"
+OF_ANY_FORM = ("length", "layers", "form", "init", "init_std", "dropout", "dropout_per", "retrieve", "memory")
+"""Keys of `prompt` that say nothing for or against a form."""
+OF_PROMPTS = {"prompt.form", "prompt.length", "prompt.dropout"}
 
 
 def resolved(config: Config) -> Config:
-    """Put a number in the place of `prompt.length: auto`; any other config is returned as it is.
-
-    An artifact that the prompt starts from has a length, which is taken. Otherwise the rule of `ptv2.methods.lengths`
-    decides: tasks that share a prompt get the length of the one that wants most.
+    """Put values in the place of all keys that are `auto`; a config without any is returned as it is.
 
     Raises:
         UserError: rows, backbone or artifact cannot be read.
     """
-    if config.prompt.length != AUTO:
-        return config
-    path = config.prompt.start.path
-    if path is not None:
-        length = read_artifact(path).config["prompt"]["length"]
-    else:
-        tasks = [(card.kind, train_rows(config, name)) for name, card in config.tasks.items()]
-        length, _ = longest(tasks, backbone_size(config.backbone))
-    return replace(config, prompt=replace(config.prompt, length=length))
+    return with_values(config, [(choice.key, choice.value) for choice in choices(config)])
+
+
+def as_before(config: Config, held: Mapping[str, Any]) -> Config:
+    """Choose for the keys that are `auto` what a run that has begun chose: its config as plain values."""
+    found = []
+    for key in config.auto:
+        try:
+            found.append((key, value_at(held, key)))
+        except (KeyError, TypeError):
+            continue
+    return with_values(config, found)
+
+
+def choices(config: Config) -> list[Choice]:
+    """Choose a value for each key that is `auto`.
+
+    A prompt that starts from an artifact has its form and length. Tasks that share a prompt get the length of the one
+    that wants most.
+
+    Raises:
+        UserError: rows, backbone or artifact cannot be read.
+    """
+    if not config.auto:
+        return []
+    family, is_decoder = backbone_about(config.backbone)
+    known = start_of(config)
+    run = Run(
+        methods=config.methods,
+        tasks=[(card.kind, train_rows(config, name)) for name, card in config.tasks.items()],
+        family=family,
+        size=lambda: backbone_size(config.backbone),
+        is_decoder=is_decoder,
+        batch_size=config.data.batch_size * _devices(config),
+        plain=known is None and _is_plain(config.prompt),
+        rate_is_given="optim.lr" not in config.auto,
+        forms=config.prompt.forms,
+    )
+    made: list[Choice] = []
+    if "prompt.form" in config.auto:
+        form = defaults.form(run) if known is None else Choice("prompt.form", known["form"], "that of prompt.init")
+        run = replace(run, forms=parse_forms(form.value))
+        made.append(form)
+    if "prompt.length" in config.auto:
+        made.append(
+            defaults.length(run) if known is None else Choice("prompt.length", known["length"], "that of prompt.init")
+        )
+    others = {
+        "optim.lr": defaults.rate,
+        "optim.head_lr": defaults.head_rate,
+        "optim.warmup": defaults.warmup,
+        "head.pooling": defaults.pooling,
+        "backbone.dropout": defaults.backbone_dropout,
+        "prompt.dropout": defaults.prompt_dropout,
+        "trainer.max_epochs": defaults.epochs,
+    }
+    return made + [choice for key, choose in others.items() if key in config.auto and (choice := choose(run))]
+
+
+def shown(config: Config, made: Sequence[Choice]) -> list[str]:
+    """Say what was chosen, and why, a line for each key that matters to the run's methods."""
+    has_prompt = bool({"deep", "prefix", "prompt", "ptuning"} & set(config.methods))
+    lines = [f"  {choice}" for choice in made if has_prompt or choice.key not in OF_PROMPTS]
+    return ["chosen, as the config says nothing (preset: official takes the values of the paper):", *lines]
+
+
+def start_of(config: Config) -> dict[str, Any] | None:
+    """Return `prompt` of the artifact that the prompt starts from, or of the first in the folder to choose from."""
+    start = config.prompt.start
+    if start.path is not None:
+        return read_artifact(start.path).config["prompt"]
+    found = sorted(Path(start.folder).glob("**/artifact.json")) if start.folder is not None else []
+    return read_artifact(found[0].parent).config["prompt"] if found else None
 
 
 def train_rows(config: Config, task: str) -> int:
@@ -43,3 +113,15 @@ def train_rows(config: Config, task: str) -> int:
         raise UserError("has no training rows", where=f"tasks.{task}.dataset", do="name a train split or file")
     limit = config.data.limit.get("train")
     return len(rows.data) if limit is None else min(limit, len(rows.data))
+
+
+def _is_plain(prompt: PromptConfig) -> bool:
+    """Tell whether nothing is set that only keys and values have."""
+    usual = PromptConfig()
+    others = [name for name in vars(usual) if name not in OF_ANY_FORM]
+    return prompt.start.kind == "normal" and all(getattr(prompt, name) == getattr(usual, name) for name in others)
+
+
+def _devices(config: Config) -> int:
+    devices = config.trainer.get("devices", 1)
+    return devices if isinstance(devices, int) and devices > 0 else 1

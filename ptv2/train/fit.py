@@ -16,13 +16,14 @@ from lightning.pytorch.callbacks import Callback
 from safetensors import SafetensorError
 
 from ptv2.artifact.files import write_artifact
+from ptv2.config.auto import with_values
 from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.vectors import VectorMethod
 from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
-from ptv2.model.auto import resolved
+from ptv2.model.auto import as_before, choices, shown
 from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
@@ -57,15 +58,33 @@ def fit(config: Config, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     """
     check_allocation(config.trainer)
     silence_others()
-    config = resolved(config)
+    config, chosen = settled(config)
     folder = RunFolder(config)
     folder.check()
     if folder.finished:
         results = folder.read_results()
         check_rows(config, results.get("rows", {}))
         return results
+    print("".join(f"{line}\n" for line in chosen), end="", flush=True)
     with folder, broken_machine(folder.path):
         return train_and_score(config, folder, callbacks)
+
+
+def settled(config: Config) -> tuple[Config, list[str]]:
+    """Put values in the place of all keys that are `auto`: those of the run that its folder holds, or chosen now.
+
+    Returns:
+        The config, and lines that say what was chosen and why.
+
+    Raises:
+        UserError: rows, backbone or artifact cannot be read.
+    """
+    folder = RunFolder(config)
+    if not folder.afresh:
+        config = as_before(config, folder.held())
+    made = choices(config)
+    lines = shown(config, made) if made else []
+    return with_values(config, [(choice.key, choice.value) for choice in made]), lines
 
 
 def check_rows(config: Config, sources: dict[str, dict[str, str]]) -> None:

@@ -72,20 +72,30 @@ class RunFolder:
         """Tell whether what the folder holds of this run is to go."""
         return self.config.run.overwrite or self.config.resume == "never"
 
+    def held(self) -> dict[str, Any]:
+        """Read the config of the run that the folder holds; it is empty where there is none.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        held = self.path / "config.yaml"
+        old = read_mapping(held, "a run's config", KEYS) if held.is_file() else {}
+        return old if {"tasks", "backbone", "run"} <= set(old) else {}
+
     def check(self) -> None:
         """Refuse a folder that this run must not write to; changes nothing.
 
         Raises:
             UserError: it holds a run of another config, or is not a run folder.
         """
-        held = self.path / "config.yaml"
         if self.path.exists() and not self.path.is_dir():
             raise UserError("is a file", where=self.path, do="choose another run.name")
-        old = read_mapping(held, "a run's config", KEYS) if held.is_file() else {}
-        if {"tasks", "backbone", "run"} <= set(old):
+        if old := self.held():
             if self.config.run.overwrite:
                 return
-            different = differences(comparable(make_config(old, where=str(held))), comparable(self.config))
+            different = differences(
+                comparable(make_config(old, where=str(self.path / "config.yaml"))), comparable(self.config)
+            )
             if different:
                 raise UserError(
                     f"holds a run with another config ({', '.join(different[:4])} differ)",

@@ -33,21 +33,24 @@ def keys_of(plain: dict, prefix: str = "") -> set[str]:
 
 def test_the_page_holds_every_key():
     values = {"tasks": {"NAME": "glue/rte"}, "backbone": {"name": "tiny"}, "run": {"name": "run"}}
-    keys = keys_of(to_plain(make_config(values)))
+    keys = keys_of(to_plain(make_config(values | {"preset": "official"}))) | {"preset"}
     assert len(keys) > 60 and {entry.key for group in groups() for entry in group.entries} == keys | {"tasks"}
 
 
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("optim.lr", "optim.lr: number (above 0) (default: 0.005); learning rate"),
-        ("prompt.form", "prompt.form: text or list of text (default: kv); kv: keys and values (official) | hidden: "),
+        ("optim.lr", "optim.lr: number (above 0) (default: auto (official: 0.005)); learning rate"),
+        (
+            "prompt.form",
+            "prompt.form: text or list of text (default: auto (official: kv)); kv: keys and values ",
+        ),
         ("backbone.name", "backbone.name: text (required); hub id"),
         ("import", "import: list of text (default: []); Python files"),
         ("task.max_length", "tasks.NAME.max_length: whole number (4 or more tokens) (default: 128); "),
         ("tasks.rte.dataset.path", "tasks.NAME.dataset.path: text (required); hub id"),
         ("data.limit.train", "data.limit: mapping of names to whole number (default: {}); split -> "),
-        ("trainer.max_epochs", "trainer: mapping of names to value (default: {}); arguments of lightning.Trainer"),
+        ("trainer.max_epochs", "trainer: mapping of names to value (default: {}); arguments of lightning.Trainer; "),
     ],
 )
 def test_a_key_is_explained(key, says):

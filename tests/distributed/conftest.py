@@ -31,6 +31,7 @@ def config(tmp_path_factory, tiny_bert) -> Path:
         card = {"dataset": {"path": str(root / name)}, "max_length": 24} | keys
         (root / f"{name}.yaml").write_text(yaml.safe_dump(card))
     values = {
+        "preset": "official",
         "tasks": {name: str(root / f"{name}.yaml") for name in CARDS},
         "backbone": {"name": str(tiny_bert), "dropout": 0.0},
         "prompt": {"length": 4, "dropout": 0.0},

@@ -45,6 +45,7 @@ def write(tmp_path) -> Callable[..., Path]:
             "options": {"max_target_length": 12, "generation": {"eos_token_id": ENDS} | generation},
         }
         values = {
+            "preset": "official",
             "tasks": {"tiny": card},
             "backbone": {"name": str(save_lm(family, tmp_path / family)), "dropout": 0.0},
             "prompt": {"length": 6, "dropout": 0.0},

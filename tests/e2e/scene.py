@@ -86,6 +86,7 @@ def make_config(folder: Path, tiny_bert: Path, card: Path, **keys: Any) -> Path:
     """A config file in `folder`: tiny BERT, one task, two epochs, the runs beside it."""
     config = {
         **({} if "tasks" in keys else {"task": str(card)}),
+        "preset": "official",
         "backbone": {"name": str(tiny_bert)},
         "prompt": {"length": 4},
         "head": {"pooling": "mean"},

@@ -36,6 +36,7 @@ def lm_config(family: str, folder: Path, save: dict[str, Any] | None = None, **c
     }
     values: dict[str, Any] = {
         "task": card,
+        "preset": "official",
         "backbone": {"name": str(folder / "backbone")},
         "prompt": {"length": 4},
         "run": {"name": "golden", "folder": str(folder)},

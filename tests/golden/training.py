@@ -53,6 +53,7 @@ def run_config(family: str, folder: Path, kind: str = "cls", **changes: dict[str
     }[kind]
     values = {
         "task": card,
+        "preset": "official",
         "backbone": {"name": str(backbone)},
         "prompt": {"length": 4},
         "optim": {"lr": 0.05},

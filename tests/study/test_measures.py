@@ -48,7 +48,7 @@ def losses(tmp_path):
         inputs = {"cls": {"text": "text"}, "seq2seq": {"source": "text"}}[kind]
         card = {"name": "t", "kind": kind, "inputs": inputs, "metrics": [metrics], "max_length": 24}
         card["dataset"] = {"path": str(tmp_path / "rows")}
-        values = {"tasks": {"t": card}, "backbone": {"name": str(backbone)}, "run": {"name": "x"}}
+        values = {"preset": "official", "tasks": {"t": card}, "backbone": {"name": str(backbone)}, "run": {"name": "x"}}
         config = make_config(values, ["prompt.length=4", "prompt.init_std=1", *overrides])
         parts = build(config)
         module = parts.module.eval()

@@ -1,0 +1,152 @@
+"""What `auto` stands for: a value for each key, by method, kind of task, training rows and backbone, with its reason.
+
+They come from the learning rates that our own comparison chose on validation rows (experiments/methods/table.md), and
+from the settings that all of its methods share. `preset: official` takes the values of the paper's code instead.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ptv2.kinds import KINDS
+from ptv2.methods.lengths import longest
+
+STUDY = "experiments/methods/table.md"
+GENERATION = "experiments/generation/config.yaml"
+RATES = {
+    "full": 0.0001,
+    "head": 0.002,
+    "kv": 0.02,
+    "memory": 0.001,
+    "slots": 0.003,
+    "values+slots": 0.003,
+    "memory+slots": 0.001,
+    "prefix": 0.003,
+    "prompt": 0.03,
+    "ptuning": 0.003,
+    "bitfit": 0.01,
+    "lora": 0.003,
+    "ia3": 0.03,
+    "adapter": 0.003,
+}
+"""Method, or form of a deep prompt -> the rate that most tasks of the comparison chose."""
+RATE_OF_TEXTS, HEAD_RATE = 0.005, 0.002
+FORM, SLOTS = ["values", "slots"], 16
+ENCODERS = {
+    "bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "modernbert", "camembert", "deberta",
+    "deberta-v2",
+}  # fmt: skip
+"""Families of which golden tests prompt the feed-forward layers and the values."""
+STEPS, EPOCHS = 400, (3, 40)
+STEPS_OF_TEXTS = 200
+WARMUP = 0.06
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that a run has chosen."""
+
+    key: str
+    value: Any
+    reason: str
+
+    def __str__(self) -> str:
+        value = str(self.value).replace("'", "") if isinstance(self.value, list) else self.value
+        return f"{self.key} {'null' if value is None else value}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What choices depend on."""
+
+    methods: tuple[str, ...]
+    tasks: list[tuple[str, int]]  # kind and number of training rows
+    family: str  # of the backbone
+    size: Callable[[], int]  # of the backbone: its parameters
+    is_decoder: bool  # that it has no encoder
+    batch_size: int
+    plain: bool  # that `prompt` sets nothing which only keys and values have
+    rate_is_given: bool
+    forms: tuple[str, ...]  # of the prompt, as far as they are known
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether an answer is a text."""
+        return any(kind in KINDS and KINDS[kind].features.answers == "text" for kind, _ in self.tasks)
+
+    @property
+    def about(self) -> str:
+        """What stands in a reason."""
+        kinds, rows = ", ".join(sorted({kind for kind, _ in self.tasks})), sum(rows for _, rows in self.tasks)
+        return f"{kinds}, {rows:,} rows"
+
+
+def form(run: Run) -> Choice:
+    """Choose `prompt.form`."""
+    key = "prompt.form"
+    if run.rate_is_given:
+        return Choice(key, "kv", "the official form, as optim.lr is given: other forms take other rates")
+    if run.family not in ENCODERS or run.writes or run.methods != ("deep",) or not run.plain:
+        return Choice(key, "kv", "the official form; others were compared on encoders alone, without other settings")
+    return Choice(key, FORM, f"ahead of kv on four of five tasks of {STUDY}, level on the fifth")
+
+
+def length(run: Run) -> Choice:
+    """Choose `prompt.length`."""
+    if "slots" in run.forms:
+        return Choice("prompt.length", SLOTS, f"slots in each layer, as in {STUDY}")
+    positions, reasons = longest(run.tasks, run.size())
+    return Choice("prompt.length", positions, "; ".join(reason.why for reason in reasons))
+
+
+def rate(run: Run) -> Choice | None:
+    """Choose `optim.lr`; None for a method that no table knows."""
+    of_forms = next((name for name in RATES if set(name.split("+")) == set(run.forms)), "+".join(run.forms))
+    names = [of_forms if name == "deep" else name for name in run.methods]
+    if any(name not in RATES for name in names):
+        return None
+    name = min(names, key=lambda name: RATES[name])
+    if run.writes and name == "kv":
+        return Choice("optim.lr", RATE_OF_TEXTS, f"{name}, {run.about}: as in {GENERATION}")
+    return Choice("optim.lr", RATES[name], f"{name}, {run.about}: chosen by most tasks of {STUDY}")
+
+
+def head_rate(run: Run) -> Choice:
+    """Choose `optim.head_lr`; null, as `optim.lr`, where that is given or the whole backbone trains."""
+    key = "optim.head_lr"
+    if run.rate_is_given or "full" in run.methods or run.writes:
+        return Choice(key, None, "as optim.lr")
+    return Choice(key, HEAD_RATE, f"for all methods beside full in {STUDY}")
+
+
+def epochs(run: Run) -> Choice:
+    """Choose `trainer.max_epochs`: as many as make the steps of our comparisons, within limits."""
+    steps = sum(math.ceil(rows / run.batch_size) for _, rows in run.tasks)
+    least, most = EPOCHS
+    wanted = STEPS_OF_TEXTS if run.writes else STEPS
+    value = min(most, max(least, round(wanted / max(1, steps))))
+    why = f"about {wanted} steps ({steps} an epoch), at least {least} epochs and at most {most}"
+    return Choice("trainer.max_epochs", value, why)
+
+
+def pooling(run: Run) -> Choice:
+    """Choose `head.pooling`."""
+    if run.is_decoder:
+        return Choice("head.pooling", "last", "the last token of a decoder has read all others")
+    return Choice("head.pooling", "mean", "as in all of our comparisons; random prompts start lower at the first token")
+
+
+def backbone_dropout(run: Run) -> Choice:
+    """Choose `backbone.dropout`."""
+    return Choice("backbone.dropout", 0.0, f"the frozen layers do not overfit; as in {STUDY}")
+
+
+def prompt_dropout(run: Run) -> Choice:
+    """Choose `prompt.dropout`."""
+    return Choice("prompt.dropout", 0.0, f"as in {STUDY}")
+
+
+def warmup(run: Run) -> Choice:
+    """Choose `optim.warmup`."""
+    return Choice("optim.warmup", WARMUP, f"a proportion of all steps, as in {STUDY}")

@@ -1,0 +1,68 @@
+"""`auto`: the values that a run chose stand in its config and in the artifact, and stay."""
+
+import json
+
+import yaml
+
+
+def test_auto_becomes_a_number_that_the_run_keeps(ptv2, write_config):
+    config = write_config(prompt={"length": "auto"}, trainer={"max_epochs": 1})
+    assert ptv2("fit", "--config", config, "--dry-run").code == 0
+    said = ptv2("fit", "--config", config)
+    assert (said.code, said.err) == (0, "")
+    run = config.parent / "runs" / "topics"
+    assert yaml.safe_load((run / "config.yaml").read_text())["prompt"]["length"] == 16
+    assert json.loads((run / "prompt" / "artifact.json").read_text())["config"]["prompt"]["length"] == 16
+    assert "is finished" in ptv2("fit", "--config", config).out
+    assert "is finished" in ptv2("fit", "--config", config, "prompt.length=16").out
+    said = ptv2("fit", "--config", config, "prompt.length=8")
+    assert said.code == 2 and "another config (prompt.length differ)" in said.err
+
+
+def test_auto_is_the_length_of_the_artifact_that_a_prompt_starts_from(ptv2, write_config, finished):
+    config = write_config(
+        prompt={"length": "auto", "init": f"artifact:{finished('topics')}"},
+        trainer={"max_epochs": 1},
+        run={"name": "next", "log_every": 1},
+    )
+    run = config.parent / "runs" / "next"
+    said = ptv2("fit", "--config", config, f"run.folder={config.parent / 'runs'}")
+    assert said.code == 0, said.err
+    assert yaml.safe_load((run / "config.yaml").read_text())["prompt"]["length"] == 4
+
+
+UNSET = {"preset": "auto", "prompt": {}, "head": {}, "optim": {}}
+
+
+def test_a_run_chooses_what_nothing_sets_says_why_and_keeps_it(ptv2, write_config):
+    config = write_config(**UNSET, trainer={"accelerator": "cpu"})
+    said = ptv2("fit", "--config", config, "data.batch_size=2")
+    assert (said.code, said.err) == (0, "")
+    assert "  optim.lr 0.003: values+slots, cls, 48 rows: " in said.out
+    held = yaml.safe_load((config.parent / "runs" / "topics" / "config.yaml").read_text())
+    assert held["prompt"]["form"] == ["values", "slots"] and held["prompt"]["length"] == 16
+    assert (held["optim"]["lr"], held["optim"]["head_lr"], held["head"]["pooling"]) == (0.003, 0.002, "mean")
+    assert held["trainer"]["max_epochs"] == 17 and "preset" not in held and "auto" not in held
+    about = json.loads((config.parent / "runs" / "topics" / "prompt" / "artifact.json").read_text())
+    assert about["config"]["optim"] == held["optim"] and about["config"]["prompt"]["form"] == ["values", "slots"]
+    again = ptv2("fit", "--config", config, "data.batch_size=2")
+    assert again.code == 0 and "is finished" in again.out and "chosen" not in again.out
+
+
+def test_a_run_that_began_with_other_values_keeps_them(ptv2, write_config):
+    """Such as one of a version that chose nothing."""
+    config = write_config(**UNSET, trainer={"max_epochs": 1})
+    assert ptv2("fit", "--config", config, "preset=official", "--dry-run").code == 0
+    assert ptv2("fit", "--config", config, "preset=official").code == 0
+    said = ptv2("fit", "--config", config)
+    assert said.code == 0 and "is finished" in said.out
+    said = ptv2("fit", "--config", config, "run.overwrite=true")
+    assert said.code == 0 and "prompt.form [values, slots]: " in said.out
+
+
+def test_a_rate_that_is_given_is_for_keys_and_values(ptv2, write_config):
+    config = write_config(**(UNSET | {"optim": {"lr": 0.02}}), trainer={"max_epochs": 1})
+    said = ptv2("fit", "--config", config, "--dry-run")
+    assert "  prompt.form kv: the official form, as optim.lr is given" in said.out and "optim.lr" not in said.out.split(
+        ":"
+    )

@@ -1,0 +1,74 @@
+"""What `auto` stands for: by method, form, kind and rows; the page says the same."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ptv2.methods import METHODS, defaults
+from ptv2.methods.defaults import RATES, Run
+
+PAGE = Path(__file__).parents[2] / "docs" / "defaults.md"
+RUN = Run(
+    methods=("deep",),
+    tasks=[("cls", 1000)],
+    family="bert",
+    size=lambda: 22_000_000,
+    is_decoder=False,
+    batch_size=32,
+    plain=True,
+    rate_is_given=False,
+    forms=("kv",),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "form"),
+    [
+        ({}, ["values", "slots"]),
+        ({"tasks": [("tagging", 50), ("span", 9000)]}, ["values", "slots"]),
+        ({"rate_is_given": True}, "kv"),
+        ({"plain": False}, "kv"),
+        ({"family": "llama", "is_decoder": True}, "kv"),
+        ({"tasks": [("seq2seq", 1000)]}, "kv"),
+        ({"methods": ("deep", "lora")}, "kv"),
+    ],
+)
+def test_the_form(changes, form):
+    assert defaults.form(replace(RUN, **changes)).value == form
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({}, 0.02),
+        ({"forms": ("slots", "values")}, 0.003),
+        ({"methods": ("full",)}, 0.0001),
+        ({"methods": ("deep", "full")}, 0.0001),
+        ({"methods": ("deep", "lora")}, 0.003),
+        ({"tasks": [("seq2seq", 300)]}, 0.005),
+    ],
+)
+def test_the_rate(changes, rate):
+    assert defaults.rate(replace(RUN, **changes)).value == rate
+
+
+def test_a_method_that_no_table_knows_keeps_the_official_rate():
+    assert defaults.rate(replace(RUN, methods=("own",))) is None
+    assert defaults.rate(replace(RUN, forms=("kv", "slots"))) is None
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(20, 40), (1000, 12), (5000, 3), (400_000, 3)])
+def test_the_epochs(rows, epochs):
+    assert defaults.epochs(replace(RUN, tasks=[("cls", rows)])).value == epochs
+
+
+def test_heads_follow_a_rate_that_is_given():
+    assert defaults.head_rate(RUN).value == 0.002
+    assert defaults.head_rate(replace(RUN, rate_is_given=True)).value is None
+
+
+def test_the_page_has_every_method_and_its_rate():
+    for name, rate in RATES.items():
+        assert f"| {name} | {rate:g} |" in PAGE.read_text(encoding="utf-8")
+    assert set(METHODS) - {"deep"} <= set(RATES)
