@@ -136,8 +136,8 @@ class Backbone(nn.Module):
         if prompts.inputs is not None and "virtual_BT" in batch:
             prompts = replace(prompts, inputs=replace(prompts.inputs, at_BT=batch["virtual_BT"]))
         inputs, prompts, P = self._lengthened(inputs, prompts)
-        if self.position_shift and prompts:
-            inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], self.position_shift)
+        if (shift := self._shift(prompts)) is not None:
+            inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], shift)
         if reads == "answer":
             with self.state.use(prompts), self._at_alone(batch["answer_at_B"] + P):
                 return States(None, mask_BT, logits_BTV=self.model(**inputs, **self._no_cache).logits)
@@ -155,6 +155,11 @@ class Backbone(nn.Module):
         if P and pooled_BD is not None:  # the text's first token, not the prompt's
             pooled_BD = pooled(self.model, last_BTD)
         return States(last_BTD, mask_BT, pooled_BD)
+
+    def _shift(self, prompts: Injection) -> int | Tensor | None:
+        """Return the position of the first real token with these prompts in force; None where it is the usual one."""
+        shift = self.position_shift if prompts.shift is None else prompts.shift
+        return shift if prompts and (isinstance(shift, Tensor) or shift) else None
 
     @contextmanager
     def _at_alone(self, columns_B: Tensor) -> Iterator[None]:
@@ -195,11 +200,11 @@ class Backbone(nn.Module):
         inputs, prompts, P = self._lengthened(inputs, prompts)
         if P and not self.is_encoder_decoder and settings.get("min_length"):  # it counts what stands before, too
             settings = settings | {"min_length": settings["min_length"] + P}
-        table, shift = position_table(self.model), self.position_shift if prompts else 0
+        table, shift = position_table(self.model), self._shift(prompts)
         if table is not None and table.padding_idx is not None and not self.is_encoder_decoder:
             # RoBERTa and its relatives begin behind `padding_idx`; transformers would let them begin at 0.
-            inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], shift)}
-        elif shift:  # the cache does not know the prompt, and sources are padded on the left
+            inputs = inputs | {"position_ids": shifted_positions(self.model, inputs["attention_mask"], shift or 0)}
+        elif shift is not None:  # the cache does not know the prompt, and sources are padded on the left
             inputs = inputs | {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0) + shift}
         compiled = self.model._compiled_call_impl is not None
         with self.state.use(prompts), torch.compiler.set_stance("force_eager") if compiled else nullcontext():

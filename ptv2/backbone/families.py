@@ -58,15 +58,17 @@ def position_limit(model: PreTrainedModel) -> int | None:
     return table.num_embeddings - reserved
 
 
-def shifted_positions(model: PreTrainedModel, mask_BT: Tensor, shift: int) -> Tensor:
+def shifted_positions(model: PreTrainedModel, mask_BT: Tensor, shift: int | Tensor) -> Tensor:
     """Make position ids with the first real token at `shift`, as the official code's cache route numbers them.
+
+    `shift` is one number, or that of each row, [B, 1].
 
     RoBERTa counts its real tokens and leaves padding at `padding_idx`; the other families number every column.
     """
     table = position_table(model)
     if table is not None and table.padding_idx is not None:
         return (mask_BT.cumsum(dim=1) + shift) * mask_BT + table.padding_idx
-    return torch.arange(shift, shift + mask_BT.shape[1], device=mask_BT.device)[None].expand_as(mask_BT)
+    return (torch.arange(mask_BT.shape[1], device=mask_BT.device)[None] + shift).expand_as(mask_BT)
 
 
 def pooled(model: PreTrainedModel, last_BTD: Tensor) -> Tensor:

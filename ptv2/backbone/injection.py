@@ -84,6 +84,7 @@ class Injection:
 
     sites: Sequence[SitePrompt | None] = ()
     inputs: InputPrompt | None = None
+    shift: int | Tensor | None = None  # position of the first real token, or of each row's [B, 1]; None: the backbone's
 
     def __bool__(self) -> bool:
         return bool(self.sites) or self.inputs is not None

@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": "answer rows with an artifact",
     "convert": "make an artifact of what PEFT or the official P-Tuning v2 trained",
     "export": "write an artifact for another program: PEFT, plain transformers, ONNX, keys and values",
+    "serve": "answer rows over HTTP: many artifacts on one backbone",
     "compare": "methods x tasks x seeds in one table, or a table of finished runs",
     "advise": "which method and prompt length suit a config, and why",
     "search": "search hyperparameters: many runs of one config",

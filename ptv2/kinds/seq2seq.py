@@ -262,24 +262,34 @@ class Seq2SeqHead(Head):
 
     def generate(self, backbone: Backbone, prompts: Injection, batch: dict[str, Any]) -> list[str]:
         """Generate a text for each row's source."""
+        ids_BT = self.generate_ids(backbone, prompts, batch, self.settings)
+        texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def generate_ids(
+        self, backbone: Backbone, prompts: Injection, batch: dict[str, Any], settings: dict[str, Any]
+    ) -> Tensor:
+        """Generate the ids [B, T] of a text for each row's source.
+
+        Raises:
+            Joint: `generate` refuses the settings.
+        """
         if self.decoder_only:
             inputs = {"input_ids": batch["source_ids"], "attention_mask": batch["source_mask"]}
         else:
             inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
-        settings = self.settings | ({"tokenizer": backbone.tokenizer} if "stop_strings" in self.settings else {})
+        settings = settings | ({"tokenizer": backbone.tokenizer} if "stop_strings" in settings else {})
         device, sampling = inputs["input_ids"].device, bool(settings.get("do_sample"))
         # The seed is the rows' own: what was written can be written again, and training continues undisturbed.
         with torch.random.fork_rng([device] if device.type == "cuda" else [], enabled=sampling):
             if sampling:
                 torch.manual_seed(int(batch["row"][0]))
             try:
-                ids_BT = backbone.generate(inputs, prompts, settings)
+                return backbone.generate(inputs, prompts, settings)
             except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
                 # transformers looks at some values only when it generates
                 what = f"`generate` refuses these settings ({error})"
                 raise Joint(what, where="task.options.generation", do="correct them") from error
-        texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
-        return [text.strip() for text in texts]
 
     def _aligned(self, logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
         """Align logits and target: a decoder-only model's logits at t are about the token at t + 1."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, load_backbone
@@ -47,12 +48,21 @@ def load_artifact_backbone(artifact: Artifact, config: Config, allow_other_preci
     return backbone
 
 
-def artifact_tasks(artifact: Artifact, config: Config, backbone: Backbone) -> dict[str, TaskData]:
-    """Make the artifact's tasks with their label names and no rows: what its heads need to be built."""
+def artifact_tasks(
+    artifact: Artifact, config: Config, backbone: Backbone, tokenizer: PreTrainedTokenizerBase | None = None
+) -> dict[str, TaskData]:
+    """Make the artifact's tasks with their label names and no rows: what its heads need to be built.
+
+    Args:
+        artifact: as read.
+        config: the artifact's, see `artifact_config`.
+        backbone: see `load_artifact_backbone`.
+        tokenizer: that reads the rows, where another thread uses the backbone's own.
+    """
     return {
         name: TaskData(
             card,
-            backbone.tokenizer,
+            tokenizer or backbone.tokenizer,
             labels=artifact.labels(name),
             splits=(),
             labelled=False,

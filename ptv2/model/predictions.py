@@ -15,6 +15,7 @@ from ptv2.kinds.features import Features
 from ptv2.kinds.templates import value_at
 from ptv2.metrics.split import Split
 from ptv2.model.module import PromptModule
+from ptv2.rows.rows import Rows
 from ptv2.runtime.files import write_text
 
 Record = dict[str, Any]
@@ -45,21 +46,33 @@ def prediction_records(
         first: what each record begins with; None: what the split's rows say.
         sources: the rows as they came, where those of the split lack fields; None: they do not.
     """
-    data, rows = module.tasks[task], module.tasks[task].rows[split]
+    data = module.tasks[task]
+    return records_of(data.features, data.rows[split], module.outputs[task], shown, first, sources)
+
+
+def records_of(
+    features: Features,
+    rows: Rows,
+    decoded: Mapping[int, list[Any]],
+    shown: PredictionsConfig,
+    first: Sequence[Record] | None = None,
+    sources: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Record]:
+    """Make one record per row of what a head decoded for its features, see `prediction_records`."""
     records = []
-    for index, prediction in enumerate(module.predictions(task, split)):
-        row, outputs = rows.data[index], module.outputs[task][index]
+    for index in range(len(rows.data)):
+        row, outputs = rows.data[index], decoded[index]
         source = row if sources is None else sources[index]
         record = begin(rows.number(index), row) if first is None else dict(first[index])
-        record["prediction"] = prediction
-        if (gold := gold_of(data.features, source)) is not None:
+        record["prediction"] = features.prediction(row, outputs)
+        if (gold := gold_of(features, source)) is not None:
             record["gold"] = gold
-        more = data.features.shown(row, outputs)
+        more = features.shown(row, outputs)
         if "scores" in more:
             more["scores"] = highest(more["scores"], shown.top)
         record |= {key: value for key, value in more.items() if key not in record}
         if shown.inputs:
-            record["inputs"] = {field: source.get(field) for field in sorted(data.features.fields())}
+            record["inputs"] = {field: source.get(field) for field in sorted(features.fields())}
         records.append(record)
     return records
 

@@ -10,7 +10,6 @@ from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
 from ptv2.config.overrides import as_overrides
 from ptv2.config.run import PredictionsConfig
-from ptv2.data.bad_rows import bad_rows
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
@@ -18,8 +17,8 @@ from ptv2.model.cards import card_to_score, choose_task
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
 from ptv2.model.module import PromptModule
-from ptv2.model.predictions import Record, begin, prediction_records
-from ptv2.model.routing import TASK, routed_by_task
+from ptv2.model.predictions import Record, prediction_records
+from ptv2.model.routing import beginnings, usable_rows
 from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
 from ptv2.rows.columns import refuse_unfit, rows_of
@@ -161,24 +160,10 @@ class Predictor:
             raise UserError(f"none of the {count} rows can be used (the first: {error})", where=name, do="correct them")
 
     def _answer(self, asked: Asked, task: str | None, skip: bool, shown: PredictionsConfig) -> dict[int, Record]:
-        routed = routed_by_task(asked, self.data, task, str(self.artifact.path))
-        for name, numbers in routed.items():
-            refuse_unfit(asked, numbers, self.data[name].features.fields())
-        if not skip:
-            asked.check()
-        usable = {name: [i for i in numbers if i not in asked.bad] for name, numbers in routed.items()}
-        for name, numbers in list(usable.items()):
-            features = self.data[name].features
-            rows = rows_of(asked, numbers, features.fields(), INPUT)
-            if skip and (bad := bad_rows(features, rows, labelled=False)):
-                for i, reason in bad.items():
-                    asked.refuse(numbers[i], UserError(reason))
-                usable[name] = [number for i, number in enumerate(numbers) if i not in bad]
-                rows = rows_of(asked, usable[name], features.fields(), INPUT)
+        usable = usable_rows(asked, self.data, task, skip, str(self.artifact.path), INPUT)
+        for name, (_, rows) in usable.items():
             self.data[name].put(INPUT, rows)
-        if not skip:
-            asked.check()
-        routed = {name: numbers for name, numbers in usable.items() if numbers}
+        routed = {name: numbers for name, (numbers, _) in usable.items() if numbers}
         return self._answered(asked, routed, task, shown)
 
     def _answered(
@@ -192,9 +177,7 @@ class Predictor:
         module.outputs.update(found)
         records: dict[int, Record] = {}
         for name, numbers in routed.items():
-            mark = {TASK: name} if len(self.tasks) > 1 and task is None else {}
-            sources = [asked.rows[i] for i in numbers]
-            first = [begin(asked.first + i, row) | mark for i, row in zip(numbers, sources, strict=True)]
+            first, sources = beginnings(asked, numbers, name if len(self.tasks) > 1 and task is None else None)
             made = prediction_records(module, name, INPUT, shown, first, sources)
             records |= dict(zip(numbers, made, strict=True))
         return records
