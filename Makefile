@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow test-faults test-slurm lint docs clean
+.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,11 @@ quickstart: $(INSTALLED)  ## pretrain a prompt on two kinds of task, transfer it
 	$(PY) -m ptv2.evaluate --artifact runs/transfer-demo --task demo/twitter_ner
 	$(PY) -m ptv2.compare runs/transfer-demo runs/transfer-demo-scratch
 	@echo 'Curves: $(VENV)/bin/tensorboard --logdir runs'
+
+serve-demo: $(INSTALLED)  ## train an artifact if there is none in runs/serve-demo, and serve it on 127.0.0.1:8000
+	test -d runs/serve-demo/topics/prompt || $(PY) -m ptv2.fit --config configs/quickstart.yaml \
+		run.folder=runs/serve-demo run.name=topics trainer.max_epochs=1 data.limit.train=600
+	$(PY) -m ptv2.serve --artifacts runs/serve-demo
 
 test: lint  ## lint, then every test that takes seconds
 	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not faults and not slurm"

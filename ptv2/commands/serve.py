@@ -15,7 +15,7 @@ from ptv2.service.limits import Limits
 
 def main(options: argparse.Namespace) -> None:
     try:
-        from ptv2.service.server import bound, read_tokens, serve
+        from ptv2.service.server import bound, make_server, read_tokens, serve
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("fastapi", "starlette", "pydantic", "uvicorn", "h11"):
             raise
@@ -42,7 +42,7 @@ def main(options: argparse.Namespace) -> None:
     host, port = at.getsockname()[:2]
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"{len(service.held)} artifacts of {service.residents.backbone.name} on {where}", flush=True)
-    serve(service, at, tokens)
+    serve(make_server(service, tokens), at)
     print("stopped")
 
 

@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +17,7 @@ from datasets import Dataset
 
 from ptv2.backbone import tokenizer_fingerprint
 from ptv2.errors import UserError
-from ptv2.kinds.features import Features
+from ptv2.kinds.features import Feature, Features
 from ptv2.kinds.templates import Row
 from ptv2.rows.rows import Rows
 from ptv2.runtime.progress import Progress
@@ -110,15 +110,27 @@ def _encode_rows(
     progress: Progress | None = None,
 ) -> dict[str, list]:
     encoded: dict[str, list] = {}
-    for index, row in zip(batch["index"], rows.data.select(batch["index"]), strict=True):
-        for feature in features.encode(cast(Row, row), partial(rows.where, index), labelled, training):
-            feature["row"] = index
-            feature.setdefault("length", len(feature["input_ids"]))
-            for name, value in feature.items():
-                encoded.setdefault(name, []).append(value)
+    for feature in features_of(features, rows, batch["index"], labelled, training):
+        for name, value in feature.items():
+            encoded.setdefault(name, []).append(value)
     if progress is not None:
         progress.add(len(batch["index"]))
     return encoded
+
+
+def features_of(
+    features: Features, rows: Rows, numbers: Sequence[int], labelled: bool = True, training: bool = False
+) -> Iterator[Feature]:
+    """Yield the features of these rows, each with the number of its row and its length in tokens.
+
+    Raises:
+        UserError: a row cannot be used.
+    """
+    for index, row in zip(numbers, rows.data.select(numbers), strict=True):
+        for feature in features.encode(cast(Row, row), partial(rows.where, index), labelled, training):
+            feature["row"] = index
+            feature.setdefault("length", len(feature["input_ids"]))
+            yield feature
 
 
 def cache_folder() -> Path:

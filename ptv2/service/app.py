@@ -57,7 +57,7 @@ def make_app(service: Service, tokens: Sequence[str] = ()) -> FastAPI:
         finally:
             open_requests[0] -= 1
 
-    def allowed(request: Request) -> None:
+    async def allowed(request: Request) -> None:
         """Refuse a request without one of the tokens."""
         if not tokens:
             return

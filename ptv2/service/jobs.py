@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ptv2.config.run import PredictionsConfig
-from ptv2.data.cache import encode_now
+from ptv2.data.cache import features_of
 from ptv2.kinds.features import Feature
 from ptv2.model.outputs import Outputs
 from ptv2.model.predictions import Record, records_of
@@ -86,8 +86,7 @@ def read_job(
     job = Job(joined, asked, task, usable, settings or {})
     pieces = []
     for name, (numbers, rows) in usable.items():
-        features = encode_now(joined.data[name].features, rows, labelled=False) if numbers else []
-        for feature in features:
+        for feature in features_of(joined.data[name].features, rows, range(len(numbers)), labelled=False):
             pieces.append(Piece(name, feature, _key(job, name), int(feature["length"])))
             limit -= pieces[-1].length
             if limit < 0:

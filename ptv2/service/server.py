@@ -69,8 +69,8 @@ def read_tokens(path: Path | None, host: str) -> list[str]:
     return tokens
 
 
-def serve(service: Service, at: socket.socket, tokens: Sequence[str] = ()) -> None:
-    """Serve until SIGTERM or Ctrl-C, and then finish what was taken."""
+def make_server(service: Service, tokens: Sequence[str] = ()) -> Server:
+    """Make the server of a service, which answers requests that show one of the tokens, if there are any."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     Protocol.seconds = service.limits.body_seconds
     config = uvicorn.Config(
@@ -85,8 +85,13 @@ def serve(service: Service, at: socket.socket, tokens: Sequence[str] = ()) -> No
         backlog=service.limits.connections,
         timeout_graceful_shutdown=service.limits.stop_seconds,
     )
-    service.start()
+    return Server(config, service)
+
+
+def serve(server: Server, at: socket.socket) -> None:
+    """Serve until SIGTERM or Ctrl-C, and then finish what was taken."""
+    server.service.start()
     try:
-        Server(config, service).run([at])
+        server.run([at])
     finally:
-        service.close()
+        server.service.close()
