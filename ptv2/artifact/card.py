@@ -1,16 +1,43 @@
-"""An artifact's README."""
+"""An artifact's README, which is its model card on the hub."""
 
+import re
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ptv2.config.local import LOCAL_FORMATS
 
 if TYPE_CHECKING:  # tables use it before torch is needed
     from torch import Tensor
 
 
-def readable_card(about: dict[str, Any], weights: dict[str, "Tensor"]) -> str:
-    """Write a page that tells a reader what the artifact is and how to use it."""
+def readable_card(
+    about: dict[str, Any],
+    weights: dict[str, "Tensor"],
+    place: str = "<this folder>",
+    licence: str | None = None,
+    config_file: str | None = None,
+    absent: Collection[str] = (),
+) -> str:
+    """Write a page that tells a reader what the artifact is and how to use it.
+
+    Args:
+        about: the artifact's description.
+        weights: its tensors.
+        place: of the artifact, as commands name it.
+        licence: the hub's name of it; None: it is not stated.
+        config_file: beside the page, of the run that made it.
+        absent: see `metadata`.
+    """
     config, made = about["config"], about["backbone"]
     size = sum(tensor.numel() for tensor in weights.values())
     lines = [
+        "---",
+        yaml.safe_dump(metadata(about, licence, absent), sort_keys=False, allow_unicode=True).rstrip(),
+        "---",
+        "",
         f"# {config['run']['name']}",
         "",
         f"Method `{about['method']}` on the frozen backbone `{made['name']}` (family {made['family']}), "
@@ -27,12 +54,46 @@ def readable_card(about: dict[str, Any], weights: dict[str, "Tensor"]) -> str:
         "",
         f"One run, seed {config['seed']}. Use it:",
         "",
-        "    python -m ptv2.predict --artifact <this folder> --input rows.jsonl",
+        f"    python -m ptv2.predict --artifact {place} --input rows.jsonl",
         "",
+        *(["Train it again:", "", f"    python -m ptv2.fit --config {config_file}", ""] if config_file else []),
         f"Backbone weights sha256 {made['weights']}, tokenizer sha256 {made['tokenizer']}.",
         "",
     ]
     return "\n".join(lines)
+
+
+def metadata(about: dict[str, Any], licence: str | None = None, absent: Collection[str] = ()) -> dict[str, Any]:
+    """Return what the hub reads of a card: https://huggingface.co/docs/hub/model-cards.
+
+    Args:
+        about: the artifact's description.
+        licence: the hub's name of it.
+        absent: names of `mentioned` that the hub does not have.
+    """
+    models, data = ([name for name in names if name not in absent] for names in mentioned(about))
+    cards = about["config"]["tasks"].values()
+    values = {
+        "library_name": "ptv2",
+        "license": licence,
+        "base_model": models[0] if models else None,
+        "base_model_relation": "adapter" if models else None,
+        "datasets": data,
+        "metrics": list(dict.fromkeys(metric for card in cards for metric in card["metrics"])),
+        "tags": ["p-tuning-v2", "prompt-tuning", *str(about["method"]).split("+")],
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def mentioned(about: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """List what may be a model and data sets of the hub: names that are no path, as far as it can be told from here."""
+    data = dict.fromkeys(card["dataset"]["path"] for card in about["config"]["tasks"].values())
+    names = [name for name in data if name not in (*LOCAL_FORMATS, "demo")]
+    return list(filter(_may_be_on_hub, [about["backbone"]["name"]])), list(filter(_may_be_on_hub, names))
+
+
+def _may_be_on_hub(name: str) -> bool:
+    return bool(re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", name)) and not Path(name).exists()
 
 
 def score_lines(results: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from ptv2.artifact.artifact import FORMAT, Artifact
 from ptv2.artifact.card import readable_card
+from ptv2.artifact.hub import fetched, is_on_hub
 from ptv2.errors import UserError
 from ptv2.runtime.files import write_text
 
@@ -22,12 +23,12 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
 
 
 def read_artifact(path: str | Path) -> Artifact:
-    """Read the artifact in a folder, or in the `prompt/` of a run folder.
+    """Read the artifact in a folder, in the `prompt/` of a run folder, or on the hub: `hub:ORG/NAME[@REVISION]`.
 
     Raises:
         UserError: no artifact there, an unknown format, or weights that are damaged or not finite.
     """
-    path = Path(path)
+    path = fetched(str(path)) if is_on_hub(path) else Path(path)
     folder = path / "prompt" if (path / "prompt" / "artifact.json").is_file() else path
     if not (folder / "artifact.json").is_file():
         raise UserError("no artifact here (artifact.json is missing)", where=path, do="give a run's prompt/ folder")

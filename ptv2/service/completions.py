@@ -52,7 +52,9 @@ def question_of(asked: CompletionRequest) -> Question:
     """
     for name, value in (asked.model_extra or {}).items():
         if name not in ONLY:
-            raise Refused(422, "unknown_field", f"no field '{name}'; {nearest(name, [*ONLY, *CompletionRequest.model_fields])}")
+            raise Refused(
+                422, "unknown_field", f"no field '{name}'; {nearest(name, [*ONLY, *CompletionRequest.model_fields])}"
+            )
         if value is not None and value not in ONLY[name]:
             raise Refused(422, "unsupported", f"'{name}' is decided by the artifact's card; leave it out")
     texts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
