@@ -6,7 +6,8 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone
+from ptv2.config.cards import TaskCard, make_card
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
@@ -33,6 +35,7 @@ from ptv2.model.load import (
 )
 from ptv2.model.module import PromptModule
 
+OF_TRAINING = ("tasks", "run", "seed", "optim", "trainer", "data")
 DRAWN = "backbone."  # what an artifact holds of its backbone: weights that its checkpoint lacks, drawn by the run
 
 
@@ -93,6 +96,7 @@ class Residents:
         check_serves(first)
         self.first, self.overrides, self.imports, self.hot = first, list(overrides), imports, hot
         self.allow_other_precision = allow_other_precision
+        self._configs: dict[str, Config] = {}  # by all that matters to answers but the tasks
         self.config = self._config(first)
         self.backbone: Backbone = load_artifact_backbone(first, self.config, allow_other_precision).to(device)
         self.tokenizer = copy.deepcopy(self.backbone.tokenizer)  # a tokenizer is used by one thread at a time
@@ -142,7 +146,15 @@ class Residents:
             self.in_force = joined.drawn_digest
 
     def _config(self, artifact: Artifact) -> Config:
-        return artifact_config(artifact, list(self.overrides), self.imports)
+        """Make an artifact's config; artifacts that differ in task and training alone share the work, which is slow."""
+        if any(item.startswith("task") for item in self.overrides):
+            return artifact_config(artifact, list(self.overrides), self.imports)
+        key = json.dumps({name: part for name, part in artifact.config.items() if name not in OF_TRAINING})
+        if key not in self._configs:
+            self._configs[key] = artifact_config(artifact, list(self.overrides), self.imports)
+            return self._configs[key]
+        cards = {name: _card(json.dumps(card)) for name, card in artifact.tasks.items()}
+        return replace(self._configs[key], tasks=cards)
 
     def _join(self, resident: Resident) -> Joined:
         artifact, backbone = resident.artifact, self.backbone
@@ -173,6 +185,11 @@ class Residents:
             drawn_digest=digest,
             reads_drawn=_reads_drawn(drawn, module),
         )
+
+
+@lru_cache(1000)
+def _card(text: str) -> TaskCard:
+    return make_card(json.loads(text))
 
 
 def check_serves(artifact: Artifact) -> None:
