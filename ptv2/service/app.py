@@ -70,7 +70,8 @@ def make_app(service: Service, tokens: Sequence[str] = ()) -> FastAPI:
 
     @app.get("/healthz")
     async def health() -> Response:
-        return JSONResponse({"status": "stopping" if service.stopping else "ok"}, 503 if service.stopping else 200)
+        status = "stopping" if service.stopping else "ok" if service.engine.alive else "failed"
+        return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
     @app.get("/metrics", dependencies=guarded)
     async def metrics() -> Response:

@@ -63,6 +63,11 @@ class Engine:
         with self._changed:
             return len(self._waiting)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Finish what waits, and end the thread."""
         with self._changed:
@@ -92,8 +97,7 @@ class Engine:
             for job in {job for job, _ in taken}:
                 with self._changed:
                     self._waiting.drop(job)
-                if not job.done.done():
-                    job.done.set_exception(error)
+                job.fail(error)
             return
         artifacts = len({id(job.joined) for job, _ in taken})
         self.metrics.passed(len(taken), artifacts, time.perf_counter() - started)

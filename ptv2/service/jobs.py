@@ -53,6 +53,11 @@ class Job:
         if not self.open and self.done.set_running_or_notify_cancel():
             self.done.set_result(None)
 
+    def fail(self, error: Exception) -> None:
+        """End the job with an error, unless it has ended or nobody waits for it."""
+        if not self.done.done() and self.done.set_running_or_notify_cancel():
+            self.done.set_exception(error)
+
     def records(self, shown: PredictionsConfig) -> list[Record | None]:
         """Make the record of each row, as `predict` does; None for one that is skipped."""
         records: dict[int, Record] = {}

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -99,7 +100,10 @@ class Residents:
         self._configs: dict[str, Config] = {}  # by all that matters to answers but the tasks
         self.config = self._config(first)
         self.backbone: Backbone = load_artifact_backbone(first, self.config, allow_other_precision).to(device)
-        self.tokenizer = copy.deepcopy(self.backbone.tokenizer)  # a tokenizer is used by one thread at a time
+        # A tokenizer is used by one thread at a time: rows are read with this one, under the lock, texts are written
+        # with the backbone's own.
+        self.tokenizer = copy.deepcopy(self.backbone.tokenizer)
+        self.tokenizing = threading.Lock()
         self.joined: OrderedDict[tuple[str, str], Joined] = OrderedDict()
         self.in_force = ""  # digest of the drawn weights that the backbone has now
         self.seconds: list[float] = []  # of every join
@@ -127,7 +131,8 @@ class Residents:
             self.joined.move_to_end(key)
             return self.joined[key]
         started = time.perf_counter()
-        self.joined[key] = made = self._join(resident)
+        with self.tokenizing:
+            self.joined[key] = made = self._join(resident)
         self.seconds.append(time.perf_counter() - started)
         while len(self.joined) > self.hot:
             self.joined.popitem(last=False)

@@ -106,7 +106,8 @@ class Service:
     def _job(self, joined: Joined, question: Question) -> Job:
         rows, settings = question.prepare(joined) if question.prepare else (question.rows, {})
         try:
-            return read_job(joined, of_python(rows), question.task, question.skip, self.limits.tokens, settings)
+            with self.residents.tokenizing:
+                return read_job(joined, of_python(rows), question.task, question.skip, self.limits.tokens, settings)
         except UserError as error:
             raise Refused(422, "bad_rows", str(error)) from error
         except RecursionError as error:

@@ -1,6 +1,7 @@
 """Artifacts and checkpoints that earlier versions wrote are read, and mean the same numbers.
 
-`tests/artifacts` holds them with the tiny backbone they were made for, one folder for each way to share a prompt.
+`tests/artifacts` holds them with the tiny backbone they were made for: one folder for each way to share a prompt, and
+for each set of tensors that a method or a form leaves.
 """
 
 import json
@@ -33,6 +34,17 @@ def test_an_old_artifact_predicts_the_same(name, capfd):
         label = "tags" if "tags" in old else "label"
         assert (line["task"], line["prediction"]) == (old["task"], old[label])
         assert line.get("scores") == pytest.approx(old["scores"], abs=2e-6) if "scores" in old else "scores" not in line
+
+
+@pytest.mark.parametrize("name", ["forms", "keys", "input", "lora", "union"])
+def test_an_artifact_of_each_method_and_form_predicts_the_same(name, capfd):
+    command(predict, "--artifact", OLD / name, "--input", OLD / "rows.jsonl", f"backbone.name={OLD / 'backbone'}")
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    wanted = [json.loads(line) for line in (OLD / name / "predictions.jsonl").read_text().splitlines()]
+    assert len(lines) == len(wanted) == 4
+    for line, old in zip(lines, wanted, strict=True):
+        assert line | {"scores": None} == old | {"scores": None}
+        assert line.get("scores") == pytest.approx(old.get("scores"), abs=2e-6)
 
 
 def test_an_artifact_of_a_later_format_is_refused(tmp_path):
