@@ -36,6 +36,7 @@ def config_of(shape: tuple[int, Any], card: int) -> Config:
     return make_config(
         {
             "tasks": {"text": task},
+            "preset": "official",
             "backbone": {"name": BACKBONE},
             "prompt": {"length": shape[0], "layers": shape[1]},
             "head": {"pooling": "mean"},

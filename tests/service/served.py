@@ -74,6 +74,7 @@ def drawn_artifact(folder: Path, backbone: Path, tasks: dict[str, Row], seed: in
     config = make_config(
         {
             "tasks": {name: card(own, name) for name, own in tasks.items()},
+            "preset": "official",
             "backbone": {"name": str(backbone)} | keys.pop("backbone", {}),
             "head": {"pooling": "mean"} | keys.pop("head", {}),
             "run": {"name": folder.name},
