@@ -93,8 +93,13 @@ def figures(results: dict[str, Any]) -> str:
     """Write what was measured, for docs/serving.md."""
     made, ms, trouble = results["environment"], results["milliseconds"], results["trouble"]
     start, end = results["start"]["memory"], results["end"]["memory"]
-    lines = [f"{made['cpu']}, {made['cores']} cores, {made['threads']} threads; " + versions(made["versions"])]
-    lines[0] += f". Other processes ran beside it (load average {made['load average before']} when it began)."
+    lines = [
+        f"{made['cpu']}, cores: {made['cores']}, threads of a pass: {made['threads']}; {versions(made['versions'])}."
+    ]
+    lines += [
+        f"Load average when it began: {made['load average before']}, of which nothing was its own. One run: where other",
+        "processes ran beside it, these are orders of size, and no difference of a few rows per second means anything.",
+    ]
     lines += ["", "| 1,000 artifacts of MiniLM-L6, P of 4 to 32, all layers or the top three | |", "|---|---:|"]
     for what, value in {
         "from the command to the first answer possible": f"{results['start']['seconds']:.0f} s",
