@@ -97,8 +97,8 @@ def figures(results: dict[str, Any]) -> str:
         f"{made['cpu']}, cores: {made['cores']}, threads of a pass: {made['threads']}; {versions(made['versions'])}."
     ]
     lines += [
-        f"Load average when it began: {made['load average before']}, of which nothing was its own. One run: where other",
-        "processes ran beside it, these are orders of size, and no difference of a few rows per second means anything.",
+        f"Load average when it began: {made['load average before']}, of which nothing was its own. One run: where",
+        "other processes ran beside it, these are orders of size: a difference of a few rows per second means nothing.",
     ]
     lines += ["", "| 1,000 artifacts of MiniLM-L6, P of 4 to 32, all layers or the top three | |", "|---|---:|"]
     for what, value in {

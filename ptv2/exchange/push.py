@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
-from huggingface_hub.errors import HfHubHTTPError, HTTPError
+from huggingface_hub.errors import HfHubHTTPError
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.artifact.card import mentioned, readable_card
@@ -54,7 +54,7 @@ def push(artifact: str | Path, name: str, *, licence: str | None = None, private
             what = f"the hub refuses the token for {name}"
             raise UserError(what, where="push", do="use one that may write there") from error
         raise UserError(f"the hub refuses it ({first_line(error)})", where="push") from error
-    except (HTTPError, ConnectionError) as error:
+    except Exception as error:  # the client's own, of which each version has others
         raise Unreachable(f"the hub does not answer ({first_line(error)})", where="push", do="try again") from error
     return str(address)
 
