@@ -28,6 +28,7 @@ def opening(config: Config, parts: Parts, folder: object, steps: int | None = No
     counts = module.parameter_counts()
     total = sum(part["total"] for part in counts.values())
     trained = {name: part["trainable"] for name, part in counts.items() if part["trainable"]}
+    share = 100 * sum(trained.values()) / total
     own = ", ".join(f"{name} {count:,}" for name, count in trained.items())
     backbone, frozen = module.backbone, counts["backbone"]["trainable"] == 0
     where = f"{module.device.type}, {torch.get_num_threads()} threads" if module.device.type == "cpu" else module.device
@@ -35,11 +36,11 @@ def opening(config: Config, parts: Parts, folder: object, steps: int | None = No
     stored = config.backbone.quantize or config.backbone.dtype
     lines = [
         f"method    {config.method_name}: {'; '.join(reach(parts)) or 'nothing but the heads'}",
-        f"trains    {sum(trained.values()):,} of {total:,} numbers ({sum(trained.values()) / total:.2%}): {own}",
+        f"trains    {sum(trained.values()):,} of {total:,} numbers ({share:.2f} %): {own}",
         f"backbone  {backbone.name} ({model}, {stored}){', frozen,' if frozen else ''} on {where}",
     ]
     for name, data in parts.tasks.items():
-        lines += [f"task      {name}: {about_task(data)}", f"          {'; '.join(about_rows(data))}"]
+        lines += [f"task      {name}: {about_task(data)}", *(f"          {line}" for line in about_rows(data))]
     size = config.data.tokens_per_batch
     batch = f"up to {size} tokens" if size else f"{config.data.batch_size} rows"
     many = "" if steps is None else f"{steps} steps, "
@@ -76,7 +77,7 @@ def ranges(numbers: Sequence[int]) -> str:
 def about_task(data: TaskData) -> str:
     """Say what kind of task it is and how it is scored."""
     labels = f", {len(data.labels)} labels" if data.labels is not None else ""
-    return f"{data.card.name} ({data.card.kind}{labels}), scored by {', '.join(data.card.metrics)}"
+    return f"{data.card.name}, {data.card.kind}{labels}, scored by {', '.join(data.card.metrics)}"
 
 
 def about_rows(data: TaskData) -> list[str]:

@@ -51,12 +51,12 @@ def make_trainer(
     callbacks: list[Callback] = [
         FiniteGuard(folder.path, guard.skips),
         CollapseGuard(),
-        Speed(folder.path / "speed.jsonl", first, run.log_every),
         Signals(checkpoints),
     ]
     if len(data.tasks) > 1:
         callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
     callbacks += [LayerCurves()] * ("layers" in config.board.views) + [Views(config.board)]
+    callbacks.append(Speed(folder.path / "speed.jsonl", first, run.log_every))  # behind what a validation is drawn by
     if guard.patience is not None:
         callbacks.append(early_stopping(guard.patience, validated))
     if guard.step_timeout is not None:

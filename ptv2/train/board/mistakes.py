@@ -32,6 +32,8 @@ def mistakes(
         text, gold, predicted = compared(data, rows[i], predictions[i], references[i])
         lines.append([text, gold, predicted, "" if sure is None else f"{sure:.2f}"])
     said = f"{len(found)} of {len(references)} validation rows are answered wrongly."
+    if references and isinstance(references[0], float):
+        said = f"The {len(lines)} of {len(references)} validation rows whose answers are farthest from gold."
     columns = ["row", "gold", "predicted", "confidence"]
     if not any(line[3] for line in lines):
         columns, lines = columns[:3], [line[:3] for line in lines]

@@ -86,7 +86,7 @@ class Views(Callback):
             layers, heads = (list(map(str, range(n))) for n in shares_LH.shape)
             title = f"{task}: share of the attention on the prompt, {place}"
             picture = heat_map(shares_LH, layers, heads, title, ("layer", "head"))
-            board.experiment.add_image(f"attention/{task}.{place}", picture, step, dataformats="HWC")
+            board.experiment.add_image(f"{task}/attention.{place}", picture, step, dataformats="HWC")
             means = {
                 f"attention/{task}.{place}.{layer:02}": float(np.nanmean(shares_H))
                 for layer, shares_H in enumerate(shares_LH)
@@ -103,11 +103,11 @@ class Views(Callback):
         if "answers" in self.views:
             picture = confusion(data, predictions, references, f"{task}: gold and predicted labels")
             if picture is not None:
-                writer.add_image(f"confusion/{task}", picture, step, dataformats="HWC")
+                writer.add_image(f"{task}/confusion", picture, step, dataformats="HWC")
             for name, (right, scores) in curves(data, outputs, references).items():
                 writer.add_pr_curve(f"{task}/{name}", right, scores, step)
             if (sure := confidences(predictions, references, outputs)) is not None:
-                writer.add_image(f"reliability/{task}", reliability_of(*sure, task), step, dataformats="HWC")
+                writer.add_image(f"{task}/reliability", reliability_of(*sure, task), step, dataformats="HWC")
         if "mistakes" in self.views:
             writer.add_text(f"mistakes/{task}", mistakes(data, predictions, references, outputs), step)
 

@@ -37,6 +37,9 @@ class Speed(Callback):
         self.began, self.rows, self.tokens = time.monotonic(), 0, int(module.tokens_seen)
         self.ended = self.began
 
+    def on_train_epoch_start(self, trainer: L.Trainer, module: Any) -> None:
+        self.ended = time.monotonic()  # what happened since the last batch was no waiting for data
+
     def on_validation_start(self, trainer: L.Trainer, module: Any) -> None:
         self.paused = time.monotonic()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.loggers import CSVLogger
-from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 
@@ -21,18 +21,18 @@ class CsvLogger(Logger, CSVLogger):
     def __init__(self, folder: Path, start: int = 0):
         super().__init__(folder, name="", version="", flush_logs_every_n_steps=10**9)  # at each save
         self.path, self.start = folder / "metrics.csv", start
-        self.kept: list[dict[str, str]] | None = None
 
-    @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append a row; the first one of a process puts back those of earlier sessions."""
-        if self.kept is None:
-            self.kept = self._earlier()
-            self.path.unlink(missing_ok=True)  # the writer would, with a warning for everything in the folder
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer, which begins with the rows of earlier sessions."""
+        if self._experiment is None:
+            kept = self._earlier()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self.experiment.metrics += self.kept
-        super().log_metrics(metrics, step)
+                warnings.simplefilter("ignore")  # that the folder is not empty: it removes metrics.csv alone
+                self.path.unlink(missing_ok=True)
+                super().experiment.metrics += kept
+        return self._experiment
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
