@@ -21,9 +21,8 @@ FOLDER = Path(__file__).with_name("pictures")
 RUN = ["data.limit={train: 320, validation: 100, test: 50}", "task.max_length=64", "run.log_every=2",
        "trainer.val_check_interval=5", "board.every=2", "optim.lr=0.02"]  # fmt: skip
 """How the run that is shown differs from configs/quickstart.yaml: shorter, with more validations."""
-PAGES = {"board-pictures": "#images", "board-projector": "#projector"}
-"""Picture -> the page of TensorBoard that it shows."""
-SIZE = (1400, 860)  # pixels
+PAGES = {"board-pictures": ("#images", (1500, 600)), "board-mistakes": ("#text", (1400, 740))}
+"""Picture -> the page of TensorBoard that it shows, and its size in pixels."""
 
 
 def browser() -> str | None:
@@ -59,7 +58,7 @@ def wait_for(server: subprocess.Popen, address: str, seconds: float = 120) -> No
     raise TimeoutError(f"{address} did not answer with a run")
 
 
-def screenshot(address: str, path: Path, *more: str) -> Image.Image:
+def screenshot(address: str, path: Path, *more: str, size: tuple[int, int] = (1400, 860)) -> Image.Image:
     """Open a page in headless Chromium, with more options, and take a picture of it.
 
     Raises:
@@ -68,7 +67,7 @@ def screenshot(address: str, path: Path, *more: str) -> Image.Image:
     if (chromium := browser()) is None:
         raise RuntimeError("Chromium is not installed (Debian: apt-get install chromium)")
     options = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking"
-    wide, tall = SIZE
+    wide, tall = size
     with tempfile.TemporaryDirectory() as profile:
         line = [chromium, *options.split(), "--hide-scrollbars", "--virtual-time-budget=20000"]
         line += [f"--user-data-dir={profile}", f"--window-size={wide},{tall}", f"--screenshot={path}", *more, address]
@@ -86,9 +85,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         fit("configs/quickstart.yaml", [*RUN, f"run.folder={folder}", "run.name=bbc-topics"])
         with tensorboard(Path(folder)) as address:
-            for name, page in PAGES.items():
+            for name, (page, size) in PAGES.items():
                 path = FOLDER / f"{name}.png"
-                screenshot(address + page, path).quantize(128).save(path, optimize=True)
+                screenshot(address + page, path, size=size).quantize(128).save(path, optimize=True)
                 print(f"{path} {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -58,7 +58,7 @@ def heat_map(
     """
     low, high = bounds or (0.0, float(np.nanmax(values, initial=0.0)) or 1.0)
     rows, columns = readable(rows), readable(columns)
-    cell = int(np.clip(640 / max(1, len(columns)), 18, 54))
+    cell = int(np.clip(540 / max(1, len(columns)), 18, 54))
     tall = int(np.clip(640 / max(1, len(rows)), 18, 36))
     small = font(14 if cell >= 42 else 12)
     left = PAD + SIZE + 10 + max((int(font().getlength(name)) for name in rows), default=0)
@@ -105,7 +105,7 @@ def reliability(bins: Sequence[tuple[float, float, int]], title: str) -> Picture
         bins: of equal width from 0 to 1: mean confidence, share of right answers, number of answers.
         title: written above.
     """
-    side, left, top = 360, 60, 60
+    side, left, top = 360, 60, 84
     canvas = Image.new("RGB", (left + side + 30, top + side + 60), PAPER)
     draw, most = ImageDraw.Draw(canvas), max((n for *_, n in bins), default=1) or 1
     draw.text((PAD, PAD), title, INK, font(17))

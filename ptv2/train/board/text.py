@@ -29,5 +29,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def excerpt(text: str, most: int = 280, width: int = 70) -> str:
     """Write a text as a cell, cut in its middle and in lines: a long line would leave the other columns no room."""
     if len(text) > most:
-        text = f"{text[: most // 2].rstrip()} … {text[-most // 2 :].lstrip()}"
+        first, last = text[: most // 2], text[-most // 2 :]
+        text = f"{first.rsplit(maxsplit=1)[0]} … {last.split(maxsplit=1)[-1]}"  # at spaces, where there are some
     return cell(textwrap.fill(text, width))
