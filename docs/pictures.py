@@ -21,8 +21,9 @@ FOLDER = Path(__file__).with_name("pictures")
 RUN = ["data.limit={train: 320, validation: 100, test: 50}", "task.max_length=64", "run.log_every=2",
        "trainer.val_check_interval=5", "board.every=2", "optim.lr=0.02"]  # fmt: skip
 """How the run that is shown differs from configs/quickstart.yaml: shorter, with more validations."""
-PAGES = {"board-pictures": ("#images", (1500, 600)), "board-mistakes": ("#text", (1400, 740))}
+PAGES = {"board-pictures": ("#images", (1500, 680)), "board-mistakes": ("#text", (1400, 740))}
 """Picture -> the page of TensorBoard that it shows, and its size in pixels."""
+MENUS = 362  # pixels of the menus at the left, which are no part of the pictures
 
 
 def browser() -> str | None:
@@ -87,7 +88,8 @@ def main() -> None:
         with tensorboard(Path(folder)) as address:
             for name, (page, size) in PAGES.items():
                 path = FOLDER / f"{name}.png"
-                screenshot(address + page, path, size=size).quantize(128).save(path, optimize=True)
+                shown = screenshot(address + page, path, size=size).crop((MENUS, 0, *size))
+                shown.quantize(128).save(path, optimize=True)
                 print(f"{path} {path.stat().st_size / 1000:.0f} kB")
 
 
