@@ -15,14 +15,15 @@ CURVE = [(255, 112, 67)]  # of the first run
 MAP = [(8, 64, 129), (123, 178, 217)]  # of our heat maps
 POINT = [(116, 118, 214)]  # of the projector
 INK = [(33, 33, 33)]
+SLATE = [(66, 80, 102), (38, 52, 69)]  # curves of the time series, letters of the hparams table
 PAGES = {
-    "timeseries": (CURVE, 300, ["--disable-3d-apis"]),
+    "timeseries": (SLATE, 300, ["--disable-3d-apis"]),
     "scalars": (CURVE, 300, []),
     "custom_scalars": (CURVE, 300, []),
     "images": (MAP, 1000, []),
     "text": (INK, 3000, []),
     "pr_curves": (CURVE, 300, []),
-    "hparams": (INK, 300, []),
+    "hparams": (SLATE, 300, []),
     "projector": (POINT, 200, []),
 }
 """Page -> the colours that its content has, the least number of such pixels, and options of the browser."""
