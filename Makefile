@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs clean
+.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,6 +46,9 @@ lint: $(INSTALLED)  ## ruff: rules and format; pyright: types
 docs: $(INSTALLED)  ## write the parts of docs/ that follow from the sources
 	$(PY) docs/floors.py
 	$(PY) -m ptv2.config.reference > docs/config.md
+
+pictures: $(INSTALLED)  ## take the pictures of TensorBoard in the README: a run of minutes, then Chromium
+	$(PY) docs/pictures.py
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache lightning_logs

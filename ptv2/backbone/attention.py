@@ -44,6 +44,8 @@ def _attend(
         place.state.record(Call(module, query_BHTD, key_BGSD, value_BGSE))
     prompt = place.prompt if place is not None else None
     if prompt is None:
+        if place is not None and (columns_BS := _virtual(place, key_BGSD.shape[2])) is not None:
+            _weigh(place, kernel, module, query_BHTD, key_BGSD, columns_BS, mask, kwargs)
         return kernel(module, query_BHTD, key_BGSD, value_BGSE, mask, **kwargs)
     query, value = mapped(query_BHTD, prompt.query_map_BHDD), mapped(value_BGSE, prompt.value_map_BGEE)
 
@@ -59,11 +61,46 @@ def _attend(
             joint_mask = _of_rows(joint_mask, repeated(prompt.seen_BP, query.shape[0]), query, key_BGSD.shape[2])
         key, joint_value = joined(prompt, key_BGSD, value, place.take_weights() if place is not None else None)
         out_BTHE, weights = kernel(module, query, key, joint_value, joint_mask, **joint)
+        if place is not None and place.state.masses is not None:
+            columns_1S = torch.arange(key.shape[2], device=key.device)[None] < P
+            _weigh(place, kernel, module, query, key, columns_1S, joint_mask, joint, prompt.gate)
         if prompt.gate is not None:
             out_BTHE = gated(prompt.gate, plain()[0], out_BTHE)
     if prompt.memory is not None:
         out_BTHE = out_BTHE + prompt.memory(query_BHTD).transpose(1, 2)
     return out_BTHE, weights
+
+
+def _virtual(place: Place, keys: int) -> Tensor | None:
+    """Return which of the keys [B, S] stand for a prompt at the input, where that is asked for."""
+    inputs = place.state.injection.inputs
+    if place.state.masses is None or inputs is None or inputs.at_BT is None or inputs.at_BT.shape[1] != keys:
+        return None
+    return inputs.at_BT
+
+
+def _weigh(
+    place: Place,
+    kernel: Callable[..., tuple[Tensor, Tensor | None]],
+    module: nn.Module,
+    query_BHTD: Tensor,
+    key_BGSD: Tensor,
+    columns_BS: Tensor,
+    mask: Tensor | None,
+    kwargs: dict[str, Any],
+    gate: Tensor | None = None,
+) -> None:
+    """Note how much of each query's softmax goes to these keys.
+
+    The kernel itself says it: its output is a weighted mean of the values, and these are 1 at the keys in question and
+    0 elsewhere. So scales, soft caps, sinks, windows and position terms count as they do for the layer's own output.
+    """
+    assert place.state.masses is not None and place.index is not None
+    ones_BGSD = columns_BS[:, None, :, None].to(key_BGSD.dtype).expand_as(key_BGSD).contiguous()
+    mass_BHT = kernel(module, query_BHTD, key_BGSD, ones_BGSD, mask, **kwargs)[0][..., 0].transpose(1, 2).float()
+    if gate is not None:
+        mass_BHT = mass_BHT * (repeated(gate, len(mass_BHT)) if gate.dim() == 2 else gate)[..., None]
+    place.state.masses[place.index] = mass_BHT
 
 
 def mapped(states_BHSD: Tensor, map_BHDD: Tensor | None) -> Tensor:

@@ -106,6 +106,16 @@ class PromptState:
 
     injection: Injection = field(default_factory=Injection)
     record: Callable[[Call], None] | None = field(default=None, repr=False)
+    masses: dict[int, Tensor] | None = field(default=None, repr=False)
+
+    @contextmanager
+    def weighing(self) -> Iterator[dict[int, Tensor]]:
+        """Run the block and give what its attention calls put on the prompt: [B, H, T] of the weights, by site."""
+        self.masses = {}
+        try:
+            yield self.masses
+        finally:
+            self.masses = None
 
     @contextmanager
     def use(self, injection: Injection) -> Iterator[None]:

@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> None:
         print(dump(comparable(config)), end="")
         return
     from ptv2.backbone import quiet_transformers
-    from ptv2.commands.report import dry_run, print_results
+    from ptv2.commands.report import dry_run, next_lines, print_results
     from ptv2.runtime.ranks import is_zero, joint
     from ptv2.train.callbacks.signals import on_stop
     from ptv2.train.fit import fit
@@ -31,6 +31,7 @@ def main(options: argparse.Namespace) -> None:
     quiet_transformers()
     if options.dry_run:
         from ptv2.train.fit import prepare, settled
+        from ptv2.train.opening import opening
 
         config, chosen = settled(config)
         print("".join(f"{line}\n" for line in chosen), end="", flush=True)
@@ -40,6 +41,7 @@ def main(options: argparse.Namespace) -> None:
         run = prepare(config, folder)
         if run.start is not None:
             print(f"resumes from step {run.start.step} ({run.start.path})")
+        print("\n".join(opening(config, run.parts, folder.path)))
         dry_run(run.parts)
         return
     folder = RunFolder(config)
@@ -56,6 +58,7 @@ def main(options: argparse.Namespace) -> None:
     if finished:
         print(f"{folder.path} is finished; run.overwrite=true runs it again")
     print_results(results, folder.path)
+    print("\n".join(next_lines(config, folder.path)))
 
 
 class HelpConfig(argparse.Action):

@@ -1,5 +1,6 @@
 """Tables for people: what a run would do, what it scored, how runs compare."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from ptv2.artifact.card import between, data_lines, rows_of
+from ptv2.commands.shell import import_words
 
 if TYPE_CHECKING:
+    from ptv2.config.schema import Config
     from ptv2.model.build import Parts
 
 
@@ -70,7 +73,21 @@ def print_results(results: dict[str, Any], folder: Path) -> None:
         f"best step {results['best_step']} of {results['steps']}, {results['wall_seconds']} s, "
         f"{results['tokens_per_second']:.0f} tokens/s, {trainable:,} trainable parameters"
     )
-    print(f"artifact: {folder / 'prompt'}   curves: tensorboard --logdir {folder.parent}")
+    print(f"artifact: {folder / 'prompt'}")
+
+
+def next_lines(config: "Config", folder: Path) -> list[str]:
+    """Write the commands that a finished run is used with."""
+    run, imports = shlex.quote(str(folder)), shlex.join(import_words(config.imports))
+    more = f" {imports}" if imports else ""
+    lines = [
+        f"answers:  python -m ptv2.predict --artifact {run} --input FILE{more}",
+        f"scores:   python -m ptv2.evaluate --artifact {run} --input FILE{more}",
+        f"compare:  python -m ptv2.compare {shlex.quote(str(folder.parent))}/*",
+    ]
+    if "tensorboard" in config.run.loggers:
+        lines.append(f"curves:   tensorboard --logdir {shlex.quote(str(folder.parent))}")
+    return lines
 
 
 def _number(value: Any) -> str:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from ptv2.errors import UserError
+from ptv2.runtime.quiet import quiet
 from ptv2.runtime.stop import Stopped
 
 
@@ -111,22 +112,3 @@ def say_expanded(words: Sequence[str]) -> None:
                 f"warning: '{key}' is given twice; if it was written with braces, quote it: '{key}={{{values}}}'",
                 file=sys.stderr,
             )
-
-
-def quiet() -> None:
-    """Hide libraries' advice that a user can do nothing about, and print a warning in one line."""
-    import logging
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for name in ("torchao", "torch.utils._pytree"):  # transformers imports it where it is installed, GPU or not
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # read when `datasets` is imported
-        if "datasets" in sys.modules:
-            sys.modules["datasets"].disable_progress_bars()
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
-    warnings.filterwarnings("ignore", module="lightning")
-    warnings.filterwarnings("ignore", message=".*lightning.*")

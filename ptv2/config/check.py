@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from ptv2.config.board import LOGGERS, check_words
 from ptv2.config.cards import SPLITS, check_values
 from ptv2.config.keys import outside
 from ptv2.config.schema import Config
@@ -28,6 +29,8 @@ def check(config: Config, where: str = "config") -> None:
         _ = config.prompt.forms, config.prompt.start, config.prompt.chosen_layers, config.head.start
         _ = config.optim.weights, config.mixture.rule, config.guard.skips
         _ = config.methods, config.bitfit.chosen, config.lora.chosen
+        config.board.check()
+        check_words("run.loggers", config.run.loggers, LOGGERS)
     except UserError as error:
         raise UserError(str(error), where=where) from error
     for split in config.data.limit:

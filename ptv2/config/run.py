@@ -27,6 +27,9 @@ class RunConfig:
     save_every: int | None = number(None, POSITIVE)  # optimizer steps between two checkpoints; null: epoch ends alone
     keep_last: int = number(2, POSITIVE)  # number of newest checkpoints to keep, beside the best
     predictions: PredictionsConfig = field(default_factory=PredictionsConfig)
+    # tensorboard | jsonl | csv | wandb | mlflow | trackio: where metrics go, under the same names
+    loggers: list[str] = field(default_factory=lambda: ["tensorboard", "jsonl"])
+    project: str = "ptv2"  # of wandb and trackio; the experiment of mlflow
     overwrite: bool = False  # replace the run that the folder holds
     # callbacks to add: name -> {path: package.module.Class, <argument>: <value>, ...}
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)

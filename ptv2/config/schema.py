@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from omegaconf import MISSING
 
+from ptv2.config.board import BoardConfig
 from ptv2.config.cards import TaskCard
 from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, SEED, Range, number
 from ptv2.config.methods import AdapterConfig, BitFitConfig, LoraConfig, PromptConfig, PTuningConfig
@@ -170,6 +171,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    board: BoardConfig = field(default_factory=BoardConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     resume: str = "auto"  # auto: from the newest valid checkpoint | never: from scratch | PATH of a checkpoint or run
     seed: int = number(11, SEED)  # of every random draw

@@ -81,6 +81,20 @@ class VectorMethod(Method):
         """Say why an artifact's vectors cannot be the start of these, and what to do; None where they can."""
         raise NotImplementedError
 
+    def names(self) -> list[str]:
+        """Name the matrices, in their order: where each of them is read."""
+        return [f"input.{i}" for i in range(len(self.lengths))] if len(self.lengths) > 1 else ["input"]
+
+    def sets(self) -> dict[str, list[Tensor]]:
+        """Return the matrices [P, F] that tasks share under "", or those of each task under its name."""
+        tasks = self.tasks if self.config.sharing in ("task", "keys") else [None]
+        return {task or "": self.folded(task) for task in tasks}
+
+    def trained_sets(self) -> dict[str, list[nn.Parameter]]:
+        """Return the matrices of `sets` as far as they are parameters themselves: nothing makes them of others."""
+        held = {"": self.rows} if self.config.sharing in ("shared", "shared+task") else dict(self.own.items())
+        return {name: list(module.rows) for name, module in held.items() if type(module) is DirectVectors}
+
     def shared(self) -> list[nn.Parameter]:
         return [] if self.config.sharing == "task" else list(self.rows.parameters())
 

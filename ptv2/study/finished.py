@@ -89,7 +89,8 @@ class Run:
         """Return what runs have in common that differ in their seed alone; of a run without a config, its path."""
         if not self.config:
             return str(self.path)
-        same = {key: value for key, value in self.config.items() if key not in ("seed", "run", "resume", "method")}
+        apart = ("seed", "run", "resume", "method", "board")
+        same = {key: value for key, value in self.config.items() if key not in apart}
         return json.dumps([self.method, self.results is None, self.tasks, same], sort_keys=True, default=str)
 
 

@@ -34,10 +34,11 @@ from ptv2.runtime.files import write_text
 from ptv2.runtime.memory import peak_memory
 from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.runtime.scheduler import check_allocation
-from ptv2.train.board import final_scores, hparams, write_hparams
+from ptv2.train.board.tensorboard import final_scores, hparams, write_hparams
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.checkpoint_file import read
 from ptv2.train.folder import RunFolder
+from ptv2.train.loggers.tracker import Tracker
 from ptv2.train.resume import Start, find_start
 from ptv2.train.retrieval import Retrieved, retrieve
 from ptv2.train.trainer import make_trainer
@@ -163,7 +164,7 @@ def prepare(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = (
     if start is not None:
         start.check_data(parts.data.fingerprints())
         check_kept(parts.module, start.checkpoint["state_dict"], where=str(start.path))
-    trainer, checkpoints = make_trainer(config, folder, parts.data, start, callbacks)
+    trainer, checkpoints = make_trainer(config, folder, parts, start, callbacks)
     if start is not None:
         start.check_draw(parts.data.drawn(trainer.world_size))
     return Run(parts, trainer, checkpoints, start, retrieved)
@@ -172,14 +173,33 @@ def prepare(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = (
 def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
     parts, trainer, checkpoints, start, retrieved = prepare(config, folder, callbacks)
-    with together(trainer, parts.module):
+    with together(trainer, parts.module), open_trackers(trainer):
         if is_zero():
             folder.open()
+            for tracker in trackers(trainer):
+                tracker.log_hyperparams(hparams(config))
             if retrieved is not None:
                 found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
                 write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
         wait()
         return on_all_ranks(config, folder, parts, trainer, checkpoints, start, callbacks)
+
+
+@contextmanager
+def open_trackers(trainer: L.Trainer) -> Iterator[None]:
+    """End the runs that trackers have open, whichever way this one ends."""
+    status = "failed"
+    try:
+        yield
+        status = "success"
+    finally:
+        for tracker in trackers(trainer):
+            tracker.close(status)
+
+
+def trackers(trainer: L.Trainer) -> list[Tracker]:
+    """List those loggers that write outside of the run folder."""
+    return [logger for logger in trainer.loggers if isinstance(logger, Tracker)]
 
 
 def without_init(config: Config) -> Config:
@@ -257,8 +277,10 @@ def on_all_ranks(
         write_artifact(artifact_of(parts.module, results, folder.prompt), folder.prompt)
         results["artifact_bytes"] = sum(file.stat().st_size for file in folder.prompt.rglob("*") if file.is_file())
         folder.write_results(results)
-        if not callbacks:  # of a search, which writes such a line for each of its trials
+        if "tensorboard" in config.run.loggers and not callbacks:  # a search writes such a line for each of its trials
             write_hparams(folder.path, hparams(config), final_scores(results), results["steps"])
+        for tracker in trackers(trainer):
+            tracker.end(final_scores(results), results["steps"])
     return results
 
 

@@ -9,7 +9,8 @@
                 predictions/      one file per scored split, as `ptv2.predict` writes them
                 scored/           what the metrics compared: predictions and references, to compare runs row by row
                 prompt/           the artifact to share
-                events.out.*      TensorBoard's event files
+                events.out.*      TensorBoard's event files; its projector reads projector_config.pbtxt and <step>/
+                metrics.csv       and wandb/, trackers.json: of other loggers, where run.loggers names them
 """
 
 import json
@@ -25,6 +26,9 @@ from ptv2.config.text import dump
 from ptv2.errors import UserError
 from ptv2.runtime import lock
 from ptv2.runtime.files import write_text
+
+LOOKS = ("board.", "run.loggers", "run.project")
+"""Keys that say how a run is looked at: it may be resumed with others."""
 
 
 class RunFolder:
@@ -96,6 +100,7 @@ class RunFolder:
             different = differences(
                 comparable(make_config(old, where=str(self.path / "config.yaml"))), comparable(self.config)
             )
+            different = [key for key in different if not key.startswith(LOOKS)]
             if different:
                 raise UserError(
                     f"holds a run with another config ({', '.join(different[:4])} differ)",

@@ -1,71 +1,74 @@
 """Make the Lightning Trainer of a run, with its callbacks, loggers and strategy."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from ptv2.config.schema import Config
-from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError
+from ptv2.model.build import Parts
 from ptv2.runtime.scheduler import on_slurm, slurm_environment
-from ptv2.train.board import Board
+from ptv2.train.board.layers import LayerCurves
+from ptv2.train.board.views import Views
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
 from ptv2.train.callbacks.own import own_callbacks
-from ptv2.train.callbacks.progress import Resumed, make_progress
-from ptv2.train.callbacks.samples import Samples
+from ptv2.train.callbacks.progress import Opening, Resumed, make_progress
 from ptv2.train.callbacks.signals import Signals
 from ptv2.train.callbacks.speed import Speed
 from ptv2.train.callbacks.tasks import TaskCurves
 from ptv2.train.checkpoint_file import CheckpointFiles
 from ptv2.train.folder import RunFolder
-from ptv2.train.jsonl import JsonlLogger
 from ptv2.train.lightning_private import count_steps_done
+from ptv2.train.loggers.make import make_loggers
+from ptv2.train.opening import opening
 from ptv2.train.resume import Start
 from ptv2.train.sharded import ShardedStrategy
 from ptv2.train.strategy import make_strategy
 
 
 def make_trainer(
-    config: Config, folder: RunFolder, data: TaskDataModule, start: Start | None, more: Sequence[Callback] = ()
+    config: Config, folder: RunFolder, parts: Parts, start: Start | None, more: Sequence[Callback] = ()
 ) -> tuple[L.Trainer, Checkpoints]:
     """Make the Trainer, with `trainer:` passed through, and the callback that knows the best checkpoint.
 
     Args:
         config: the run's.
         folder: where it writes.
-        data: what it trains on.
+        parts: what trains, and on what.
         start: the checkpoint it will resume from; what was logged later is dropped.
         more: callbacks beside those that the config asks for.
 
     Raises:
         UserError: Lightning refuses the values, or they ask for what is not there.
     """
+    data = parts.data
     validated = any("validation" in task.rows for task in data.tasks.values())
     run, guard, first = config.run, config.guard, start.step + 1 if start else 1  # step that is logged
     checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every)
     callbacks: list[Callback] = [
         FiniteGuard(folder.path, guard.skips),
         CollapseGuard(),
-        Samples(),
-        Speed(folder.path / "speed.jsonl", first, run.log_every),
         Signals(checkpoints),
     ]
     if len(data.tasks) > 1:
         callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    callbacks += [LayerCurves()] * ("layers" in config.board.views) + [Views(config.board)]
+    callbacks.append(Speed(folder.path / "speed.jsonl", first, run.log_every))  # behind what a validation is drawn by
     if guard.patience is not None:
         callbacks.append(early_stopping(guard.patience, validated))
     if guard.step_timeout is not None:
         callbacks.append(Watchdog(folder.path, guard.step_timeout))
+    shown = config.trainer.get("enable_progress_bar", True)
+    if shown:
+        callbacks.append(Opening(partial(opening, config, parts, folder.path)))
     if start is not None:
         callbacks.append(Resumed(start.path))
-    if config.trainer.get("enable_progress_bar", True):
+    if shown:
         callbacks.append(make_progress(run.log_every))
-    loggers = [
-        JsonlLogger(folder.path / "metrics.jsonl", first),
-        Board(folder.path, purge_step=first),
-    ]
+    loggers = make_loggers(config, folder, first)
     callbacks += [*own_callbacks(config), *more]
     callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved
     settings = {

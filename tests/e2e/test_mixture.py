@@ -55,7 +55,7 @@ def test_gradients_of_tasks_are_compared(ptv2, write_mixture, tmp_path):
     lines = [line for line in logged(tmp_path / "runs" / "topics") if "gradients/mean" in line]
     assert len(lines) > 2
     for line in lines:
-        cosines = [line[f"gradients/{pair}"] for pair in ("names~ratings", "names~topics", "ratings~topics")]
+        cosines = [line[f"gradients/{pair}"] for pair in ("names.ratings", "names.topics", "ratings.topics")]
         assert all(-1 <= cosine <= 1 for cosine in cosines) and len(set(cosines)) == 3
         assert line["gradients/mean"] == pytest.approx(sum(cosines) / 3)
 

@@ -14,7 +14,7 @@ from seq2seq_models import save_lm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ptv2.backbone import Backbone
-from ptv2.train.callbacks.samples import Samples
+from ptv2.train.board import views
 
 SPLITS = {"train": 24, "validation": 6, "test": 6}
 METRICS = ["perplexity", "bleu", "chrf", "rouge1", "rouge2", "rouge_l"]
@@ -157,8 +157,8 @@ def test_the_prompt_of_an_artifact_starts_another_run(config, ptv2, tmp_path):
 @pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_samples_stand_on_the_board_as_they_are(family, config, ptv2, tmp_path, monkeypatch):
     seen = []
-    table = Samples._table
-    monkeypatch.setattr(Samples, "_table", lambda *args: seen.append(table(*args)) or seen[-1])
+    table = views.samples
+    monkeypatch.setattr(views, "samples", lambda *args: seen.append(table(*args)) or seen[-1])
     assert ptv2("fit", "--config", config(family)).code == 0
     board = EventAccumulator(str(tmp_path / "runs" / "run"))
     board.Reload()

@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from ptv2.config.load import load_config
-from ptv2.train.board import hparams
+from ptv2.train.board.tensorboard import hparams
 from ptv2.train.fit import fit
 
 

@@ -114,6 +114,10 @@ class DeepPrompt(VectorMethod):
         """P of the longest prompted layer."""
         return max(slot.length for slot in self.slots)
 
+    def names(self) -> list[str]:
+        several = len(self.config.forms) > 1
+        return [f"{part.slot.site.place}.{part.slot.site.layer:02}{f'.{part.name}' * several}" for part in self.parts]
+
     def positions(self) -> int:
         return self.max_length if self.config.position_offset else 0
 

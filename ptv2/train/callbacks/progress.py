@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,21 @@ class TerminalProgress(EpochsFromOne):
         if (score := trainer.callback_metrics.get("validation/score")) is not None:
             shown["validation/score"] = f"{float(score):.4f}"
         return shown
+
+
+class Opening(Callback):
+    """Say at the start what trains, on what, and where it writes.
+
+    Args:
+        lines: makes the lines, given the number of steps.
+    """
+
+    def __init__(self, lines: Callable[[int], list[str]]):
+        self.lines = lines
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            print("\n".join(self.lines(int(trainer.estimated_stepping_batches))), flush=True)
 
 
 class Resumed(Callback):

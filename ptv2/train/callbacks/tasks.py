@@ -17,7 +17,7 @@ class TaskCurves(Callback):
     """Log means since the last line per task: `train/<task>/loss`, `/share` of the rows, `/grad_norm` on the prompt.
 
     Every `cosine_every` steps the next gradient of each task is kept, and once every task has had one, the cosines
-    between them are logged as `gradients/<task>~<task>`, with their mean. Below zero, two tasks pull the shared prompt
+    between them are logged as `gradients/<task>.<task>`, with their mean. Below zero, two tasks pull the shared prompt
     apart. Between those moments nothing is kept, so it costs a copy of the prompt per task. Batches of several tasks
     have one gradient together: for them, neither norm nor cosine is known.
 
@@ -31,6 +31,7 @@ class TaskCurves(Callback):
         self.tasks, self.log_every, self.cosine_every = tasks, log_every, cosine_every
         self.sums = {task: _nothing() for task in tasks}
         self.kept: dict[str, Tensor] = {}
+        self.latest: dict[tuple[str, str], float] = {}  # the cosines that were last logged
         self.listening = True
         self.shared: list[nn.Parameter] = []  # of the prompt, where batches are of one task: what all of them train
         self.own: list[nn.Parameter] = []  # and what one of them trains
@@ -91,10 +92,11 @@ class TaskCurves(Callback):
         return values
 
     def _cosines(self) -> dict[str, float]:
-        values = {
-            f"gradients/{a}~{b}": float(torch.cosine_similarity(self.kept[a], self.kept[b], dim=0))
+        self.latest = {
+            (a, b): float(torch.cosine_similarity(self.kept[a], self.kept[b], dim=0))
             for a, b in combinations(self.tasks, 2)
         }
+        values = {f"gradients/{a}.{b}": cosine for (a, b), cosine in self.latest.items()}
         return values | {"gradients/mean": sum(values.values()) / len(values)}
 
     def state_dict(self) -> dict[str, Any]:

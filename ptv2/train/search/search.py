@@ -21,7 +21,7 @@ from ptv2.model.build import build
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.files import write_text
 from ptv2.runtime.scheduler import check_allocation
-from ptv2.train.board import write_hparams
+from ptv2.train.board.tensorboard import write_hparams
 from ptv2.train.search.draw import propose
 from ptv2.train.search.plan import Params, Plan
 from ptv2.train.search.study import SharedStudy, check_folder

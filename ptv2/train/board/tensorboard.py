@@ -12,7 +12,7 @@ from ptv2.config.schema import Config
 
 ALWAYS = ("method", "backbone.name", "prompt.length", "optim.lr", "data.batch_size", "seed")
 """Keys that the hparams tab shows of every run; others where they differ from their defaults."""
-APART = ("tasks", "run", "import")  # keys that the tab does not show as they are
+APART = ("tasks", "run", "board", "import")  # keys that the tab does not show as they are
 
 
 class Board(TensorBoardLogger):
