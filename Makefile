@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow test-faults test-slurm lint docs clean
+.PHONY: help quickstart bench test test-slow test-faults test-slurm lint docs clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,9 @@ quickstart: $(INSTALLED)  ## pretrain a prompt on two kinds of task, transfer it
 	$(PY) -m ptv2.evaluate --artifact runs/transfer-demo --task demo/twitter_ner
 	$(PY) -m ptv2.compare runs/transfer-demo runs/transfer-demo-scratch
 	@echo 'Curves: $(VENV)/bin/tensorboard --logdir runs'
+
+bench: $(INSTALLED)  ## how fast each system trains, beside the frozen backbone: 15 minutes (QUICK=1: 3)
+	$(PY) -m experiments.bench.run $(if $(QUICK),--quick,--minutes 15)
 
 test: lint  ## lint, then every test that takes seconds
 	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not faults and not slurm"
