@@ -25,8 +25,8 @@ ROWS = {
     "sst2": Rows("glue/sst2", 128, 128),
     "conll2003": Rows("ner/conll2003", 128, 128),
     "rte": Rows("superglue/rte", 64, 256),
-    "squad": Rows("qa/squad", 64, 384, official_length=384),
-    "e2e_nlg": Rows("generation/e2e_nlg", 32, 96, batch=16, backbone=SMOLLM),
+    "squad": Rows("qa/squad", 32, 384, official_length=384),
+    "e2e_nlg": Rows("generation/e2e_nlg", 8, 96, batch=8, backbone=SMOLLM),
 }
 BF16 = {"backbone.dtype": "bfloat16"}
 TOP = {"prompt.layers": "top:3"}
@@ -66,6 +66,7 @@ SYSTEMS = {
 }
 OWN = ("floor", "floor bf16", "ours", "ours bf16", "ours top")
 BESIDE = ("prefix", "prefix grouped", "official")
+LENGTHS = ("floor", "floor bf16", "ours", "ours bf16", "prefix")
 EVERY = tuple(name for name in SYSTEMS if not name.startswith(("generate", "parts")))
 
 
@@ -90,14 +91,14 @@ class Group:
 
 GROUPS = (
     Group("trec", 16, (*EVERY, "parts", "parts bf16"), share=2.5),
-    Group("rte", 16, (*OWN, *BESIDE, "full ours", "full", "parts"), share=3),
-    Group("sst2", 16, (*OWN, *BESIDE)),
-    Group("conll2003", 16, (*OWN, *BESIDE)),
-    Group("e2e_nlg", 16, ("floor", "ours", "prefix", "lora"), share=2),
+    Group("rte", 16, (*OWN, "prefix", "official", "full", "parts"), share=3),
+    Group("sst2", 16, (*OWN, *BESIDE), share=1.2),
+    Group("conll2003", 16, (*OWN, *BESIDE), share=1.2),
+    Group("e2e_nlg", 16, ("floor", "ours", "prefix", "lora"), share=2.4),
     Group("e2e_nlg", 16, ("generate bare", "generate", "generate prefix")),
-    Group("trec", 128, ("floor", "floor bf16", "ours", "ours bf16", "prefix")),
-    Group("trec", 64, ("floor", "floor bf16", "ours", "ours bf16", "prefix")),
-    Group("squad", 16, ("floor", "ours", "prefix", "official")),
+    Group("trec", 128, LENGTHS, share=0.7),
+    Group("trec", 64, LENGTHS, share=0.6),
+    Group("squad", 16, ("floor", "ours", "prefix", "official"), share=1.8),
 )
 QUICK = ("trec P=16", "rte P=16")
 QUICK_SYSTEMS = ("floor", "floor bf16", "ours", "ours bf16", "ours top", "prefix", "official", "parts")

@@ -24,6 +24,7 @@ from experiments.bench import parts, peers, systems, writing
 from experiments.bench.gate import Gate
 from experiments.bench.plan import GROUPS, QUICK, QUICK_SYSTEMS, SYSTEMS, Group
 from experiments.bench.report import FOLDER, write_report
+from ptv2.backbone import quiet_transformers
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
 
@@ -133,6 +134,7 @@ def options(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
+    quiet_transformers()
     asked, file = options(), FOLDER / "results.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() and not asked.tried else {}
     groups = [g for g in GROUPS if g.name in (asked.only or (QUICK if asked.quick else [g.name for g in GROUPS]))]

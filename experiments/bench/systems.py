@@ -67,6 +67,7 @@ def config_of(group: Group, options: Mapping[str, Any]) -> Config:
     rows = ROWS[group.rows]
     steps = -(-rows.rows // rows.batch)
     values: dict[str, Any] = {
+        "preset": "official",
         "task": {"card": rows.card, "max_length": rows.max_length},
         "backbone": {"name": rows.backbone, "dropout": 0},
         "prompt": {"length": group.length},
