@@ -114,23 +114,28 @@ class OfficialPrefix(nn.Module):
         self.out = nn.Linear(self.width, 2 if self.kind == "span" else len(data.label_names()))
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, labels: Any = None, **inputs: Any
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        labels: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return the loss of a batch."""
+        """Return the loss of a batch; the Trainer drops columns that are no argument."""
         B, places = len(input_ids), torch.arange(self.length, device=input_ids.device)
         prefix_BPF = self.prefix(places.expand(B, -1))
         prefix = self.dropout(prefix_BPF.view(B, self.length, 2 * self.layers, self.heads, self.width // self.heads))
         pairs = prefix.permute(2, 0, 3, 1, 4).split(2)
         seen_BK = torch.cat([attention_mask.new_ones(B, self.length), attention_mask], dim=1)
-        ends = [inputs.pop(name) for name in ("start_positions", "end_positions") if name in inputs]
         cache = DynamicCache([(key, value) for key, value in pairs])
-        read = self.model(input_ids, attention_mask=seen_BK, past_key_values=cache, **inputs)
-        if self.kind == "cls":
+        read = self.model(input_ids, attention_mask=seen_BK, past_key_values=cache)
+        if self.kind == "cls" and labels is not None:
             return {"loss": nn.functional.cross_entropy(self.out(self.dropout(read.pooler_output)), labels)}
         logits_BTC = self.out(self.dropout(read.last_hidden_state))
-        if self.kind == "tagging":
+        if labels is not None:
             return {"loss": nn.functional.cross_entropy(logits_BTC.flatten(0, 1), labels.flatten())}
-        losses = [nn.functional.cross_entropy(logits_BTC[..., i], end_B) for i, end_B in enumerate(ends)]
+        ends = zip(logits_BTC.unbind(-1), (start_positions, end_positions), strict=True)
+        losses = [nn.functional.cross_entropy(logits_BT, end_B) for logits_BT, end_B in ends if end_B is not None]
         return {"loss": torch.stack(losses).mean()}
 
 

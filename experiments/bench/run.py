@@ -151,6 +151,8 @@ def main() -> None:
         wanted = asked.systems or (QUICK_SYSTEMS if asked.quick else group.systems)
         until = time.monotonic() + min(left, 60 * minutes * group.share / planned)
         made = measure(group, [name for name in group.systems if name in wanted and can_run(name)], asked, until)
+        if not any(made["windows"].values()):
+            continue
         known = {"clock": asked.clock, "environment": environment() | {"threads": asked.threads}} | known
         known.setdefault("groups", {})[group.name] = made
         if not asked.tried:
