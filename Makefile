@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures clean
+.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures bench clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +24,9 @@ serve-demo: $(INSTALLED)  ## train an artifact if there is none in runs/serve-de
 	test -d runs/serve-demo/topics/prompt || $(PY) -m ptv2.fit --config configs/quickstart.yaml \
 		run.folder=runs/serve-demo run.name=topics trainer.max_epochs=1 data.limit.train=600
 	$(PY) -m ptv2.serve --artifacts runs/serve-demo
+
+bench: $(INSTALLED)  ## how fast each system trains, beside the frozen backbone: 15 minutes (QUICK=1: 3)
+	$(PY) -m experiments.bench.run $(if $(QUICK),--quick,--minutes 15)
 
 test: lint  ## lint, then every test that takes seconds
 	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not faults and not slurm"

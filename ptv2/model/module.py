@@ -75,6 +75,7 @@ class PromptModule(L.LightningModule):
         self.task_weights = loss_weights(config.mixture, tasks)
         self.losses: dict[str, Tensor] = {}  # of the tasks in the last training batch, on all ranks
         self.row_counts: dict[str, int] = {}  # their rows in it
+        self.scalars: dict[str, Tensor | float] = {}  # of this step, for the log
         self.strict_loading = False  # the frozen backbone is in no checkpoint
         self.outputs = Outputs()
         self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, rows of each batch
@@ -149,7 +150,7 @@ class PromptModule(L.LightningModule):
             group.update(initial_lr=base, lr=base * factor(scheduler.last_epoch), weight_decay=decay)
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
+        self.scalars = {"train/lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Return this rank's part of the batch's loss, see `ptv2.model.loss`."""
@@ -157,14 +158,14 @@ class PromptModule(L.LightningModule):
         loss = batch_loss(read, self.heads, self.task_weights, self.device)
         self.losses, self.row_counts = loss.losses, loss.row_counts
         self.tokens_seen = self.tokens_seen + sum(part["attention_mask"].sum() for part, _ in read)
-        self.log("train/loss", loss.mean, batch_size=1, prog_bar=True)
+        self.scalars["train/loss"] = loss.mean
         return loss.part
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Log the norm of the gradient before it is clipped."""
+        """Keep the norm of the gradient before it is clipped."""
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradients:  # a non-finite one was taken away
-            self.log("train/grad_norm", torch.nn.utils.get_total_norm(gradients), batch_size=1)
+            self.scalars["train/grad_norm"] = torch.nn.utils.get_total_norm(gradients)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = make_optimizer(self.config.optim, self.method.trained(), self.heads.parameters())

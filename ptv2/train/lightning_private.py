@@ -32,6 +32,11 @@ def accumulates(trainer: L.Trainer) -> bool:
     return trainer.fit_loop._should_accumulate()
 
 
+def is_logged(trainer: L.Trainer) -> bool:
+    """Tell whether the present step gets a line in the log."""
+    return trainer._logger_connector.should_update_logs
+
+
 def position(trainer: L.Trainer) -> tuple[int, int]:
     """Return the whole epochs behind a step boundary, and the batches of the epoch that has begun."""
     epochs = cast(_ProcessedTracker, trainer.fit_loop.epoch_progress.current)
@@ -83,11 +88,13 @@ class StepsDone(_LoggerConnector):
 
     @property
     def should_update_logs(self) -> bool:
-        """Tell whether this step is logged."""
+        """Tell whether this step is logged: every so many of them, and the last."""
         trainer: Any = self.trainer  # typed without `log_every_n_steps`
-        if super().should_update_logs or not isinstance(trainer._active_loop, _FitLoop):
+        if not isinstance(trainer._active_loop, _FitLoop):
             return super().should_update_logs
-        return trainer.log_every_n_steps > 0 and trainer.global_step >= trainer.estimated_stepping_batches
+        every = trainer.log_every_n_steps
+        due = every > 0 and (logged_batches(trainer) + 1) % every == 0
+        return due or (every > 0 and trainer.global_step >= trainer.estimated_stepping_batches)
 
 
 class EpochsFromOne(RichProgressBar):

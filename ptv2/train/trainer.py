@@ -16,6 +16,7 @@ from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
 from ptv2.train.callbacks.own import own_callbacks
 from ptv2.train.callbacks.progress import Opening, Resumed, make_progress
+from ptv2.train.callbacks.scalars import Scalars
 from ptv2.train.callbacks.signals import Signals
 from ptv2.train.callbacks.speed import Speed
 from ptv2.train.callbacks.tasks import TaskCurves
@@ -49,6 +50,7 @@ def make_trainer(
     run, guard, first = config.run, config.guard, start.step + 1 if start else 1  # step that is logged
     checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every)
     callbacks: list[Callback] = [
+        Scalars(),  # first: others find what it logs
         FiniteGuard(folder.path, guard.skips),
         CollapseGuard(),
         Signals(checkpoints),

@@ -2,7 +2,6 @@
 
 import faulthandler
 import json
-import math
 import os
 import sys
 import threading
@@ -35,7 +34,7 @@ class FiniteGuard(Callback):
         self.folder, self.skips = folder, skips
         self.skipped = 0
         self.rows: list[dict[str, Any]] = []  # of the batches of this step
-        self.losses: list[float] = []
+        self.losses: list[Tensor] = []  # on their device: they are looked at once all of the step is asked for
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
         if at_boundary(trainer, batch_idx):
@@ -44,13 +43,13 @@ class FiniteGuard(Callback):
         self.rows += [{"task": part["task"], "rows": part["row"].tolist()} for part in parts]
 
     def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
-        self.losses.append(float(loss.detach()) * trainer.accumulate_grad_batches)
+        self.losses.append(loss.detach() * trainer.accumulate_grad_batches)
 
     def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
         # A scaler of fp16 skips updates with such gradients itself.
         scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
         what = None
-        if not all(map(math.isfinite, self.losses)):
+        if not torch.stack(self.losses).isfinite().all():
             what = "loss"
         elif not scaled and not _finite_gradients(optimizer):
             what = "gradient"
@@ -72,7 +71,7 @@ class FiniteGuard(Callback):
 
     def _dump(self, trainer: L.Trainer, what: str | None) -> None:
         path = self.folder / _dump_name(trainer, trainer.global_rank)
-        about = {"step": trainer.global_step, "what": what, "losses": [str(x) for x in self.losses]}
+        about = {"step": trainer.global_step, "what": what, "losses": [str(float(loss)) for loss in self.losses]}
         path.write_text(json.dumps(about | {"batches": self.rows}, indent=2) + "\n", encoding="utf-8")
 
     def state_dict(self) -> dict[str, int]:
