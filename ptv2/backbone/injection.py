@@ -84,6 +84,7 @@ class Injection:
 
     sites: Sequence[SitePrompt | None] = ()
     inputs: InputPrompt | None = None
+    states_BTD: Tensor | None = None  # known states that enter a layer, see `entry.py`
 
     def __bool__(self) -> bool:
         return bool(self.sites) or self.inputs is not None

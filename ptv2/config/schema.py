@@ -46,6 +46,11 @@ class BackboneConfig:
     dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none
     gradient_checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
     compile: bool = False  # torch.compile the backbone
+    # keep on disk the states that enter the lowest prompted layer (method head: the last ones), and train from there;
+    # needs prompt.layers=top:K or method=head, and a backbone without dropout
+    cache: bool = False
+    cache_dtype: Literal["float32", "bfloat16"] | None = None  # of these states; null: as the backbone computes them
+    cache_limit: float = number(50.0, POSITIVE)  # GB that the states of a run may take: more is refused
 
 
 @dataclass

@@ -31,6 +31,7 @@ class Method(nn.Module):
     shardable = True  # the frozen layers can be sharded over the ranks
     alone = ""  # why it cannot be trained together with other methods, as in "trains every weight"
     takes_template = False  # its vectors can stand at virtual tokens of a text
+    cacheable = False  # it acts at the sites it prompts and above alone: states that enter the lowest stay the same
     copies = 1  # how often the backbone reads each batch in one pass, each time with another prompt (an ensemble)
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):

@@ -28,6 +28,7 @@ from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
 from ptv2.model.predictions import write_predictions, write_scored
+from ptv2.model.state_cache import StateCache
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
@@ -36,6 +37,7 @@ from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.runtime.scheduler import check_allocation
 from ptv2.train.board import final_scores, hparams, write_hparams
 from ptv2.train.callbacks.checkpoint import Checkpoints
+from ptv2.train.callbacks.known_states import KnownStates
 from ptv2.train.checkpoint_file import read
 from ptv2.train.folder import RunFolder
 from ptv2.train.resume import Start, find_start
@@ -163,7 +165,8 @@ def prepare(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = (
     if start is not None:
         start.check_data(parts.data.fingerprints())
         check_kept(parts.module, start.checkpoint["state_dict"], where=str(start.path))
-    trainer, checkpoints = make_trainer(config, folder, parts.data, start, callbacks)
+    states = [KnownStates(StateCache(config, parts.module, parts.data))] if config.backbone.cache else []
+    trainer, checkpoints = make_trainer(config, folder, parts.data, start, [*states, *callbacks])
     if start is not None:
         start.check_draw(parts.data.drawn(trainer.world_size))
     return Run(parts, trainer, checkpoints, start, retrieved)
