@@ -40,7 +40,8 @@ class BackboneConfig:
     name: str = MISSING  # hub id, local folder, or demo:minilm-l6
     revision: str | None = None  # hub revision
     gguf_file: str | None = None  # name of a GGUF file in the hub repository or folder: weights are dequantised
-    dtype: Literal["float32", "bfloat16"] = "float32"  # the frozen weights are cast once, trained ones stay float32
+    # the frozen weights are cast once, trained ones stay float32; auto: bfloat16 where this machine is faster in it
+    dtype: Literal["float32", "bfloat16", "auto"] = "float32"
     quantize: Literal["int8", "int4"] | None = None  # linear weights; int8: torchao, int4: bitsandbytes, untested
     attention: Literal["sdpa", "eager"] = "sdpa"  # the kernel that computes prompted attention
     dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none

@@ -115,6 +115,6 @@ def check_trainable(config: Config) -> None:
     if config.backbone.quantize:
         do = "use null, or a method that leaves it frozen"
         raise UserError(f"{what}, and quantised weights cannot be trained", where="backbone.quantize", do=do)
-    if config.backbone.dtype != "float32":
+    if config.backbone.dtype not in ("float32", "auto"):  # auto is float32 where the backbone trains
         do = "use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)"
         raise UserError(f"{what}, which is {config.backbone.dtype}", where="backbone.dtype", do=do)
