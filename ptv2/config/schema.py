@@ -106,6 +106,7 @@ class DataConfig:
     tokens_per_batch: int | None = number(None, POSITIVE)  # fill batches up to this many tokens, padding included
     eval_batch_size: int = number(64, POSITIVE)  # rows per device
     group_by_length: bool = True  # batches of rows of similar length: less padding
+    try_longest: bool = False  # before training, compute a batch of the longest rows: memory that lacks shows at once
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
     workers: int = number(0, NONNEGATIVE)  # DataLoader workers; 0: the run loads its data itself
     limit: dict[str, int] = field(default_factory=dict)  # split -> largest number of rows

@@ -44,11 +44,11 @@ class Batches(Sequence[list[int]]):
         batch = k if self.turns is None else int(self.turns[k])
         return self.order[self.ends[batch - 1] if batch else 0 : self.ends[batch]].tolist()
 
-    def padding(self, lengths: np.ndarray) -> float:
-        """Return the share of padding in all of these batches."""
+    def padded(self, lengths: np.ndarray) -> int:
+        """Return the tokens of all of these batches, padding included."""
         starts = np.concatenate([[0], self.ends[:-1]])
         longest = np.maximum.reduceat(lengths[self.order], starts).astype(np.int64)
-        return 1 - int(lengths.sum(dtype=np.int64)) / int((longest * (self.ends - starts)).sum())
+        return int((longest * (self.ends - starts)).sum())
 
 
 def epoch_batches(

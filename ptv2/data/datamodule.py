@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -62,6 +62,18 @@ class TaskDataModule(L.LightningDataModule):
             batches = limits["max_steps"] * limits.get("accumulate_grad_batches", 1)
             epochs.append(math.ceil(batches / len(draw())))
         return draw(epochs=max(1, min(epochs, default=1)), start=self.start)
+
+    def padding(self, world: int = 1) -> float | None:
+        """Return the share of padding in an epoch of training batches; None where rows of several tasks share them."""
+        if self.run_config.mixture.batches == "mixed":
+            return None
+        real = padded = 0
+        for data, stream in zip(self.tasks.values(), self.mixture(world).streams, strict=True):
+            lengths = column(data.encoded("train"), "length")
+            real += int(lengths.sum(dtype=np.int64))
+            to_max = len(lengths) * data.card.max_length
+            padded += to_max if self.config.pad_to_max else stream.epoch(0).padded(lengths)
+        return 1 - real / padded
 
     def notices(self) -> list[str]:
         """Say, a line per task, which training rows are longer than the budget of a batch: it holds one alone."""
@@ -161,12 +173,20 @@ class _Joint(Dataset):
         return sum(len(rows) for _, rows in self.sets)
 
     def __getitems__(self, slice: list[Drawn]) -> list[tuple[str, Feature]]:
+        tasks = {one.task for one in slice}
+        found = {task: self._features(task, [one.row for one in slice if one.task == task]) for task in tasks}
         drawn = []
-        for task, row, counts in slice:
-            name, features = self.sets[task]
-            known = {KNOWN: self.states[name][row]} if name in self.states and self.states[name].filled else {}
-            drawn.append((name, features[row] | known if counts else features[row] | known | {"row": DUMMY}))
+        for task, _, counts in slice:
+            feature = next(found[task])
+            drawn.append((self.sets[task][0], feature if counts else feature | {"row": DUMMY}))
         return drawn
+
+    def _features(self, task: int, rows: list[int]) -> Iterator[Feature]:
+        """Read these features of a task at once, with the states that are known."""
+        name, features = self.sets[task]
+        states = self.states.get(name)
+        for row, feature in zip(rows, features.__getitems__(rows), strict=True):
+            yield feature | {KNOWN: states[row]} if states is not None and states.filled else feature
 
 
 def _sizes(lengths: np.ndarray) -> str:

@@ -274,6 +274,7 @@ def on_all_ranks(
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(summed([int(parts.module.tokens_seen)], parts.module.device)[0] / seconds, 1),
+        "padding": parts.data.padding(trainer.world_size),
         "peak_memory": peak_memory(),
         "parameters": parameters,
         "rows": {name: data.sources for name, data in parts.tasks.items()},

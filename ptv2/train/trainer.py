@@ -12,6 +12,7 @@ from ptv2.runtime.scheduler import on_slurm, slurm_environment
 from ptv2.train.board import Board
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
+from ptv2.train.callbacks.longest import LongestBatch
 from ptv2.train.callbacks.own import own_callbacks
 from ptv2.train.callbacks.progress import Resumed, make_progress
 from ptv2.train.callbacks.samples import Samples
@@ -54,6 +55,8 @@ def make_trainer(
     ]
     if len(data.tasks) > 1:
         callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    if config.data.try_longest:
+        callbacks.append(LongestBatch(data))
     if guard.patience is not None:
         callbacks.append(early_stopping(guard.patience, validated))
     if guard.step_timeout is not None:

@@ -92,6 +92,6 @@ def test_arrays_draw_what_plain_lists_drew(count, group, tokens):
         assert drawn == one_by_one(LENGTHS[:count], batch_size, 7, epoch, group, tokens)
 
 
-def test_the_share_of_padding_is_that_of_the_batches():
+def test_the_tokens_of_an_epoch_are_counted_with_their_padding():
     batches = batches_of_epoch(LENGTHS, 16, 0, 0)
-    assert batches.padding(np.array(LENGTHS)) == pytest.approx(1 - sum(LENGTHS) / padded(batches))
+    assert batches.padded(np.array(LENGTHS)) == padded(batches)
