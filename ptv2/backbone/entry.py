@@ -46,7 +46,7 @@ class Entry:
         self._widths: dict[int, int] = {}  # layer -> number of values that it returns; not there: a tensor alone
         if lowest is not None:
             self._stack, self.layer = _find(reader, sites, lowest, model.config.model_type)
-            for index, layer in enumerate(reader.get_submodule(self._stack)):
+            for index, layer in enumerate(reader.get_submodule(self._stack).children()):
                 layer.forward = self._entered(index, layer.forward)
         self._check()
 

@@ -22,7 +22,7 @@ def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to
 
 def _part(name: str, features: list[Feature], tasks: dict[str, TaskData], length: int | None) -> dict[str, Any]:
     """Collate the features of one task, with the states of theirs that are known."""
-    part = tasks[name].features.collate(features, length) | {"task": name}
+    part: dict[str, Any] = tasks[name].features.collate(features, length) | {"task": name}
     if KNOWN in features[0]:
         part[KNOWN] = padded([feature[KNOWN] for feature in features], part["attention_mask"])
     return part

@@ -16,16 +16,12 @@ from lightning.pytorch.callbacks import Callback
 from safetensors import SafetensorError
 
 from ptv2.artifact.files import write_artifact
-from ptv2.config.auto import with_values
-from ptv2.config.load import KEYS
-from ptv2.config.merge import read_mapping
 from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.vectors import VectorMethod
 from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
-from ptv2.model.auto import as_before, choices, shown, with_dtype
 from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
@@ -35,12 +31,13 @@ from ptv2.rows.sources import load_rows
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
 from ptv2.runtime.memory import peak_memory
-from ptv2.runtime.ranks import gather, is_zero, silence_others, summed, together, wait
+from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.runtime.scheduler import check_allocation
 from ptv2.train.board import final_scores, hparams, write_hparams
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.known_states import KnownStates
 from ptv2.train.checkpoint_file import read
+from ptv2.train.choose import check_dtype, settled
 from ptv2.train.folder import RunFolder
 from ptv2.train.resume import Start, find_start
 from ptv2.train.retrieval import Retrieved, retrieve
@@ -72,38 +69,6 @@ def fit(config: Config, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     print("".join(f"{line}\n" for line in chosen), end="", flush=True)
     with folder, broken_machine(folder.path):
         return train_and_score(config, folder, callbacks)
-
-
-def settled(config: Config) -> tuple[Config, list[str]]:
-    """Put values in the place of all keys that are `auto`: those of the run that its folder holds, or chosen now.
-
-    Returns:
-        The config, and lines that say what was chosen and why.
-
-    Raises:
-        UserError: rows, backbone or artifact cannot be read.
-    """
-    folder = RunFolder(config)
-    if not folder.afresh:
-        config = as_before(config, folder.held())
-    made = choices(config)
-    lines = shown(config, made) if made else []
-    config = with_values(config, [(choice.key, choice.value) for choice in made])
-    config, why = with_dtype(config, begun_dtype(config, folder))
-    return config, [*lines, *why]
-
-
-def begun_dtype(config: Config, folder: RunFolder) -> str | None:
-    """Return the backbone's dtype in the run that is resumed: the folder's own, or that which `resume` names."""
-    held = [] if config.run.overwrite else [folder.path]
-    if config.resume not in ("auto", "never"):  # a run, its checkpoints, or one of these
-        path = Path(config.resume)
-        held += [path, path.parent, path.parent.parent]
-    for file in (path / "config.yaml" for path in held):
-        backbone = read_mapping(file, "a run's config", KEYS).get("backbone") if file.is_file() else None
-        if isinstance(backbone, dict) and backbone.get("dtype") in ("float32", "bfloat16"):
-            return backbone["dtype"]
-    return None
 
 
 def check_rows(config: Config, sources: dict[str, dict[str, str]]) -> None:
@@ -201,17 +166,6 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
                 write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
         wait()
         return on_all_ranks(config, folder, parts, trainer, checkpoints, start, callbacks)
-
-
-def check_dtype(config: Config) -> None:
-    """Refuse ranks whose machines made different choices.
-
-    Raises:
-        UserError: on all ranks, `backbone.dtype: auto` is not the same for all.
-    """
-    if len(chosen := set(gather(config.backbone.dtype))) > 1:
-        what = f"auto is {' here and '.join(sorted(chosen))} there: the ranks' machines differ"
-        raise Joint(what, where="backbone.dtype", do="name one of them")
 
 
 def without_init(config: Config) -> Config:

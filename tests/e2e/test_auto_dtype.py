@@ -9,7 +9,7 @@ import yaml
 from ptv2.backbone import half
 from ptv2.config.schema import BackboneConfig, Config
 from ptv2.errors import Joint
-from ptv2.train import fit
+from ptv2.train import choose
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_backbone_that_trains_is_float32(ptv2, write_config, tiny_bert, second
 
 
 def test_ranks_that_chose_differently_end_together(monkeypatch):
-    monkeypatch.setattr(fit, "gather", lambda own: [own, "float32"])
-    fit.check_dtype(Config(backbone=BackboneConfig(dtype="float32")))
+    monkeypatch.setattr(choose, "gather", lambda own: [own, "float32"])
+    choose.check_dtype(Config(backbone=BackboneConfig(dtype="float32")))
     with pytest.raises(Joint, match="bfloat16 here and float32 there"):
-        fit.check_dtype(Config(backbone=BackboneConfig(dtype="bfloat16")))
+        choose.check_dtype(Config(backbone=BackboneConfig(dtype="bfloat16")))
