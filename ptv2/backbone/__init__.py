@@ -1,6 +1,6 @@
 """What is frozen: any Hugging Face model, with prompts installed in its attention."""
 
-from ptv2.backbone.backbone import INPUTS, PLACES, Backbone, States
+from ptv2.backbone.backbone import INPUTS, KNOWN, PLACES, Backbone, States
 from ptv2.backbone.check import space_before
 from ptv2.backbone.injection import Call, Injection, InputPrompt, Memory, SitePrompt, Slots
 from ptv2.backbone.load import (
@@ -15,7 +15,7 @@ from ptv2.backbone.load import (
 from ptv2.backbone.sites import Observation, Site
 
 __all__ = [
-    "INPUTS", "PLACES", "Backbone", "Call", "Injection", "InputPrompt", "Memory", "Observation", "Site", "SitePrompt",
+    "INPUTS", "KNOWN", "PLACES", "Backbone", "Call", "Injection", "InputPrompt", "Memory", "Observation", "Site", "SitePrompt",
     "Slots", "States", "backbone_about", "backbone_size", "is_encoder_decoder", "load_backbone", "load_tokenizer",
     "quiet_transformers", "space_before", "tokenizer_fingerprint",
 ]  # fmt: skip

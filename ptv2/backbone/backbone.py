@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ptv2.backbone.checkpointing import checkpoint_layers
+from ptv2.backbone.entry import Entry
 from ptv2.backbone.families import pooled, position_limit, position_table, shifted_positions
 from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
@@ -28,6 +29,8 @@ LEAST = 4  # tokens that a card's max_length has at least
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 PLACES = ("virtual_BT", "answer_at_B")
 """Of a batch with templates: the columns of virtual tokens, and the one whose logits are read."""
+KNOWN = "states_BTD"
+"""Of a batch whose states were computed earlier, at the backbone's entry; those of padding are zeros."""
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Backbone(nn.Module):
         self.stored: dict[str, str] = {}  # about the weights as they were stored, see `load.py`
         self.packed = 0  # weights that are in no parameter, see `quantize.py`
         self.sharded = False  # over the ranks, see `train/sharded.py`
+        self.entry: Entry | None = None  # where known states enter
         self._position_shift = 0
         self._no_cache, self._reads_no_cache = without_cache(model), without_cache(self.reader)
         take_embeddings(model, self.reader, self.state)
@@ -133,6 +137,11 @@ class Backbone(nn.Module):
         """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts` in force."""
         inputs = {key: batch[key] for key in INPUTS if key in batch}
         mask_BT, prompts = inputs["attention_mask"], prompts or Injection()
+        if self.entry is not None and KNOWN in batch:
+            if self.entry.layer is None:  # these are the last ones
+                last_BTD = batch[KNOWN].to(self.model.dtype)
+                return States(last_BTD, mask_BT, pooled(self.model, last_BTD) if self.has_pooler else None)
+            prompts = replace(prompts, states_BTD=batch[KNOWN])
         if prompts.inputs is not None and "virtual_BT" in batch:
             prompts = replace(prompts, inputs=replace(prompts.inputs, at_BT=batch["virtual_BT"]))
         inputs, prompts, P = self._lengthened(inputs, prompts)
@@ -160,6 +169,23 @@ class Backbone(nn.Module):
         """Return the position of the first real token with these prompts in force; None where it is the usual one."""
         shift = self.position_shift if prompts.shift is None else prompts.shift
         return shift if prompts and (isinstance(shift, Tensor) or shift) else None
+
+    def enter_at(self, lowest: int | None) -> Entry:
+        """Let states that are known enter at a site's layer, or behind the last one; once for a backbone.
+
+        Raises:
+            UserError: the family cannot be entered there, see `Entry`.
+        """
+        self.entry = Entry(self.model, self.reader, self.state, self.sites, lowest)
+        return self.entry
+
+    def entering(self, batch: dict[str, Any], prompted: bool) -> Tensor:
+        """Compute the states [B, T, D] of a batch that enter, with the positions that prompts in force give them."""
+        assert self.entry is not None
+        inputs = {key: batch[key] for key in INPUTS if key in batch}
+        if self.position_shift and prompted:
+            inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], self.position_shift)
+        return self.entry.states(inputs)
 
     @contextmanager
     def _at_alone(self, columns_B: Tensor) -> Iterator[None]:

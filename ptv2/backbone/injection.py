@@ -85,6 +85,7 @@ class Injection:
     sites: Sequence[SitePrompt | None] = ()
     inputs: InputPrompt | None = None
     shift: int | Tensor | None = None  # position of the first real token, or of each row's [B, 1]; None: the backbone's
+    states_BTD: Tensor | None = None  # known states that enter a layer, see `entry.py`
 
     def __bool__(self) -> bool:
         return bool(self.sites) or self.inputs is not None

@@ -29,6 +29,7 @@ from ptv2.backbone import demo
 from ptv2.backbone.backbone import Backbone
 from ptv2.backbone.check import fit_tokenizer
 from ptv2.backbone.families import set_dropout
+from ptv2.backbone.half import chosen_dtype
 from ptv2.backbone.quantize import check_quantize, quantize
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
@@ -75,7 +76,7 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
     for dtype in HALVES if casts else ():
         stored[f"weights_{_name(dtype)}"] = weights_fingerprint(weights, dtype)
     del weights
-    model = model.to(getattr(torch, config.dtype)).eval()
+    model = model.to(_dtype(config)).eval()
     packed = quantize(model, config.quantize, fresh) if config.quantize else 0
     backbone = Backbone(model, tokenizer, config.name, config.attention, fresh, fingerprint)
     backbone.stored, backbone.packed = stored, packed
@@ -106,7 +107,7 @@ def load_language_model(config: BackboneConfig) -> PreTrainedModel | None:
     body = f"{model.base_model_prefix}."
     if any(not name.startswith(body) for name in info["missing_keys"]):  # the checkpoint holds no head
         return None
-    return model.to(getattr(torch, config.dtype)).eval()
+    return model.to(_dtype(config)).eval()
 
 
 def auto_class(config: PretrainedConfig, reads: str) -> Any:
@@ -230,6 +231,11 @@ def _load_config(config: BackboneConfig) -> PretrainedConfig:
         return AutoConfig.from_pretrained(**_source(config))
     except (OSError, ValueError) as error:
         raise _not_loaded(config.name, error) from error
+
+
+def _dtype(config: BackboneConfig) -> torch.dtype:
+    """Return the dtype of the weights; a run has put one in the place of `auto`, a single prediction may not have."""
+    return getattr(torch, chosen_dtype()[0] if config.dtype == "auto" else config.dtype)
 
 
 def _name(dtype: torch.dtype) -> str:

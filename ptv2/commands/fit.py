@@ -30,7 +30,8 @@ def main(options: argparse.Namespace) -> None:
 
     quiet_transformers()
     if options.dry_run:
-        from ptv2.train.fit import prepare, settled
+        from ptv2.train.choose import settled
+        from ptv2.train.fit import prepare
         from ptv2.train.opening import opening
 
         config, chosen = settled(config)

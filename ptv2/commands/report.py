@@ -46,6 +46,8 @@ def dry_run(parts: "Parts") -> None:
         shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
     shapes += [list(shape) for shape in module.method.shapes()]
     table("first batch", ["tensor", "shape"], shapes)
+    if (padding := parts.data.padding()) is not None:
+        print(f"padding of the training batches: {padding:.1%} of their tokens")
     counts = module.parameter_counts()
     rows = [[part, n["total"], n["trainable"]] for part, n in counts.items()]
     rows.append(["all", sum(n["total"] for n in counts.values()), sum(n["trainable"] for n in counts.values())])

@@ -41,12 +41,18 @@ class BackboneConfig:
     name: str = MISSING  # hub id, local folder, or demo:minilm-l6
     revision: str | None = None  # hub revision
     gguf_file: str | None = None  # name of a GGUF file in the hub repository or folder: weights are dequantised
-    dtype: Literal["float32", "bfloat16"] = "float32"  # the frozen weights are cast once, trained ones stay float32
+    # the frozen weights are cast once, trained ones stay float32; auto: bfloat16 where this machine is faster in it
+    dtype: Literal["float32", "bfloat16", "auto"] = "float32"
     quantize: Literal["int8", "int4"] | None = None  # linear weights; int8: torchao, int4: bitsandbytes, untested
     attention: Literal["sdpa", "eager"] = "sdpa"  # the kernel that computes prompted attention
     dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none
     gradient_checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
     compile: bool = False  # torch.compile the backbone
+    # keep on disk the states that enter the lowest prompted layer (method head: the last ones), and train from there;
+    # needs prompt.layers=top:K or method=head, and a backbone without dropout
+    cache: bool = False
+    cache_dtype: Literal["float32", "bfloat16"] | None = None  # of these states; null: as the backbone computes them
+    cache_limit: float = number(50.0, POSITIVE)  # GB that the states of a run may take: more is refused
 
 
 @dataclass
@@ -101,6 +107,7 @@ class DataConfig:
     tokens_per_batch: int | None = number(None, POSITIVE)  # fill batches up to this many tokens, padding included
     eval_batch_size: int = number(64, POSITIVE)  # rows per device
     group_by_length: bool = True  # batches of rows of similar length: less padding
+    try_longest: bool = False  # before training, compute a batch of the longest rows: memory that lacks shows at once
     pad_to_max: bool = False  # pad every batch to max_length, as the official code does
     workers: int = number(0, NONNEGATIVE)  # DataLoader workers; 0: the run loads its data itself
     limit: dict[str, int] = field(default_factory=dict)  # split -> largest number of rows

@@ -26,10 +26,27 @@ READER = 3  # version of the code that reads files: what it makes of the same by
 
 
 def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
-    """Encode all rows: one or more features per row, in the rows' order.
+    """Encode all rows: one or more features per row, in the rows' order; cached by `features_fingerprint`."""
+    card, fingerprint = features.card, features_fingerprint(features, rows, labelled, training)
+    folder = cache_folder()
+    cached = folder / f"{fingerprint}.arrow"
+    one = nullcontext() if cached.is_file() else only_one(cached)
+    with one, own_progress(f"tokenising {card.name} {rows.split}", len(rows.data)) as progress:
+        work = partial(
+            _encode_rows, features=features, rows=rows, labelled=labelled, training=training, progress=progress
+        )
+        return Dataset.from_dict({"index": range(len(rows.data))}).map(
+            work,
+            batched=True,
+            batch_size=200,
+            remove_columns=["index"],
+            cache_file_name=str(cached),
+            new_fingerprint=fingerprint,
+        )
 
-    The cache's key is the content: rows, tokenizer, the parts of the card that matter, and the version of the code.
-    """
+
+def features_fingerprint(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> str:
+    """Compute a hash of what features follow from: rows, tokenizer, what matters of the card, the code's version."""
     card = features.card
     key = {
         "rows": rows.fingerprint,
@@ -47,22 +64,7 @@ def encode(features: Features, rows: Rows, labelled: bool = True, training: bool
         "training": training,
         "decoder_only": features.decoder_only,
     }
-    fingerprint = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    folder = cache_folder()
-    cached = folder / f"{fingerprint}.arrow"
-    one = nullcontext() if cached.is_file() else only_one(cached)
-    with one, own_progress(f"tokenising {card.name} {rows.split}", len(rows.data)) as progress:
-        work = partial(
-            _encode_rows, features=features, rows=rows, labelled=labelled, training=training, progress=progress
-        )
-        return Dataset.from_dict({"index": range(len(rows.data))}).map(
-            work,
-            batched=True,
-            batch_size=200,
-            remove_columns=["index"],
-            cache_file_name=str(cached),
-            new_fingerprint=fingerprint,
-        )
+    return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def encode_now(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:

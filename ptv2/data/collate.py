@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from ptv2.backbone import KNOWN
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds.features import Feature
 
@@ -12,11 +16,23 @@ def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to
     length = max(tasks[name].card.max_length for name in names) if pad_to_max else None
     if len(names) > 1 and length is None:
         length = max(len(ids) for _, feature in drawn for ids in _texts(feature["input_ids"]))
-    parts = [
-        tasks[name].features.collate([feature for task, feature in drawn if task == name], length) | {"task": name}
-        for name in names
-    ]
+    parts = [_part(name, [feature for task, feature in drawn if task == name], tasks, length) for name in names]
     return parts[0] if len(parts) == 1 else {"parts": parts}
+
+
+def _part(name: str, features: list[Feature], tasks: dict[str, TaskData], length: int | None) -> dict[str, Any]:
+    """Collate the features of one task, with the states of theirs that are known."""
+    part: dict[str, Any] = tasks[name].features.collate(features, length) | {"task": name}
+    if KNOWN in features[0]:
+        part[KNOWN] = padded([feature[KNOWN] for feature in features], part["attention_mask"])
+    return part
+
+
+def padded(states: list[Tensor], mask_BT: Tensor) -> Tensor:
+    """Put the states [N, D] of features where the mask has their tokens, zeros elsewhere: [B, T, D]."""
+    states_BTD = states[0].new_zeros(*mask_BT.shape, states[0].shape[-1])
+    states_BTD[mask_BT.bool()] = torch.cat(states)
+    return states_BTD
 
 
 def _texts(ids: list) -> list[list[int]]:

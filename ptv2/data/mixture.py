@@ -10,8 +10,9 @@ A single task is a mixture of one: its epoch is one pass over its rows.
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
@@ -40,7 +41,7 @@ class MixtureBatches(Sampler[Draw]):
 
     def __init__(
         self,
-        lengths: dict[str, Sequence[int]],
+        lengths: Mapping[str, Sequence[int] | np.ndarray],
         data: DataConfig,
         config: MixtureConfig,
         seed: int,

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ptv2.config.cards import SPLITS, TaskCard
 from ptv2.data.bad_rows import bad_rows
-from ptv2.data.cache import encode, encode_now
+from ptv2.data.cache import encode, encode_now, features_fingerprint
 from ptv2.data.label_names import find_labels
 from ptv2.errors import UserError
 from ptv2.kinds import kind_of
@@ -115,6 +115,12 @@ class TaskData:
                 self._said.add(split)
             self._encoded[split] = encoded
         return self._encoded[split]
+
+    def fingerprint(self, split: str) -> str | None:
+        """Return what the features of a split are known by; None for rows that stand in no data set."""
+        if split in self._put:
+            return None
+        return features_fingerprint(self.features, self.rows[split], self.labelled, split == "train")
 
     def _without_bad(self, rows: Rows) -> Rows:
         bad = bad_rows(self.features, rows, self.labelled)

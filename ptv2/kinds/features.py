@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
@@ -14,6 +15,7 @@ from ptv2.errors import UserError, nearest
 from ptv2.kinds.cut import encode_cut
 from ptv2.kinds.options import COMMON, Option, check_options
 from ptv2.kinds.templates import Part, Row, fields_of, joined, names_of, parts_of, value_at
+from ptv2.rows.arrays import column
 from ptv2.rows.labels import Labels, missing
 from ptv2.rows.rows import Rows
 
@@ -217,19 +219,20 @@ class Features(ABC):
         return [text.strip().replace("\n", "\\n") for text in texts]
 
 
-def lost(encoded: Dataset, column: str) -> dict[int, int]:
+def lost(encoded: Dataset, limit: str) -> dict[int, int]:
     """Return the rows of which a limit took something, and the most that it took of a feature."""
     counts: dict[int, int] = {}
-    if column in encoded.column_names:
-        for row, count in zip(encoded["row"][:], encoded[column][:], strict=True):
-            if count:
-                counts[row] = max(count, counts.get(row, 0))
+    if limit in encoded.column_names:
+        taken = column(encoded, limit)
+        some = taken.nonzero()[0]
+        for row, count in zip(column(encoded, "row")[some].tolist(), taken[some].tolist(), strict=True):
+            counts[row] = max(count, counts.get(row, 0))
     return counts
 
 
 def share(some: dict[int, int], encoded: Dataset) -> str:
     """`3 of 12`, of the rows that were encoded."""
-    return f"{len(some)} of {len(set(encoded['row'][:]))}"
+    return f"{len(some)} of {len(np.unique(column(encoded, 'row')))}"
 
 
 def one_label(value: object, field: str, where: Callable[[], str]) -> object:

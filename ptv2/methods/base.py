@@ -31,6 +31,7 @@ class Method(nn.Module):
     shardable = True  # the frozen layers can be sharded over the ranks
     alone = ""  # why it cannot be trained together with other methods, as in "trains every weight"
     takes_template = False  # its vectors can stand at virtual tokens of a text
+    cacheable = False  # it acts at the sites it prompts and above alone: states that enter the lowest stay the same
     copies = 1  # how often the backbone reads each batch in one pass, each time with another prompt (an ensemble)
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
@@ -114,6 +115,6 @@ def check_trainable(config: Config) -> None:
     if config.backbone.quantize:
         do = "use null, or a method that leaves it frozen"
         raise UserError(f"{what}, and quantised weights cannot be trained", where="backbone.quantize", do=do)
-    if config.backbone.dtype != "float32":
+    if config.backbone.dtype not in ("float32", "auto"):  # auto is float32 where the backbone trains
         do = "use backbone.dtype=float32 (and trainer.precision=bf16-mixed for speed)"
         raise UserError(f"{what}, which is {config.backbone.dtype}", where="backbone.dtype", do=do)

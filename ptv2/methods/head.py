@@ -6,4 +6,5 @@ from ptv2.methods.base import Method
 class HeadOnly(Method):
     """`method: head`."""
 
+    cacheable = True
     alone = "trains the heads alone, as every other method does too"

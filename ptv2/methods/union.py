@@ -96,6 +96,7 @@ def union_of(methods: Mapping[str, type[Method]]) -> type[Union]:
         has_prompts = any(method.has_prompts for method in methods.values())
         trains_backbone = any(method.trains_backbone for method in methods.values())
         shardable = all(method.shardable for method in methods.values())
+        cacheable = all(method.cacheable for method in methods.values())
 
     Made.methods = dict(methods)
     return Made

@@ -7,12 +7,14 @@ from typing import Any
 
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import backbone_about, backbone_size
+from ptv2.backbone.half import chosen_dtype
 from ptv2.config.auto import value_at, with_values
+from ptv2.config.load import to_plain
 from ptv2.config.methods import PromptConfig
 from ptv2.config.names import parse_forms
-from ptv2.config.schema import Config
+from ptv2.config.schema import AUTO, Config
 from ptv2.errors import UserError
-from ptv2.methods import defaults
+from ptv2.methods import defaults, method_named
 from ptv2.methods.defaults import Choice, Run
 from ptv2.rows.sources import load_rows
 
@@ -27,7 +29,29 @@ def resolved(config: Config) -> Config:
     Raises:
         UserError: rows, backbone or artifact cannot be read.
     """
-    return with_values(config, [(choice.key, choice.value) for choice in choices(config)])
+    config = with_values(config, [(choice.key, choice.value) for choice in choices(config)])
+    return with_dtype(config, None)[0]
+
+
+def with_dtype(config: Config, dtype: str | None) -> tuple[Config, list[str]]:
+    """Put a dtype in the place of `backbone.dtype: auto`: float32 where the backbone trains, else the faster one.
+
+    Args:
+        config: of the run.
+        dtype: of the run that is resumed; None: there is none, or its dtype is not known.
+
+    Returns:
+        The config, and lines that say what was chosen and why.
+    """
+    if config.backbone.dtype != AUTO:
+        return config, []
+    said: list[str] = []
+    if dtype is None and method_named(config.method).tunes_backbone(to_plain(config)):
+        dtype = "float32"
+    if dtype is None:
+        dtype, why = chosen_dtype(str(config.trainer.get("accelerator", "auto")))
+        said = [why]
+    return replace(config, backbone=replace(config.backbone, dtype=dtype)), said
 
 
 def as_before(config: Config, held: Mapping[str, Any]) -> Config:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ptv2.backbone import INPUTS, PLACES, Backbone, Injection
+from ptv2.backbone import INPUTS, KNOWN, PLACES, Backbone, Injection
 from ptv2.config.schema import Config
 from ptv2.data.mixture import own_seed
 from ptv2.data.slices import counted_rows
@@ -281,7 +281,7 @@ def joined(parts: list[dict[str, Any]], reads: str) -> dict[str, Any]:
     """Join what the backbone reads of the parts of a batch; targets are among it for those that generate."""
     if len(parts) == 1:
         return parts[0]
-    inputs = {key: torch.cat([part[key] for part in parts]) for key in (*INPUTS, *PLACES) if key in parts[0]}
+    inputs = {key: torch.cat([part[key] for part in parts]) for key in (*INPUTS, *PLACES, KNOWN) if key in parts[0]}
     if reads == "logits" and all("labels" in part for part in parts):
         width = max(part["labels"].shape[1] for part in parts)
         padded = [F.pad(part["labels"], (0, width - part["labels"].shape[1]), value=IGNORE) for part in parts]

@@ -16,18 +16,17 @@ from lightning.pytorch.callbacks import Callback
 from safetensors import SafetensorError
 
 from ptv2.artifact.files import write_artifact
-from ptv2.config.auto import with_values
 from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.vectors import VectorMethod
 from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
-from ptv2.model.auto import as_before, choices, shown
 from ptv2.model.build import Parts, build
 from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
 from ptv2.model.predictions import write_predictions, write_scored
+from ptv2.model.state_cache import StateCache
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
@@ -36,7 +35,9 @@ from ptv2.runtime.ranks import is_zero, silence_others, summed, together, wait
 from ptv2.runtime.scheduler import check_allocation
 from ptv2.train.board.tensorboard import final_scores, hparams, write_hparams
 from ptv2.train.callbacks.checkpoint import Checkpoints
+from ptv2.train.callbacks.known_states import KnownStates
 from ptv2.train.checkpoint_file import read
+from ptv2.train.choose import check_dtype, settled
 from ptv2.train.folder import RunFolder
 from ptv2.train.loggers.tracker import Tracker
 from ptv2.train.resume import Start, find_start
@@ -69,23 +70,6 @@ def fit(config: Config, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     print("".join(f"{line}\n" for line in chosen), end="", flush=True)
     with folder, broken_machine(folder.path):
         return train_and_score(config, folder, callbacks)
-
-
-def settled(config: Config) -> tuple[Config, list[str]]:
-    """Put values in the place of all keys that are `auto`: those of the run that its folder holds, or chosen now.
-
-    Returns:
-        The config, and lines that say what was chosen and why.
-
-    Raises:
-        UserError: rows, backbone or artifact cannot be read.
-    """
-    folder = RunFolder(config)
-    if not folder.afresh:
-        config = as_before(config, folder.held())
-    made = choices(config)
-    lines = shown(config, made) if made else []
-    return with_values(config, [(choice.key, choice.value) for choice in made]), lines
 
 
 def check_rows(config: Config, sources: dict[str, dict[str, str]]) -> None:
@@ -164,7 +148,8 @@ def prepare(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = (
     if start is not None:
         start.check_data(parts.data.fingerprints())
         check_kept(parts.module, start.checkpoint["state_dict"], where=str(start.path))
-    trainer, checkpoints = make_trainer(config, folder, parts, start, callbacks)
+    states = [KnownStates(StateCache(config, parts.module, parts.data))] if config.backbone.cache else []
+    trainer, checkpoints = make_trainer(config, folder, parts, start, [*states, *callbacks])
     if start is not None:
         start.check_draw(parts.data.drawn(trainer.world_size))
     return Run(parts, trainer, checkpoints, start, retrieved)
@@ -174,6 +159,7 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
     """Train from the start or from a checkpoint, score the best step, and write the results and the artifact."""
     parts, trainer, checkpoints, start, retrieved = prepare(config, folder, callbacks)
     with together(trainer, parts.module), open_trackers(trainer):
+        check_dtype(config)
         if is_zero():
             folder.open()
             for tracker in trackers(trainer):
@@ -262,6 +248,7 @@ def on_all_ranks(
         "steps": trainer.global_step,
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(summed([int(parts.module.tokens_seen)], parts.module.device)[0] / seconds, 1),
+        "padding": parts.data.padding(trainer.world_size),
         "peak_memory": peak_memory(),
         "parameters": parameters,
         "rows": {name: data.sources for name, data in parts.tasks.items()},

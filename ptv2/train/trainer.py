@@ -14,6 +14,7 @@ from ptv2.train.board.layers import LayerCurves
 from ptv2.train.board.views import Views
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
+from ptv2.train.callbacks.longest import LongestBatch
 from ptv2.train.callbacks.own import own_callbacks
 from ptv2.train.callbacks.progress import Opening, Resumed, make_progress
 from ptv2.train.callbacks.scalars import Scalars
@@ -57,6 +58,8 @@ def make_trainer(
     ]
     if len(data.tasks) > 1:
         callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    if config.data.try_longest:
+        callbacks.append(LongestBatch(data))
     callbacks += [LayerCurves()] * ("layers" in config.board.views) + [Views(config.board)]
     callbacks.append(Speed(folder.path / "speed.jsonl", first, run.log_every))  # behind what a validation is drawn by
     if guard.patience is not None:

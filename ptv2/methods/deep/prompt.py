@@ -44,6 +44,8 @@ class DeepPrompt(VectorMethod):
         UserError: a layer out of range, lengths that do not fit the layers, an init that does not fit the form.
     """
 
+    cacheable = True
+
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)
         prompt = config.prompt
