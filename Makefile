@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures bench clean
+.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures bench release-check bounds clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,15 +46,25 @@ lint: $(INSTALLED)  ## ruff: rules and format; pyright: types
 	$(PY) -m ruff format --check .
 	$(PY) -m basedpyright --pythonpath $(PY)
 
-docs: $(INSTALLED)  ## write the parts of docs/ that follow from the sources
-	$(PY) docs/floors.py
+docs: $(INSTALLED)  ## write the parts of docs/ that follow from the sources, and build the site in site/
 	$(PY) -m ptv2.config.reference > docs/config.md
+	for script in floors api compatibility paper; do $(PY) docs/$$script.py || exit; done
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+release-check: docs  ## build and check sdist and wheel, try the wheel in a fresh environment outside of the checkout
+	$(PY) -m pytest -q tests/test_docs.py tests/docs/test_site.py tests/docs/test_release.py
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[release]'
+	$(PY) tests/release.py
+
+bounds: $(INSTALLED)  ## the quick tests on the oldest and on the newest releases that setup.cfg allows
+	$(PY) tests/bounds.py oldest
+	$(PY) tests/bounds.py newest
 
 pictures: $(INSTALLED)  ## take the pictures of TensorBoard in the README: a run of minutes, then Chromium
 	$(PY) docs/pictures.py
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache lightning_logs
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache lightning_logs
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # Why the demo packages go in without their requirements: see `demo` in setup.cfg, which names them.
@@ -65,6 +75,6 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
 		"ptv2 needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	$(PY) -m pip install --quiet --no-deps $$($(PY) -c '$(DEMO_NAMES)')
 	@touch $@

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ptv2.model.predictor import load
     from ptv2.train.run import fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Artifact", "UserError", "attach", "convert", "export", "fit", "load", "push"]
 

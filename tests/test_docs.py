@@ -64,10 +64,13 @@ def test_the_readme_counts_the_faults_of_their_table():
     assert said[0] == said[1] == str(sum(times))
 
 
-PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")), *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *(page for folder in ("docs", "experiments", ".github") for page in sorted(ROOT.glob(f"{folder}/**/*.md"))),
+]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_files_that_a_page_names_are_there(page):
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"`((?:ptv2|tests|configs|experiments|docs)/[\w./-]*)`", text)

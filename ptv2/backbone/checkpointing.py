@@ -29,7 +29,9 @@ def checkpoint_layers(model: PreTrainedModel, state: PromptState, compiled: bool
 
     settings: dict[str, Any] = {"use_reentrant": False} | ({} if compiled else {"context_fn": contexts})
     if model.supports_gradient_checkpointing:
-        model.activation_checkpointing_enable(settings)
+        # transformers before 5.23 has it under the old name, which is on its way out since.
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable(settings)
         # transformers makes the embeddings' output require a gradient; prompts need none below their lowest layer.
         model.disable_input_require_grads()
         return

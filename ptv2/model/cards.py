@@ -70,11 +70,8 @@ def card_config(
         UserError: an unknown card or key, or a value that it cannot have.
     """
     values = json.loads(json.dumps(artifact.config))
-    if isinstance(card, str):
-        values.pop("tasks")
-        values["task"] = card
-    else:
-        values["tasks"] = {card["name"]: dict(card)}
+    values.pop("tasks")
+    values["task"] = card if isinstance(card, str) else dict(card)
     values["import"] = list(imports)
     values["data"] = {key: value for key, value in values["data"].items() if key != "limit"}
     return make_config(values, list(overrides), where="command line")

@@ -102,6 +102,21 @@ def test_the_rows_of_a_file_are_scored(ptv2, finished, cards, tmp_path):
     assert said.code == 2 and "none.csv" in said.err and len(said.err.splitlines()) == 1
 
 
+def test_the_own_card_of_an_artifact_may_be_one_of_a_group(ptv2, write_config, cards, tmp_path, monkeypatch):
+    folder = tmp_path / "cards" / "shop"
+    folder.mkdir(parents=True)
+    shutil.copy(cards["topics"], folder / "topics.yaml")
+    monkeypatch.setenv("PTV2_TASKS", str(folder.parent))
+    config = write_config(run={"folder": str(tmp_path / "runs")})
+    assert ptv2("fit", "--config", config, "task=shop/topics", "trainer.max_epochs=1").code == 0
+    said = ptv2("evaluate", "--artifact", tmp_path / "runs" / "topics", "--json")
+    assert said.code == 0, said.err
+    assert (
+        json.loads(said.out)["scores"]
+        == read(tmp_path / "runs" / "topics" / "results.json")["scores"]["test"]["topics"]
+    )
+
+
 def test_several_artifacts_stand_in_one_table_and_one_file(ptv2, finished, tmp_path):
     both = ("--artifact", finished("topics"), "--artifact", finished("names"))
     said = ptv2("evaluate", *both, "--json", tmp_path / "scores.json")
