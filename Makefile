@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow test-faults test-slurm lint docs clean
+.PHONY: help quickstart test test-slow test-faults test-slurm lint docs judges clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,10 @@ lint: $(INSTALLED)  ## ruff: rules and format; pyright: types
 docs: $(INSTALLED)  ## write the parts of docs/ that follow from the sources
 	$(PY) docs/floors.py
 	$(PY) -m ptv2.config.reference > docs/config.md
+
+judges: $(INSTALLED)  ## scores, losses and likelihoods beside programs of others; writes experiments/judges
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[judges]'
+	HF_HUB_OFFLINE=1 $(PY) -m experiments.judges
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache lightning_logs

@@ -76,6 +76,8 @@ def target(options: argparse.Namespace, cards: dict[str, str]) -> "RecordFile | 
         return RecordFile(options.output) if options.output else nullcontext()
     if options.output is not None:
         raise UserError("--output and --superglue-zip", where="command line", do="give one of them")
+    if options.task in cards:  # of all rows
+        cards = {options.task: cards[options.task]}
     return SuperglueZip(options.superglue_zip, cards, options.superglue_name)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ptv2.page.style import STYLE
 
-VOID = frozenset({"meta", "img", "br", "circle", "line", "path", "rect"})
+EMPTY = frozenset({"meta", "img", "circle", "line", "path"})  # those of SVG have to be closed, too
+SHORT = 40  # characters of a text that is not broken into lines
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page asks of the browser: run no script and fetch nothing, whatever stands in it."""
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # what HTML or UTF-8 cannot hold
@@ -32,15 +33,18 @@ def tag(name: str, /, *inside: object, **attributes: object) -> Html:
     """Make an element: `tag("td", 0.5, class_="number")`; an attribute that is None is left out."""
     named = ((key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None)
     written = "".join(f' {key}="{escape(value)}"' for key, value in named)
-    opening = f"<{name}{written}>"
-    return Html(opening if name in VOID else f"{opening}{join(inside)}</{name}>")
+    return Html(f"<{name}{written}/>" if name in EMPTY else f"<{name}{written}>{join(inside)}</{name}>")
 
 
 def table(heads: Sequence[object], rows: Iterable[Sequence[object]], texts: int = 1) -> Html:
     """Make a table whose first `texts` columns are texts; the others stand to the right, as numbers do."""
 
     def line(cells: Sequence[object], kind: str) -> Html:
-        return tag("tr", *(tag(kind, cell, class_=None if i < texts else "number") for i, cell in enumerate(cells)))
+        return tag("tr", *(tag(kind, cell, class_=look(i, cell)) for i, cell in enumerate(cells)))
+
+    def look(column: int, cell: object) -> str | None:
+        short = "short" if not isinstance(cell, Html) and len(str(cell)) <= SHORT else None
+        return short if column < texts else "number"
 
     made = tag("table", tag("thead", line(heads, "th")), tag("tbody", *(line(row, "td") for row in rows)))
     return tag("div", made, class_="wide")

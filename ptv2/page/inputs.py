@@ -29,7 +29,8 @@ class Inputs:
         self.missing: str | None = None
         try:
             made = make_card(dict(card))
-            self.fields = sorted(set().union(*(fields_of(template) for template in made.inputs.values())))
+            named = (name for text in made.inputs.values() for name in sorted(fields_of(text), key=text.find))
+            self.fields = list(dict.fromkeys(named))
             self.missing = self._load(made, split, fingerprint)
         except UserError as error:
             self.missing = str(error)

@@ -76,7 +76,7 @@ def score_charts(groups: Sequence[Sequence[Run]]) -> Html:
                 scores, _ = charts.setdefault((card, split, metric), ([], trivial))
                 scores.append(Scored(run.name, value, low, high, style))
     return join(
-        interval_chart(f"{card}: {split} {metric}{_direction(metric)}", scores, trivial)
+        interval_chart(f"{card}: {split} {metric}{_direction(metric)}; dashed: the trivial answer", scores, trivial)
         for (card, split, metric), (scores, trivial) in charts.items()
     )
 
@@ -114,7 +114,7 @@ def curves_part(groups: Sequence[tuple[str, Sequence[Run]]], only: Sequence[str]
     for name in (name for name in order if name in grouped):
         drawn = grouped[name]
         few = name in GROUPS.values() and len(drawn) <= AT_ONCE
-        title = name if few else f"{name} ({len(drawn)} charts)"
+        title = name if few else f"{name} ({len(drawn)} chart{'s' * (len(drawn) > 1)})"
         parts.append(folded(title, tag("div", *drawn, class_="charts"), open_=few))
     return join(parts)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from ptv2.config.load import comparable
 from ptv2.config.schema import Config
-from ptv2.config.text import dump
 from ptv2.page.html import Html, table, tag
 from ptv2.study.finished import Run
 
@@ -18,12 +17,29 @@ def between_runs(runs: Sequence[Run]) -> Html:
     """Make a table of the keys whose values differ, a column a run: of the configs, then versions and hardware."""
     if len(runs) < 2:
         return Html("")
-    sides = [leaves(run.config) | leaves({"environment": (run.results or {}).get("environment")}) for run in runs]
+    sides = [
+        leaves(shared) | leaves({"environment": _environment(run)})
+        for run, shared in zip(runs, _shared(runs), strict=True)
+    ]
     keys = [key for key in differing(sides) if key not in OWN]
     if not keys:
         return tag("p", "Their configs, versions and hardware are the same.", class_="note")
     rows = [[tag("code", ".".join(key)), *(_shown(side.get(key)) for side in sides)] for key in keys]
     return table(["key", *(run.name for run in runs)], rows, texts=len(runs) + 1)
+
+
+def _shared(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the configs with the cards of those tasks alone that all runs have, and the names of all cards."""
+    common = set.intersection(*(set(run.config.get("tasks") or {}) for run in runs))
+    configs = []
+    for run in runs:
+        cards = {name: card for name, card in (run.config.get("tasks") or {}).items() if name in common}
+        configs.append({"cards": list(run.tasks.values())} | run.config | {"tasks": cards})
+    return configs
+
+
+def _environment(run: Run) -> Any:
+    return (run.results or {}).get("environment")
 
 
 def beside_defaults(config: Mapping[str, Any]) -> Html:
@@ -58,4 +74,4 @@ def _value(side: Mapping[Path, Any], path: Path) -> Any:
 def _shown(value: Any) -> object:
     if value is None or value in ({}, []):
         return "-"
-    return tag("code", dump(value).strip() if isinstance(value, list) else value)
+    return tag("code", ", ".join(map(str, value)) if isinstance(value, list) else value)

@@ -12,7 +12,7 @@ STYLE = """
   --card: #1c232b; --good: #4cc38a; --bad: #ff8a7a; --mark: #56b4e9 } }
 * { box-sizing: border-box }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); margin: 0 auto;
-  padding: 1.5rem 2rem 4rem; max-width: 1280px }
+  padding: 1.5rem 2rem 4rem; max-width: 1400px }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem;
   border-bottom: 1px solid var(--line); padding-bottom: .2rem } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem }
 p, li { max-width: 90ch } p.note, .note li, figcaption { color: var(--soft); font-size: .9rem }
@@ -22,7 +22,7 @@ pre { background: var(--card); padding: .7rem 1rem; overflow: auto; border-radiu
 table { border-collapse: collapse; font-size: .9rem; margin: .4rem 0 }
 th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top;
   unicode-bidi: isolate }
-th { font-weight: 600; color: var(--soft); white-space: nowrap }
+th { font-weight: 600; color: var(--soft) } th, .short { white-space: nowrap }
 tbody tr:hover { background: var(--card) }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: .15rem 2rem; margin: .4rem 0 }
@@ -32,7 +32,7 @@ summary { cursor: pointer; font-weight: 600; padding: .25rem 0 }
 details > :not(summary) { margin-left: 1rem }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 1rem }
 figure { margin: 0; background: var(--card); border-radius: 6px; padding: .5rem .6rem .2rem }
-figcaption { font-weight: 600 }
+figcaption { font-weight: 600 } section > figure { margin: .6rem 0 }
 svg { display: block; width: 100%; height: auto } svg text { fill: var(--soft); font: 11px system-ui, sans-serif }
 svg .grid { stroke: var(--line); stroke-width: 1 } svg .row { fill: var(--ink) }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; font-size: .9rem; margin: .3rem 0 .8rem }

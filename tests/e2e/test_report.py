@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
-VOID = {"meta", "img", "br", "circle", "line", "path", "rect"}
 CHROMIUM = next(
     (path for name in ("chromium", "google-chrome", "chromium-browser") if (path := shutil.which(name))), None
 )
@@ -28,10 +27,12 @@ class Page(HTMLParser):
         assert self.open == [], "every element is closed"
 
     def handle_starttag(self, tag, attrs):
+        self.open.append(tag)  # an element of SVG that is not closed would hold, and hide, what follows
+        self.handle_startendtag(tag, attrs)
+
+    def handle_startendtag(self, tag, attrs):
         self.names.append(tag)
         self.attributes += [name for name, _ in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
         for name, value in attrs:
             if name in ("src", "href", "srcset", "data", "action", "poster", "background", "xlink:href"):
                 self.fetched += [] if value.startswith(("data:image/", "#")) else [value]
@@ -258,7 +259,11 @@ def test_the_file_lies_in_the_only_folder_or_here(ptv2, finished, tmp_path, monk
 def test_a_browser_opens_it(report, finished, changed, tmp_path):
     from PIL import Image
 
-    report(finished("topics"), changed("other", lr=0.3))
+    other = changed("other", lr=0.3)
+    lines = [json.loads(line) for line in (other / "metrics.jsonl").read_text().splitlines()]
+    moved = [{k: v if k in ("step", "epoch") else 0.9 * v + 0.1 for k, v in line.items()} for line in lines]
+    (other / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in moved))
+    report(finished("topics"), other)
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     flags += ["--window-size=1200,1600", "--host-resolver-rules=MAP * ~NOTFOUND"]
     page, shot = (tmp_path / "page.html").as_uri(), tmp_path / "shot.png"
@@ -267,5 +272,5 @@ def test_a_browser_opens_it(report, finished, changed, tmp_path):
     subprocess.run([CHROMIUM, *flags, f"--screenshot={shot}", page], capture_output=True, timeout=180)
     picture = Image.open(shot).convert("RGB")
     assert picture.size == (1200, 1600)
-    colours = {colour for _, colour in picture.getcolors(maxcolors=1 << 24)}
-    assert (0, 114, 178) in colours and (213, 94, 0) in colours, "both runs' curves are drawn"
+    counts = {colour: count for count, colour in picture.getcolors(maxcolors=1 << 24)}
+    assert min(counts.get(colour, 0) for colour in ((0, 114, 178), (213, 94, 0))) > 500, "both runs' curves are drawn"

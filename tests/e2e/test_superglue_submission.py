@@ -38,6 +38,8 @@ def test_answers_become_a_submission(ptv2, boolq, tmp_path):
         lines = [json.loads(line) for line in file.read("BoolQ.jsonl").decode().splitlines()]
     printed = [json.loads(line) for line in ptv2("predict", "--artifact", run, "--input", rows).out.splitlines()]
     assert lines == [{"idx": one["idx"], "label": one["prediction"].lower()} for one in printed] and len(lines) == 16
+    said = ptv2("predict", "--artifact", run, "--input", rows, "--superglue-zip", tmp_path / "s.zip", "--task", "boolq")
+    assert said.code == 0, said.err
     wrong = ptv2("predict", "--artifact", run, "--input", rows, "--superglue-zip", "s.zip", "--output", "a.csv")
     assert wrong.code == 2 and wrong.err == "error: command line: --output and --superglue-zip; give one of them\n"
     alone = ptv2("predict", "--artifact", run, "--input", rows, "--superglue-name", "CB")
