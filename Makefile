@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures bench release-check bounds clean
+.PHONY: help quickstart serve-demo test test-slow test-faults test-slurm lint docs pictures bench release-check bounds judges clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,6 +62,10 @@ bounds: $(INSTALLED)  ## the quick tests on the oldest and on the newest release
 
 pictures: $(INSTALLED)  ## take the pictures of TensorBoard in the README: a run of minutes, then Chromium
 	$(PY) docs/pictures.py
+
+judges: $(INSTALLED)  ## scores, losses and likelihoods beside programs of others; writes experiments/judges
+	$(PY) -m pip install --quiet -c constraints.txt -e '.[judges]'
+	HF_HUB_OFFLINE=1 $(PY) -m experiments.judges
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache lightning_logs

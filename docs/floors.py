@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "ptv2"
 FIGURE = Path(__file__).with_name("floors.svg")
 FLOORS = (
     "errors runtime config metrics backbone rows artifact kinds methods data guess model exchange service train study "
-    "commands"
+    "page commands"
 ).split()
 """From the ground up; the doors (`python -m ptv2.X`) stand on top of them."""
 DOORS = "doors"

@@ -16,6 +16,7 @@ from ptv2.backbone.sites import Observation, Site
 
 __all__ = [
     "INPUTS", "KNOWN", "PLACES", "Backbone", "Call", "Injection", "InputPrompt", "Memory", "Observation", "Site",
-    "SitePrompt", "Slots", "States", "backbone_about", "backbone_size", "is_encoder_decoder", "load_backbone", "load_tokenizer",
+    "SitePrompt", "Slots", "States", "backbone_about", "backbone_size", "is_encoder_decoder", "load_backbone",
+    "load_tokenizer",
     "quiet_transformers", "space_before", "tokenizer_fingerprint",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ COMMANDS = {
     "export": "write an artifact for another program: PEFT, plain transformers, ONNX, keys and values",
     "serve": "answer rows over HTTP: many artifacts on one backbone",
     "compare": "methods x tasks x seeds in one table, or a table of finished runs",
+    "report": "runs or a study as one HTML file: scores, curves, mistakes, what differs",
     "advise": "which method and prompt length suit a config, and why",
     "search": "search hyperparameters: many runs of one config",
     "similarity": "how alike prompts are, and which suit a new task",

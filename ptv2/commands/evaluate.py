@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptv2.artifact.card import between, rows_of
 from ptv2.commands import shell as command
-from ptv2.commands.report import table
+from ptv2.commands.tables import table
 from ptv2.errors import UserError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> None:
         print(dump(comparable(config)), end="")
         return
     from ptv2.backbone import quiet_transformers
-    from ptv2.commands.report import dry_run, next_lines, print_results
+    from ptv2.commands.tables import dry_run, next_lines, print_results
     from ptv2.runtime.ranks import is_zero, joint
     from ptv2.train.callbacks.signals import on_stop
     from ptv2.train.fit import fit

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptv2.commands import shell as command
-from ptv2.commands.report import table
+from ptv2.commands.tables import table
 from ptv2.config.cards import make_card
 from ptv2.config.local import LOCAL_FORMATS
 from ptv2.errors import UserError

@@ -11,16 +11,22 @@ import argparse
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ptv2.commands import shell as command
 from ptv2.config.run import PredictionsConfig
+from ptv2.errors import UserError
+
+if TYPE_CHECKING:
+    from ptv2.model.record_files import RecordFile
+    from ptv2.model.superglue import SuperglueZip
 
 
 def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import quiet_transformers
     from ptv2.model.predictions import line
     from ptv2.model.predictor import Predictor
-    from ptv2.model.record_files import RecordFile
+    from ptv2.model.superglue import SuperglueZip
     from ptv2.rows.asked_files import of_file
     from ptv2.runtime.progress import Progress
 
@@ -38,7 +44,7 @@ def main(options: argparse.Namespace) -> None:
     shown = PredictionsConfig(options.top, options.with_inputs)
     count = bad = 0
     said: list[str] = []  # of rows that are skipped, until there is an answer: without one all of them are an error
-    made = RecordFile(options.output) if options.output else nullcontext()
+    made = target(options, {name: card.name for name, card in predictor.config.tasks.items()})
     with made as file, Progress("answering", None) as progress:
         for asked, records in predictor.stream(parts, options.task, skip, shown):
             for number in sorted(records):
@@ -55,6 +61,24 @@ def main(options: argparse.Namespace) -> None:
                 said = []
     if bad:
         print(f"{bad} of {count} rows skipped", file=sys.stderr)
+    if isinstance(file, SuperglueZip):
+        print(file.said)
+
+
+def target(options: argparse.Namespace, cards: dict[str, str]) -> "RecordFile | SuperglueZip | nullcontext[None]":
+    """Return what takes the records: a file, a submission, or nothing, so that they are printed."""
+    from ptv2.model.record_files import RecordFile
+    from ptv2.model.superglue import SuperglueZip
+
+    if options.superglue_zip is None:
+        if options.superglue_name is not None:
+            raise UserError("--superglue-name without --superglue-zip", where="command line", do="name the zip")
+        return RecordFile(options.output) if options.output else nullcontext()
+    if options.output is not None:
+        raise UserError("--output and --superglue-zip", where="command line", do="give one of them")
+    if options.task in cards:  # of all rows
+        cards = {options.task: cards[options.task]}
+    return SuperglueZip(options.superglue_zip, cards, options.superglue_name)
 
 
 def top(text: str) -> int | None:
@@ -79,6 +103,12 @@ def command_line() -> argparse.ArgumentParser:
         "--input", required=True, help="file of JSON lines or rows in another format, or - for standard input"
     )
     made.add_argument("--output", type=Path, metavar="FILE", help=".jsonl, .csv, .tsv or .parquet; without: printed")
+    made.add_argument(
+        "--superglue-zip", type=Path, metavar="FILE", help="put the answers into a submission to the SuperGLUE server"
+    )
+    made.add_argument(
+        "--superglue-name", metavar="NAME", help="file there, e.g. AX-b; without: that of the task's own card"
+    )
     made.add_argument(
         "--top", type=top, default=PredictionsConfig.top, metavar="K", help="number of highest scores, or all (5)"
     )

@@ -1,98 +1,80 @@
-"""Tables for people: what a run would do, what it scored, how runs compare."""
+"""Write runs and studies as one HTML file: `python -m ptv2.report RUN [RUN ...]`.
 
-import shlex
+Of a run, its scores with intervals, curves, worst mistakes, config and environment; of several, also what differs
+between them; of the folder of a study, its table and figure. The file holds all that it shows: it runs no script and
+fetches nothing.
+"""
+
+import argparse
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from ptv2.commands import shell as command
+from ptv2.errors import UserError
 
-from ptv2.artifact.card import between, data_lines, rows_of
-from ptv2.commands.shell import import_words
-
-if TYPE_CHECKING:
-    from ptv2.config.schema import Config
-    from ptv2.model.build import Parts
+NAME = "report.html"
 
 
-def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 100) -> None:
-    """Print a table; first column to the left, the others to the right; `width` where there is no terminal."""
-    made = Table(title=escape(title), title_justify="left")
-    for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i == 0 else "right")
-    for row in rows:
-        made.add_row(*[escape(value) if isinstance(value, str) else _number(value) for value in row])
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(width, console.width))
-    console.print(made)
+def main(options: argparse.Namespace) -> None:
+    from ptv2.page.html import document, join, tag
+    from ptv2.page.runs_part import runs_part
+    from ptv2.page.study_part import is_study, study_part
+    from ptv2.runtime.files import write_text
+    from ptv2.study.finished import read_run
+
+    if not options.runs:
+        raise UserError("nothing to report on", where="command line", do="give folders of runs or of studies")
+    output = place_of(options.output, options.runs)
+    folders = list(dict.fromkeys(options.runs))
+    studies = [study_part(path) for path in folders if is_study(path)]
+    found = {path: read_run(path) for path in folders if not is_study(path)}
+    runs = [run for run in found.values() if run is not None]
+    none = [path for path, run in found.items() if run is None]
+    if not runs and not studies:
+        raise UserError("neither a run nor a study here", where=none[0], do="give the folder of one")
+    for path in none:
+        print(f"warning: {path}: neither a run nor a study, left out", file=sys.stderr)
+    names = [*(run.name for run in runs), *(name for name, _ in studies)]
+    parts = [runs_part(runs, options.mistakes)] if runs else []
+    parts += [part if len(names) == 1 else join([tag("h2", name), part]) for name, part in studies]
+    several = "Runs and studies" if runs and studies else "Studies" if studies else f"{len(runs)} runs"
+    title = names[0] if len(names) == 1 else several
+    try:
+        write_text(output, document(title, *parts))
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=output, do="choose another --output") from error
+    print(f"report: {output}")
 
 
-def dry_run(parts: "Parts") -> None:
-    """Print everything up to the first batch: rows, shapes, loss and parameters."""
-    import torch
+def place_of(output: Path | None, folders: list[Path]) -> Path:
+    """Return the file that is written: the one asked for, or in the only folder, or where the command runs.
 
-    for name, data in parts.tasks.items():
-        rows = [[split, len(r.data), len(data.encoded(split))] for split, r in data.rows.items()]
-        table(f"task {name} ({data.card.kind})", ["split", "rows", "features"], rows)
-    batch = next(iter(parts.data.train_dataloader()))
-    module = parts.module.train()
-    shapes = []
-    for part, logits in module.read(batch):
-        loss = module.head(part["task"]).loss(logits, part)
-        name = f"{part['task']} " if len(parts.tasks) > 1 else ""
-        shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
-        shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
-    shapes += [list(shape) for shape in module.method.shapes()]
-    table("first batch", ["tensor", "shape"], shapes)
-    if (padding := parts.data.padding()) is not None:
-        print(f"padding of the training batches: {padding:.1%} of their tokens")
-    counts = module.parameter_counts()
-    rows = [[part, n["total"], n["trainable"]] for part, n in counts.items()]
-    rows.append(["all", sum(n["total"] for n in counts.values()), sum(n["trainable"] for n in counts.values())])
-    table("parameters", ["part", "total", "trainable"], rows)
+    Raises:
+        UserError: it is no HTML file, or cannot be one.
+    """
+    if output is None:
+        return folders[0] / NAME if len(folders) == 1 else Path(NAME)
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"'{output.suffix}' is no ending of an HTML file", where=output, do="end it in .html")
+    if output.is_dir():
+        raise UserError("is a folder", where=output, do="give a file")
+    if not output.parent.is_dir():
+        raise UserError("no such folder", where=output.parent, do="make it, or choose another --output")
+    return output
 
 
-def print_results(results: dict[str, Any], folder: Path) -> None:
-    """Print the scores with the rows they are of beside the baseline, the sizes, and where to look next."""
-    rows = []
-    for split, tasks in results["scores"].items():
-        for task, scores in tasks.items():
-            about = results.get("data", {}).get(task, {}).get(split)
-            ends = results.get("intervals", {}).get(split, {}).get(task, {})
-            trivial = results["baseline"][task].get(split, {})
-            for metric, value in scores.items():
-                rows.append(
-                    [f"{task} {metric}", split, rows_of(about), value, between(ends.get(metric)), trivial.get(metric)]
-                )
-    columns = ["metric", "split", "rows", "score", "95 % interval", "trivial answer"]
-    table(f"{results['name']}: {results['method']}", columns, rows)
-    for line in data_lines(results):
-        print(line)
-    trainable = sum(n["trainable"] for n in results["parameters"].values())
-    print(
-        f"best step {results['best_step']} of {results['steps']}, {results['wall_seconds']} s, "
-        f"{results['tokens_per_second']:.0f} tokens/s, {trainable:,} trainable parameters"
+def number(text: str) -> int:
+    """Parse `--mistakes`: a number from 0."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0")
+    return int(text)
+
+
+def command_line() -> argparse.ArgumentParser:
+    made = command.parser("ptv2.report", __doc__)
+    made.add_argument(
+        "--output", type=Path, metavar="FILE", help=f"HTML file ({NAME} in the folder, or here for several)"
     )
-    print(f"artifact: {folder / 'prompt'}")
-
-
-def next_lines(config: "Config", folder: Path) -> list[str]:
-    """Write the commands that a finished run is used with."""
-    run, imports = shlex.quote(str(folder)), shlex.join(import_words(config.imports))
-    more = f" {imports}" if imports else ""
-    lines = [
-        f"answers:  python -m ptv2.predict --artifact {run} --input FILE{more}",
-        f"scores:   python -m ptv2.evaluate --artifact {run} --input FILE{more}",
-        f"compare:  python -m ptv2.compare {shlex.quote(str(folder.parent))}/*",
-    ]
-    if "tensorboard" in config.run.loggers:
-        lines.append(f"curves:   tensorboard --logdir {shlex.quote(str(folder.parent))}")
-    return lines
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+    made.add_argument("--mistakes", type=number, default=10, metavar="N", help="mistakes shown of each task (10)")
+    made.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folder of a run or of a study")
+    return made

@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
         prune=options.prune,
     )
     from ptv2.backbone import quiet_transformers
-    from ptv2.commands.report import table
+    from ptv2.commands.tables import table
     from ptv2.train.callbacks.signals import on_stop
     from ptv2.train.search.search import at_ends, best_of, open_study, search, table_of, write_found
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from ptv2.commands import shell as command
-from ptv2.commands.report import table
+from ptv2.commands.tables import table
 
 
 def main(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptv2.commands import shell as command
-from ptv2.commands.report import table
+from ptv2.commands.tables import table
 from ptv2.config.cards import SPLITS, TaskCard, list_cards, make_card, read_card
 from ptv2.config.load import make_config
 from ptv2.config.local import LOCAL_FORMATS, VARIABLE, folder_of

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from scene import make_config, write_cards
 
-from ptv2.commands.report import next_lines
+from ptv2.commands.tables import next_lines
 from ptv2.config.load import load_config
 from ptv2.model.build import build
 from ptv2.train.opening import opening, ranges

@@ -1,4 +1,4 @@
-from ptv2.commands.report import table
+from ptv2.commands.tables import table
 
 
 def test_names_are_shown_as_they_are(capsys):

@@ -1,0 +1,1 @@
+"""Scores, losses and likelihoods of ptv2 beside those of programs that others wrote."""

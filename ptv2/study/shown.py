@@ -1,0 +1,74 @@
+"""The lines of `beside` as texts: the columns that hold something, and what they need to be understood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ptv2.study.beside import Beside
+
+HEADS = (
+    *("run", "task", "metric", "rows", "score", "difference", "validation"),
+    *("lr", "P", "train rows", "seconds", "seeds", "trainable"),
+)
+ALWAYS = 5  # the first columns, which are there even if they are empty
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table of runs: its columns, a list of cells per line, and the notes below it."""
+
+    heads: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+
+
+def shown(tasks: Sequence[Beside]) -> Shown:
+    """Write the lines of each task, and after them the trivial answer's."""
+    rows, notes = [], []
+    for task in tasks:
+        rows += [cells(line) for line in task.lines]
+        trivial = [f"{task.split} {task.metric}", "-", "-" if task.baseline is None else f"{task.baseline:.4f}"]
+        rows.append(["trivial baseline", task.card, *trivial, *["-"] * 7, "0"])
+        if task.reference is not None:
+            notes.append(
+                f"{task.card}: differences are to {task.reference}, paired by row and seed, with 95 % intervals; "
+                "* the interval does not hold 0"
+            )
+        if odd := [line["run"] for line in task.lines if line["other_rows"]]:
+            notes.append(
+                f"{task.card}: {', '.join(odd)} scored on other {task.split} rows than the first: do not compare"
+            )
+    if any(len(line["seeds"]) > 1 for task in tasks for line in task.lines):
+        notes.append("± is the standard deviation over runs that differ in their seed alone")
+    kept = [i for i in range(len(HEADS)) if i < ALWAYS or any(row[i] not in ("-", "0") for row in rows)]
+    return Shown([HEADS[i] for i in kept], [[row[i] for i in kept] for row in rows], notes)
+
+
+def cells(line: dict[str, Any]) -> list[str]:
+    """Write a line of the table as text."""
+    state = "" if line["state"] == "finished" else f" [{line['state']}]"
+    rows = "-" if line["rows"] is None else f"{line['rows']:,}"
+    if line["of"] != line["rows"]:
+        rows += f" of {line['of']:,}"
+    end = None if line["difference"] is None else (line["low"] > 0 or line["high"] < 0)
+    difference = "-" if end is None else "{difference:+.4f} [{low:+.4f}, {high:+.4f}]".format(**line) + "*" * end
+    return [
+        f"{line['run']} ({line['method']}){state}",
+        line["task"],
+        f"{line['split']} {line['metric']}",
+        rows + " (other rows)" * line["other_rows"],
+        spread(line["score"], line["score_std"]),
+        difference,
+        spread(line["validation"], line["validation_std"]),
+        "-" if line["lr"] is None else f"{line['lr']:g}" if isinstance(line["lr"], float) else str(line["lr"]),
+        "-" if line["P"] is None else str(line["P"]),
+        "-" if line["trained_on"] is None else f"{line['trained_on']:,}",
+        "-" if line["seconds"] is None else f"{line['seconds']:.0f}",
+        ", ".join(map(str, line["seeds"])),
+        "-" if line["trainable"] is None else f"{line['trainable']:,}",
+    ]
+
+
+def spread(mean: float | None, std: float | None) -> str:
+    """Write mean ± std, without ± for a single value."""
+    return "-" if mean is None else f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"

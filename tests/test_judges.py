@@ -1,0 +1,77 @@
+"""What stands in experiments/judges: programs of others and ptv2 agree, and the table says what the results say."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from experiments.judges import __main__ as judges
+from experiments.judges.judge import Absent, Case, Judge
+from experiments.judges.squad_rules import exact_and_f1, tokens_of
+from experiments.judges.tagging import tag_words
+from ptv2.metrics.qa import squad_em, squad_f1
+from ptv2.metrics.split import Split
+
+ROOT = Path(__file__).parent.parent
+RESULTS = json.loads((ROOT / "experiments" / "judges" / "results.json").read_text(encoding="utf-8"))
+
+
+def test_the_table_follows_from_the_results():
+    assert (ROOT / "experiments" / "judges" / "table.md").read_text(encoding="utf-8") == judges.page(RESULTS)
+    assert list(RESULTS) == list(judges.NAMES)
+
+
+@pytest.mark.parametrize("name", [name for name, result in RESULTS.items() if result["tolerance"] is not None])
+def test_numbers_agree(name):
+    assert judges.agrees(RESULTS[name]) and len(RESULTS[name]["cases"]) >= 6
+
+
+def test_ptv2_passes_every_situation():
+    cases = RESULTS["situations"]["cases"]
+    assert {case["ours"] for case in cases} == {"passes"} and any(case["theirs"] != "passes" for case in cases)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tokens"),
+    [("The cat's a-hat!", ["cats", "ahat"]), ("an", []), ("Theatre a b", ["theatre", "b"]), ("É\u00a0x", ["é", "x"])],
+)
+def test_the_rules_of_squad_by_hand(answer, tokens):
+    assert tokens_of(answer) == tokens
+
+
+def test_the_rules_of_squad_are_those_of_ptv2():
+    draw = random.Random(1)
+    pieces = ["a", "the", "The", "cat", "cats.", "red", "-", "x-y", "", " ", "É"]
+    for _ in range(500):
+        answer, *gold = (" ".join(draw.choices(pieces, k=draw.randint(0, 4))) for _ in range(draw.randint(1, 4)))
+        split = Split([answer], [gold])
+        assert exact_and_f1(answer, gold) == pytest.approx((squad_em(split), squad_f1(split)), abs=1e-12), (
+            answer,
+            gold,
+        )
+
+
+def test_the_tagger_gives_a_word_its_commonest_tag():
+    rows = [(["Ann", "saw"], ["B-P", "O"]), (["ann", "Ann"], ["I-P", "B-P"])]
+    assert tag_words(rows, [["ANN", "saw", "Bob"]]) == [["B-P", "O", "O"]]
+
+
+def judge(theirs, ours, tolerance):
+    about = Judge("other", "title", "About.", ("pytest",), tolerance, lambda: [Case("a", "1 row", theirs, ours)])
+    return about.run()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "tolerance", "agrees"),
+    [(0.5, 0.5, 1e-9, True), (0.5, 0.4, 1e-9, False), (float("nan"), 0.5, 1e-9, False), ("x", "y", None, None)],
+)
+def test_a_difference_is_told(theirs, ours, tolerance, agrees):
+    result = judge(theirs, ours, tolerance)
+    assert judges.agrees(result) is agrees
+    assert ("DIFFER" in judges.verdict(result)) == (agrees is False) and "| a |" in judges.page({"x": result})
+
+
+def test_a_package_that_is_missing_is_named():
+    with pytest.raises(Absent, match="no-such-package is not installed"):
+        Judge("x", "x", "x", ("no-such-package",), None, lambda: []).run()
