@@ -30,8 +30,8 @@ class LayerCurves(Callback):
     def on_before_optimizer_step(self, trainer: L.Trainer, module: Any, optimizer: Any) -> None:
         method = prompted(module)
         for name, held in method.trained_sets().items() if method is not None else ():
-            gradients = [parameter.grad for parameter in held]
-            if all(gradient is not None for gradient in gradients):  # a task without a batch in this step has none
+            gradients = [parameter.grad for parameter in held if parameter.grad is not None]
+            if len(gradients) == len(held):  # a task without a batch in this step has none
                 self.gradients[name] = list(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:

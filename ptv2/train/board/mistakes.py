@@ -42,7 +42,7 @@ def mistakes(
 
 def distance(data: TaskData, predicted: Any, gold: Any) -> float:
     """Say how wrong an answer is; 0: right."""
-    if isinstance(gold, float) and isinstance(predicted, float):  # of a regression no answer is right to the last bit
+    if isinstance(gold, float):  # of a regression no answer is right to the last bit
         return abs(predicted - gold)
     if data.features.by_word:
         return float(sum(a != b for a, b in zip(predicted, gold, strict=True)))

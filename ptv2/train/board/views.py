@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -118,7 +118,7 @@ class Views(Callback):
         pictures = {}
         if "similarity" in self.views and len(module.tasks) > 1:
             pictures["similarity/prompts"] = of_prompts(method)
-            for callback in trainer.callbacks:
+            for callback in cast(Any, trainer).callbacks:
                 if isinstance(callback, TaskCurves):
                     pictures["similarity/gradients"] = of_gradients(callback.latest, list(module.tasks))
         if "layers" in self.views and (gates := gates_of(method)):

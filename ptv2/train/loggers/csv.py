@@ -5,8 +5,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric.loggers import CSVLogger
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.fabric.loggers.csv_logs import CSVLogger
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 

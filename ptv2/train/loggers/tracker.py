@@ -107,7 +107,7 @@ class TrackioLogger(Logger):
 
     def __init__(self, config: Config, name: str | None):
         super().__init__()
-        import trackio
+        import trackio  # pyright: ignore[reportMissingImports] - an extra
 
         plain = re.sub(r"[^\w.-]+", "-", config.run.name)
         self._name = name or f"{plain}-{secrets.token_hex(3)}"
