@@ -98,7 +98,14 @@ def cases() -> Iterator[Case]:
             with tempfile.TemporaryDirectory() as made:
                 folder = Path(made)
                 tiny.save("bert", folder / "model")
-                optim = {"lr": rate, "schedule": ours, "clip": 1.0, "weight_decay": 0.01}
+                optim = {
+                    "lr": rate,
+                    "head_lr": rate,
+                    "schedule": ours,
+                    "clip": 1.0,
+                    "weight_decay": 0.01,
+                    "warmup": 0.0,
+                }
                 keys = {"method": method, "optim": optim, "data": {"batch_size": BATCH}}
                 keys |= {"prompt": {"length": 4, "dropout": 0.0} | prompt}
                 run = tiny.config("bert", folder, STEPS * BATCH, **keys)

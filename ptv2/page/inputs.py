@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ptv2.config.cards import TaskCard, make_card
 from ptv2.config.local import LOCAL_FORMATS
@@ -44,7 +44,7 @@ class Inputs:
         rows = load_rows(card, split)
         if rows is None or rows.fingerprint != fingerprint:
             return "the rows have changed since they were scored"
-        self.rows = rows.data
+        self.rows = cast(Sequence[Mapping[str, Any]], rows.data)
         return None
 
     def of(self, record: Record) -> dict[str, Any]:
