@@ -17,9 +17,7 @@ TEXTS = ["Left out.", "Dull.", "A joy, " + "truly " * 20 + "a joy.", "Fine."]
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    rows = [
-        {"text": text, "label": "negative" if i == 0 else "positive"} for i, text in enumerate(["Left out.", *TEXTS])
-    ]
+    rows = [{"text": text, "label": "negative" if "Dull" in text else "positive"} for text in TEXTS]
     monkeypatch.setattr(shown.demo, "rows", lambda name, split: rows)
     for run, score in zip(shown.RUNS, (0.8, 0.5, 0.7), strict=True):
         results = {
@@ -42,7 +40,7 @@ def runs(tmp_path, monkeypatch):
 def test_it_ends_with_table_bars_answers_and_what_comes_next(runs, capsys):
     shown.main(runs)
     out = capsys.readouterr().out
-    assert re.search(r"pretrained prompt .* 64 .* 0\.8000 .* 0\.7800 to 0\.8200 .* 3 of 2000", out)
+    assert re.search(r"pretrained prompt .* 64 .* 0\.8000 .* 0\.7800 to 0\.8200 .* 3 of 2,000", out)
     bars = dict(re.findall(r"^  ([a-z -]+?) +(█+) ", out, flags=re.M))
     assert [len(bars[said]) for said in ("pretrained prompt", "prompt from scratch", "trivial answer")] == [40, 25, 25]
     assert out.count("answer3") == 3 and "Left out." not in out and "A joy, truly" in out and "…" in out
