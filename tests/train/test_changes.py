@@ -31,7 +31,12 @@ def meter(tiny_bert):
             "metrics": ["accuracy"],
             "dataset": {"path": "x"},
         }
-        values = {"tasks": {"one": card}, "backbone": {"name": str(tiny_bert)}, "run": {"name": "one"}}
+        values = {
+            "preset": "official",
+            "tasks": {"one": card},
+            "backbone": {"name": str(tiny_bert)},
+            "run": {"name": "one"},
+        }
         config = make_config(values | {"prompt": {"length": 4}} | keys, [])
         return Meter(config, load_backbone(config.backbone, "states"))
 

@@ -13,7 +13,7 @@ from ptv2.train.fit import fit
 from ptv2.train.stuck import TRIES, Facts, passed
 
 ROOT = Path(__file__).parents[2]
-VALUES = {"task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "a"}}
+VALUES = {"preset": "official", "task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "a"}}
 
 
 def tried(kind, rows, *overrides):
