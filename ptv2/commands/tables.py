@@ -70,6 +70,8 @@ def print_results(results: dict[str, Any], folder: Path) -> None:
     table(f"{results['name']}: {results['method']}", columns, rows)
     for line in data_lines(results):
         print(line)
+    for lines in results.get("not_learned", {}).values():
+        print("\n".join(lines))
     trainable = sum(n["trainable"] for n in results["parameters"].values())
     print(
         f"best step {results['best_step']} of {results['steps']}, {results['wall_seconds']} s, "

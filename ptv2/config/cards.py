@@ -27,7 +27,7 @@ class DatasetCard:
     """Where the rows come from."""
 
     path: str = MISSING  # hub id | json | csv | parquet | conll | demo | a local folder of <split>.<format> files
-    name: str | None = None  # configuration on the hub, or the set of the demo wheels
+    name: str | None = None  # configuration on the hub, or the set of the demo
     revision: str | None = None  # hub revision, for runs that must repeat
     # split -> file, pattern (train-*.parquet), or several; null: none
     data_files: dict[str, Any] = field(default_factory=dict)

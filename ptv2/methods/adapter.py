@@ -24,6 +24,8 @@ class Adapter(Method):
         UserError: a family whose layers are not known.
     """
 
+    words = "the bottlenecks"
+
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)
         roles = by_role(backbone.model, backbone.sites)

@@ -29,6 +29,7 @@ class Method(nn.Module):
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
     trains_backbone = False  # its artifacts need another backbone than the one they name
     shardable = True  # the frozen layers can be sharded over the ranks
+    words = ""  # what it trains beside the heads, in words
     alone = ""  # why it cannot be trained together with other methods, as in "trains every weight"
     takes_template = False  # its vectors can stand at virtual tokens of a text
     cacheable = False  # it acts at the sites it prompts and above alone: states that enter the lowest stay the same

@@ -24,6 +24,7 @@ class BitFit(Method):
     """
 
     trains_backbone = True
+    words = "the biases"
     shardable = False
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):

@@ -11,6 +11,7 @@ class Full(Method):
     """`method: full`."""
 
     trains_backbone = True
+    words = "the backbone"
     shardable = False
     alone = "trains every weight of the backbone, which leaves nothing to join it"
 

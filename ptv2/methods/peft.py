@@ -58,6 +58,8 @@ class PeftMethod(Method):
 class Lora(PeftMethod):
     """`method: lora`: W x + alpha / rank * B A x (Hu et al. 2022, section 4.1), B zero at the start."""
 
+    words = "the low-rank matrices"
+
     def made(self, config: Config, backbone: Backbone) -> "PeftConfig":
         from peft import LoraConfig
 
@@ -76,6 +78,8 @@ class IA3(PeftMethod):
 
     Liu et al. 2022 (arXiv 2205.05638, section 3.3). Where one layer makes queries as well, these are too.
     """
+
+    words = "the factors"
 
     def made(self, config: Config, backbone: Backbone) -> "PeftConfig":
         from peft import IA3Config

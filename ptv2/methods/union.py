@@ -97,6 +97,7 @@ def union_of(methods: Mapping[str, type[Method]]) -> type[Union]:
         trains_backbone = any(method.trains_backbone for method in methods.values())
         shardable = all(method.shardable for method in methods.values())
         cacheable = all(method.cacheable for method in methods.values())
+        words = " and ".join(method.words for method in methods.values() if method.words)
 
     Made.methods = dict(methods)
     return Made

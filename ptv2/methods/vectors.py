@@ -28,6 +28,7 @@ class VectorMethod(Method):
     """
 
     has_prompts = True
+    words = "the prompt"
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)

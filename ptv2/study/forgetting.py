@@ -22,7 +22,7 @@ from ptv2.backbone.load import load_language_model
 from ptv2.config.schema import Config
 from ptv2.kinds.features import IGNORE
 from ptv2.model.module import PromptModule
-from ptv2.study.outside import TEXTS
+from ptv2.model.outside import TEXTS
 
 TOKENS = 64  # of a text that are read, at most
 MASKED = 0.15

@@ -42,6 +42,7 @@ from ptv2.train.folder import RunFolder
 from ptv2.train.loggers.tracker import Tracker
 from ptv2.train.resume import Start, find_start
 from ptv2.train.retrieval import Retrieved, retrieve
+from ptv2.train.stuck import block, passed
 from ptv2.train.trainer import make_trainer
 
 FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
@@ -165,7 +166,8 @@ def train_and_score(config: Config, folder: RunFolder, callbacks: Sequence[Callb
             for tracker in trackers(trainer):
                 tracker.log_hyperparams(hparams(config))
             if retrieved is not None:
-                found = {"similarity": retrieved.similarity, "weights": retrieved.weights}
+                print(retrieved, flush=True)
+                found = {key: getattr(retrieved, key) for key in ("similarity", "weights", "left_out")}
                 write_text(folder.retrieved_file, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
         wait()
         return on_all_ranks(config, folder, parts, trainer, checkpoints, start, callbacks)
@@ -260,6 +262,7 @@ def on_all_ranks(
         results["generation"] = {name: backbone.generation(head.settings) for name, head in written.items()}
     if folder.retrieved_file.is_file():
         results["retrieved"] = json.loads(folder.retrieved_file.read_text(encoding="utf-8"))
+    results["not_learned"] = not_learned(config, parts, results)
     if is_zero():
         write_artifact(artifact_of(parts.module, results, folder.prompt), folder.prompt)
         results["artifact_bytes"] = sum(file.stat().st_size for file in folder.prompt.rglob("*") if file.is_file())
@@ -269,6 +272,19 @@ def on_all_ranks(
         for tracker in trackers(trainer):
             tracker.end(final_scores(results), results["steps"])
     return results
+
+
+def not_learned(config: Config, parts: Parts, results: dict[str, Any]) -> dict[str, list[str]]:
+    """Say of each task that is no better than its trivial answer what to try: on validation rows, else on test rows."""
+    found: dict[str, list[str]] = {}
+    for name, data in parts.tasks.items():
+        split = next((split for split in ("validation", "test") if name in results["scores"].get(split, {})), None)
+        if split is not None:
+            metric, value = next(iter(results["scores"][split][name].items()))
+            trivial = results["baseline"][name].get(split, {}).get(metric)
+            if not passed(metric, value, trivial):
+                found[name] = block(config, data, f"{name} {split} {metric} {value:.4f}, trivial answer {trivial:.4f}")
+    return found
 
 
 def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, Any]]]:

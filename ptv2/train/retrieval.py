@@ -1,10 +1,11 @@
-"""Which earlier prompts suit a new task: cosine similarity between prompts, and a start made of the nearest.
+"""Which earlier prompts suit a new task: how alike prompts are, and a start made of the nearest.
 
-SPoT (Vu et al. 2022, section 4): two tasks are alike where their prompts, averaged over positions, point the same way;
-a new task starts from the prompt of the most similar one, or from the mean of the top k weighted by similarity. Here
-the prompt has layers, so the cosine is taken in each and averaged.
+SPoT (Vu et al. 2022, section 4): a new task starts from the prompt of the most similar task, or from the mean of the
+top k weighted by similarity. There, two tasks are alike where their prompts, averaged over positions, point the same
+way; but prompts that are drawn with one seed do so from the start. Here they are alike where they change the
+backbone's states alike, see `changes.py`.
 
-Shapes: P prompt positions, F vector width, N prompts, L prompted layers.
+Shapes: P prompt positions, F vector width, N prompts.
 """
 
 import json
@@ -18,7 +19,6 @@ from typing import cast
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
@@ -26,11 +26,14 @@ from ptv2.artifact.artifact import Artifact
 from ptv2.artifact.files import read_artifact
 from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
+from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.methods import METHODS, Method, method_named, method_of
 from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
+from ptv2.model.load import artifact_config, load_artifact_backbone
 from ptv2.model.module import PromptModule
+from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
 
 
@@ -41,6 +44,25 @@ class Source:
     name: str
     vectors_PF: list[Tensor]
     artifact: Artifact
+    tasks: list[str]
+
+    def repeats(self, task: TaskData) -> bool:
+        """Tell whether it was trained on the rows of this task alone."""
+        rows = self.artifact.about["results"].get("rows", {})
+        cards = self.artifact.tasks
+        return all(
+            cards[name].get("name") == task.card.name and rows.get(name, {}).get("train") == task.sources.get("train")
+            for name in self.tasks
+        )
+
+
+@dataclass
+class Ranked:
+    """The prompts that a new task can start from, the most similar first, and those of the task itself."""
+
+    sources: list[Source]
+    similarity: list[float]
+    repeats: list[str]
 
 
 @dataclass
@@ -50,6 +72,14 @@ class Retrieved:
     vectors_PF: list[Tensor]
     similarity: dict[str, float]  # of every source, the most similar first
     weights: dict[str, float]  # of those that the start is made of
+    left_out: list[str]  # runs of the same task and rows
+
+    def __str__(self) -> str:
+        """Say what was chosen, what came next, and what was left out."""
+        scored = [f"{name} (similarity {value:.3f})" for name, value in self.similarity.items()]
+        said = f"the prompt starts from {' and '.join(scored[: len(self.weights)])}"
+        said += f"; next: {scored[len(self.weights)]}" if len(scored) > len(self.weights) else "; nothing else fits"
+        return said + (f"; of the same task and rows: {', '.join(self.left_out)}" if self.left_out else "")
 
 
 def sources(artifact: Artifact) -> list[Source]:
@@ -63,8 +93,8 @@ def sources(artifact: Artifact) -> list[Source]:
     artifact = artifact.part("deep")
     folder = artifact.path.parent if artifact.path.name == "prompt" else artifact.path
     if artifact.sharing == "shared":
-        return [Source(str(folder), artifact.prompt_vectors(), artifact)]
-    return [Source(f"{folder}+task:{task}", artifact.prompt_vectors(task), artifact) for task in artifact.tasks]
+        return [Source(str(folder), artifact.prompt_vectors(), artifact, list(artifact.tasks))]
+    return [Source(f"{folder}+task:{task}", artifact.prompt_vectors(task), artifact, [task]) for task in artifact.tasks]
 
 
 def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
@@ -90,28 +120,40 @@ def _has_prompt(path: Path) -> bool:
     return True  # reading it says what is wrong
 
 
-def cosines(prompts: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Compute the cosine similarity [L, N, N] between N prompts, each averaged over its positions, in every layer.
+def likenesses(sources: Sequence[Source], imports: Sequence[str] = ()) -> list[list[float]]:
+    """Compute how alike N prompts of one backbone are, every two of them; with itself, the share that is not chance.
 
     Raises:
-        UserError: prompts that differ in layers or widths.
+        UserError: the backbone cannot be loaded.
     """
-    shapes = [[row.shape[1] for row in rows] for rows in prompts]
-    if any(shape != shapes[0] for shape in shapes):
-        raise UserError("the prompts differ in layers or form", do="compare those of one shape")
-    cosines_LNN = []
-    for rows in zip(*prompts, strict=True):
-        mean_NF = F.normalize(torch.stack([vector_PF.float().mean(0) for vector_PF in rows]), dim=1)
-        cosines_LNN.append(mean_NF @ mean_NF.T)
-    return torch.stack(cosines_LNN)
+    first = sources[0].artifact
+    backbone = load_artifact_backbone(first, artifact_config(first, imports=imports))
+    meters: dict[int, Meter] = {}
+    changes = []
+    for source in sources:
+        if id(source.artifact) not in meters:
+            meters[id(source.artifact)] = Meter(artifact_config(source.artifact, imports=imports), backbone)
+        changes.append(meters[id(source.artifact)].of(source.vectors_PF))
+    return [[one.likeness(other) for other in changes] for one in changes]
 
 
-def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
-    """Train a prompt and its module for the config's task: `prompt.retrieve.steps` steps from a random start."""
+@dataclass
+class WarmUp:
+    """A prompt that was trained for a few steps: where it started, where it came, and what it was trained in."""
+
+    start: list[Tensor]
+    end: list[Tensor]
+    module: PromptModule
+
+
+def warm_up(config: Config) -> WarmUp:
+    """Train a prompt for the config's task: `prompt.retrieve.steps` steps from a random start."""
     config = deepcopy(config)
     config.prompt.init, config.head.init = "normal", None
     config.prompt.sharing, config.prompt.train, config.prompt.gate = "shared", "all", False
     parts = build(config)
+    prompt = cast(VectorMethod, parts.module.method.prompted)  # see check_alone
+    start = prompt.folded()
     trainer = L.Trainer(
         accelerator=config.trainer.get("accelerator", "auto"),
         devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
@@ -126,10 +168,10 @@ def warm_up(config: Config) -> tuple[list[Tensor], PromptModule]:
         enable_model_summary=False,
     )
     trainer.fit(parts.module, parts.data)
-    vectors_PF = cast(VectorMethod, parts.module.method.prompted).folded()  # see check_alone
-    if not all(vector_PF.isfinite().all() for vector_PF in vectors_PF):
+    end = prompt.folded()
+    if not all(vector_PF.isfinite().all() for vector_PF in end):
         raise UserError("the warm-up produced non-finite values", where="prompt.init", do="lower optim.lr")
-    return vectors_PF, parts.module
+    return WarmUp(start, end, parts.module)
 
 
 def check_alone(config: Config) -> None:
@@ -143,23 +185,36 @@ def check_alone(config: Config) -> None:
         raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
 
 
-def rank(config: Config, artifacts: Sequence[Artifact]) -> tuple[list[Source], list[float]]:
+def rank(config: Config, artifacts: Sequence[Artifact]) -> Ranked:
     """Rank the artifacts' prompts that fit the config by their similarity to a warmed-up prompt of its task.
 
     Raises:
         UserError: several tasks or no prompt in the config, or nothing fits.
     """
     check_alone(config)
-    warm, module = warm_up(config)
-    prompt, fitting = cast(VectorMethod, module.method.prompted), []
-    for source in (source for artifact in artifacts for source in sources(artifact)):
-        problem = prompt.misfit(source.artifact, source.vectors_PF)
-        if problem is None and source.artifact.of_backbone(module.backbone):
-            fitting.append(source)
+    warm = warm_up(config)
+    ((_, task),) = warm.module.tasks.items()
+    prompt, backbone = cast(VectorMethod, warm.module.method.prompted), warm.module.backbone
+    found = [source for artifact in artifacts for source in sources(artifact)]
+    fitting = [
+        source
+        for source in found
+        if prompt.misfit(source.artifact, source.vectors_PF) is None and source.artifact.of_backbone(backbone)
+    ]
+    repeats = [source.name for source in fitting if source.repeats(task)]
+    fitting = [source for source in fitting if source.name not in repeats]
     if not fitting:
-        do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
-        raise UserError("no artifact has a prompt of this shape for this backbone", where="prompt.init", do=do)
-    return fitting, cosines([warm, *(source.vectors_PF for source in fitting)]).mean(0)[0, 1:].tolist()
+        if repeats:
+            what, do = "the only prompts that fit are runs of this task on these rows", "give a folder with other runs"
+        else:
+            what = "no artifact has a prompt of this shape for this backbone"
+            do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
+        raise UserError(what, where="prompt.init", do=do)
+    meter = Meter(warm.module.config, backbone)
+    learned = meter.between(warm.start, warm.end)
+    alike = [learned.likeness(meter.of(source.vectors_PF)) for source in fitting]
+    order = sorted(range(len(fitting)), key=lambda i: -alike[i])
+    return Ranked([fitting[i] for i in order], [alike[i] for i in order], repeats)
 
 
 def retrieve(config: Config) -> Retrieved:
@@ -171,17 +226,18 @@ def retrieve(config: Config) -> Retrieved:
     check_alone(config)
     folder = config.prompt.start.folder
     assert folder is not None  # of retrieve:<folder>
-    fitting, similarity = rank(config, library(folder, RunFolder(config).path))
-    order = sorted(range(len(fitting)), key=lambda i: -similarity[i])
-    best = [i for i in order[: config.prompt.retrieve.top] if similarity[i] > 0]
-    best = best or order[:1]  # nothing points the same way: the nearest one alone
-    total = sum(similarity[i] for i in best)
-    weights = [similarity[i] / total for i in best] if len(best) > 1 else [1.0]
-    layers = zip(*(fitting[i].vectors_PF for i in best), strict=True)
+    ranked = rank(config, library(folder, RunFolder(config).path))
+    pairs = list(zip(ranked.sources, ranked.similarity, strict=True))
+    best = [pair for pair in pairs[: config.prompt.retrieve.top] if pair[1] > 0]
+    best = best or pairs[:1]  # nothing changes the states alike: the nearest one alone
+    total = sum(similarity for _, similarity in best)
+    weights = [similarity / total for _, similarity in best] if len(best) > 1 else [1.0]
+    layers = zip(*(source.vectors_PF for source, _ in best), strict=True)
     zero = torch.zeros(())
     vectors_PF = [sum((w * v for w, v in zip(weights, layer, strict=True)), zero) for layer in layers]
     return Retrieved(
         vectors_PF,
-        {fitting[i].name: similarity[i] for i in order},
-        {fitting[i].name: weight for i, weight in zip(best, weights, strict=True)},
+        {source.name: similarity for source, similarity in pairs},
+        {source.name: weight for (source, _), weight in zip(best, weights, strict=True)},
+        ranked.repeats,
     )

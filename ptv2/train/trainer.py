@@ -14,6 +14,7 @@ from ptv2.train.board.layers import LayerCurves
 from ptv2.train.board.views import Views
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
+from ptv2.train.callbacks.learning import Learning
 from ptv2.train.callbacks.longest import LongestBatch
 from ptv2.train.callbacks.own import own_callbacks
 from ptv2.train.callbacks.progress import Opening, Resumed, make_progress
@@ -72,7 +73,7 @@ def make_trainer(
     if start is not None:
         callbacks.append(Resumed(start.path))
     if shown:
-        callbacks.append(make_progress(run.log_every))
+        callbacks += [make_progress(run.log_every), Learning()]
     loggers = make_loggers(config, folder, first)
     callbacks += [*own_callbacks(config), *more]
     callbacks.append(checkpoints)  # Lightning puts it last: what others do at a step is done when it is saved

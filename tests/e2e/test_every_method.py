@@ -119,11 +119,11 @@ def test_the_prompt_of_a_union_is_found_in_a_library(ptv2, write_config, tmp_pat
     for method in ("deep", "deep+lora"):
         assert (
             ptv2(
-                "fit", "--config", write_config(), *ways, f"method={method}", "run.folder=" + str(tmp_path / method)
+                "fit", "--config", write_config("names"), *ways, f"method={method}", f"run.folder={tmp_path / method}"
             ).code
             == 0
         )
-        results = json.loads((tmp_path / method / "topics" / "results.json").read_text())
+        results = json.loads((tmp_path / method / "names" / "results.json").read_text())
         assert results["retrieved"]["weights"] == {str(tmp_path / "runs" / "lora+deep"): 1.0}
     said = ptv2("similarity", "--artifact", tmp_path / "runs" / "lora", "--json")
     assert said.code == 2 and "method 'lora' has no prompt" in said.err

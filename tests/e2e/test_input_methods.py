@@ -104,11 +104,12 @@ def test_a_prompt_starts_from_an_artifact_and_from_the_most_similar_one(ptv2, wr
     config = write_config(method="prompt", prompt={"length": 3}, **SHORT)
     assert ptv2("fit", "--config", config).code == 0
     held = weights(tmp_path / "runs" / "topics")["prompt.rows.rows.0"]
+    other = write_config("names", method="prompt", prompt={"length": 3}, **SHORT)
     for init in (f"artifact:{tmp_path}/runs/topics", f"retrieve:{tmp_path}/runs"):
-        said = ptv2("fit", "--config", config, f"prompt.init={init}", "optim.lr=1e-9", "run.overwrite=true",
+        said = ptv2("fit", "--config", other, f"prompt.init={init}", "optim.lr=1e-9", "run.overwrite=true",
                     f"run.folder={tmp_path}/more", "prompt.retrieve.steps=1")  # fmt: skip
         assert said.code == 0, said.err
-        torch.testing.assert_close(weights(tmp_path / "more" / "topics")["prompt.rows.rows.0"], held)
+        torch.testing.assert_close(weights(tmp_path / "more" / "names")["prompt.rows.rows.0"], held)
     said = ptv2("fit", "--config", config, f"prompt.init=artifact:{tmp_path}/runs/topics", "prompt.length=4",
                 "run.name=longer")  # fmt: skip
     assert said.code == 2 and "holds prompt vectors of other shapes (1 of (3, 16)) than the config asks for" in said.err

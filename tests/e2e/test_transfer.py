@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 import torch
-from scene import make_config
+from scene import make_config, write_cards
 
 from ptv2.artifact.files import read_artifact
 from ptv2.config.load import load_config
 from ptv2.model.build import build
 from ptv2.train.fit import fit
-from ptv2.train.retrieval import cosines, retrieve, sources
+from ptv2.train.retrieval import retrieve, sources
 
 NAMES = ("names", "ratings", "topics")
 
@@ -86,10 +86,18 @@ def test_heads_can_come_along(pretrained, write_config, cards):
     assert all(torch.equal(named.heads["new"].state_dict()[name], held[name]) for name in held)
 
 
-def test_retrieval_finds_the_prompt_of_the_same_task(pretrained, write_config):
-    config = load_config(write_config(), [f"prompt.init=retrieve:{pretrained('task').parent}"])
+@pytest.fixture
+def other_rows(tmp_path, write_config):
+    """A config of the same kind of task as `topics`, with fewer rows."""
+    (tmp_path / "fewer").mkdir()
+    return write_config(tasks={"topics": str(write_cards(tmp_path / "fewer", train=40)["topics"])})
+
+
+def test_retrieval_finds_the_prompt_of_the_same_kind_of_task(pretrained, other_rows):
+    config = load_config(other_rows, [f"prompt.init=retrieve:{pretrained('task').parent}"])
     config.prompt.retrieve.steps = 12
     found = retrieve(config)
+    assert next(iter(found.similarity)).endswith("+task:topics") and not found.left_out
     assert list(found.similarity) == sorted(found.similarity, key=lambda name: -found.similarity[name])
     assert len(found.similarity) == 3 and list(found.weights.values()) == [1.0]
     (best,) = found.weights
@@ -97,8 +105,16 @@ def test_retrieval_finds_the_prompt_of_the_same_task(pretrained, write_config):
     assert same(found.vectors_PF, read_artifact(pretrained("task")).prompt_vectors(task))
 
 
-def test_the_top_ones_are_averaged_by_similarity(pretrained, write_config):
+def test_a_prompt_of_the_same_task_and_rows_is_no_source(pretrained, write_config):
     config = load_config(write_config(), [f"prompt.init=retrieve:{pretrained('task').parent}"])
+    config.prompt.retrieve.steps = 3
+    found = retrieve(config)
+    assert found.left_out == [f"{pretrained('task')}+task:topics"]
+    assert {name.rpartition(":")[2] for name in found.similarity} == {"names", "ratings"}
+
+
+def test_the_top_ones_are_averaged_by_similarity(pretrained, other_rows):
+    config = load_config(other_rows, [f"prompt.init=retrieve:{pretrained('task').parent}"])
     config.prompt.retrieve.steps, config.prompt.retrieve.top = 12, 2
     found = retrieve(config)
     positive = {name: value for name, value in found.similarity.items() if value > 0}
@@ -111,37 +127,34 @@ def test_the_top_ones_are_averaged_by_similarity(pretrained, write_config):
 
 def test_fit_retrieves_and_says_what(pretrained, ptv2, write_config, tmp_path):
     retrieved = (f"prompt.init=retrieve:{pretrained('shared').parent}", "prompt.retrieve.steps=3")
-    assert ptv2("fit", "--config", write_config(), *retrieved).code == 0
+    said = ptv2("fit", "--config", write_config(), *retrieved)
+    assert said.code == 0
+    assert f"the prompt starts from {pretrained('shared')} (similarity " in said.out and "nothing else fits" in said.out
     folder = tmp_path / "runs" / "topics"
     results = json.loads((folder / "results.json").read_text())
     assert results["retrieved"]["weights"] == {str(pretrained("shared")): 1.0}
     assert results["retrieved"] == json.loads((folder / "retrieved.json").read_text())
 
 
-def test_cosines_are_those_of_the_mean_rows():
-    torch.manual_seed(0)
-    prompts = [[torch.randn(4, 6), torch.randn(3, 8)] for _ in range(3)]
-    made = cosines(prompts)
-    assert made.shape == (2, 3, 3)
-    for layer in range(2):
-        a, b = (prompt[layer].mean(0) for prompt in prompts[:2])
-        torch.testing.assert_close(made[layer, 0, 1], torch.cosine_similarity(a, b, dim=0))
-    torch.testing.assert_close(made.diagonal(dim1=1, dim2=2), torch.ones(2, 3))
-
-
 def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write_config):
     folder = pretrained("task")
     config = ("--config", write_config(), "prompt.retrieve.steps=3")
-    said = ptv2("similarity", "--artifact", folder, "--layers", "--json", *config)
+    said = ptv2("similarity", "--artifact", folder, "--json", *config)
     assert said.code == 0, said.err
     found = json.loads(said.out)
     assert found["prompts"] == [f"{folder}+task:{name}" for name in NAMES]
-    assert len(found["layers"]) == 3 and set(found["sources"]) == set(found["prompts"])
-    for i in range(3):
-        assert found["cosine"][i][i] == pytest.approx(1)
-        assert found["cosine"][0][i] == pytest.approx(sum(layer[0][i] for layer in found["layers"]) / 3, abs=1e-6)
-    said = ptv2("similarity", "--artifact", folder)
-    assert said.code == 0 and "cosine, mean over layers" in said.out
+    assert found["left_out"] == [f"{folder}+task:topics"]
+    assert {*found["sources"], *found["left_out"]} == set(found["prompts"])
+    for i, row in enumerate(found["similarity"]):
+        assert 0 <= row[i] <= 1
+        assert row == pytest.approx([other[i] for other in found["similarity"]])
+    said = ptv2("similarity", "--artifact", folder, *config)
+    assert said.code == 0 and f"left out, a run of the same task and rows: {folder}+task:topics" in said.out
+
+
+def test_runs_of_the_task_itself_alone_are_said_to_be_no_sources(finished, ptv2, write_config):
+    said = ptv2("fit", "--config", write_config(), f"prompt.init=retrieve:{finished('topics')}")
+    assert said.code == 2 and "the only prompts that fit are runs of this task on these rows" in said.err
 
 
 @pytest.mark.parametrize(

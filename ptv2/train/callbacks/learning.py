@@ -1,0 +1,43 @@
+"""Say early whether a run learns: validation beside the trivial answer, after a third of the steps."""
+
+import math
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from ptv2.train.stuck import block, passed
+
+
+class Learning(Callback):
+    """Print once, at the first validation after a third of the steps, each task's score and that of its trivial answer.
+
+    Where it is not passed, what to try follows. The last validation is left to the results, which say the same.
+    """
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
+        step, total = trainer.global_step, trainer.estimated_stepping_batches
+        if trainer.sanity_checking or self.said or 3 * step < total < math.inf or step >= total:
+            return
+        self.said = True
+        for task, data in module.tasks.items():
+            metric = data.card.metrics[0]
+            value = trainer.callback_metrics.get(f"validation/{task}/{metric}")
+            if value is None or not trainer.is_global_zero:
+                continue
+            trivial = data.baseline_scores().get("validation", {}).get(metric)
+            if trivial is None:
+                continue
+            said = f"{task} validation {metric} {float(value):.4f} after {step} steps, trivial answer {trivial:.4f}"
+            learns = passed(metric, float(value), trivial)
+            lines = [f"{said} ({data.features.trivial})"] if learns else block(module.config, data, said)
+            print("\n".join(lines), flush=True)
+
+    def state_dict(self) -> dict[str, bool]:
+        return {"said": self.said}
+
+    def load_state_dict(self, state: dict[str, bool]) -> None:
+        self.said = state["said"]

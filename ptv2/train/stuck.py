@@ -1,0 +1,205 @@
+"""What to try where a run is no better than the trivial answer: settings, and the tables of ours that speak for them.
+
+Each is a rule, in the order in which they are worth trying; the first three that hold are said. A row of a table stands
+here as it stands in its file under experiments/ (a test compares them).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ptv2.config.schema import Config
+from ptv2.data.taskdata import TaskData
+from ptv2.kinds import KINDS
+from ptv2.methods.lengths import FEW_ROWS, Reason
+from ptv2.metrics.table import goodness
+
+METHODS, KINDS_STUDY = "experiments/methods/table.md", "experiments/kinds/table.md"
+TRANSFER, VARIANTS = "experiments/transfer/table.md", "experiments/transfer/variants/table.md"
+TRIED = 3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a rule may ask for."""
+
+    config: Config
+    kind: str
+    rows: int  # for training
+
+    @property
+    def method(self) -> str:
+        """The method, with the form of a deep prompt where it is another one than the published."""
+        other = self.config.method_name == "deep" and self.config.prompt.forms != ("kv",)
+        return "forms" if other else self.config.method_name
+
+    @property
+    def answers(self) -> str:
+        return KINDS[self.kind].features.answers
+
+
+@dataclass(frozen=True)
+class Try:
+    """A setting to try, or a command, and why."""
+
+    setting: str
+    when: Callable[[Facts], bool]
+    reason: Reason
+
+
+def _rate(method: str, setting: str, low: float, high: float, row: str) -> Try:
+    """Make the rule for a rate outside of those that did best."""
+
+    def when(facts: Facts) -> bool:
+        return facts.method == method and not low <= facts.config.optim.lr <= high
+
+    why = f"rates of {low:g} to {high:g} did best for it" if low < high else f"a rate of {low:g} did best for it"
+    return Try(setting, when, Reason(why, METHODS, row))
+
+
+def _kv(facts: Facts) -> bool:
+    return facts.method == "deep" and facts.rows > FEW_ROWS
+
+
+def _few(facts: Facts) -> bool:
+    deep = facts.method in ("deep", "forms") and not facts.config.prompt.start.earlier
+    return deep and facts.rows <= FEW_ROWS and len(facts.config.tasks) == 1
+
+
+TRIES = (
+    _rate("full", "optim.lr=1e-4", 5e-5, 2e-4, "trec | full | accuracy | 0.951 ± 0.006"),
+    _rate("head", "optim.lr=2e-3", 2e-3, 2e-2, "trec | head | accuracy | 0.803 ± 0.009"),
+    _rate("deep", "optim.lr=0.02", 3e-3, 2e-2, "conll2004 | deep-kv | span_f1 | 0.635 ± 0.005"),
+    _rate("forms", "optim.lr=0.003", 1e-3, 6e-3, "conll2004 | deep-values-slots | span_f1 | 0.771 ± 0.013"),
+    _rate("prefix", "optim.lr=0.003", 3e-3, 3e-3, "conll2004 | prefix | span_f1 | 0.668 ± 0.005"),
+    _rate("prompt", "optim.lr=0.03", 1e-2, 1e-1, "conll2004 | prompt | span_f1 | 0.610 ± 0.003"),
+    _rate("ptuning", "optim.lr=0.01", 1e-3, 1e-2, "trec | ptuning | accuracy | 0.904 ± 0.023"),
+    _rate("bitfit", "optim.lr=0.01", 3e-3, 1e-2, "trec | bitfit | accuracy | 0.935 ± 0.008"),
+    _rate("lora", "optim.lr=0.003", 1e-3, 6e-3, "conll2004 | lora | span_f1 | 0.737 ± 0.008"),
+    _rate("ia3", "optim.lr=0.03", 1e-2, 3e-2, "trec | ia3 | accuracy | 0.945 ± 0.003"),
+    _rate("adapter", "optim.lr=0.003", 1e-3, 3e-3, "trec | adapter | accuracy | 0.944 ± 0.005"),
+    Try(
+        "prompt.init=retrieve:runs",
+        lambda facts: _few(facts) and facts.answers == "passage",
+        Reason(
+            "with 64 rows of questions a prompt pretrained on the kind reached 0.317, random starts 0.078",
+            TRANSFER,
+            "squadshifts_new_wiki | 64 | same kind | 0.317 ± 0.018",
+        ),
+    ),
+    Try(
+        "head.pooling=mean",
+        lambda facts: facts.answers == "label" and facts.config.head.pooling == "cls",
+        Reason(
+            "with 64 rows of sentiment 0.709 instead of 0.574, which is what the first token gave",
+            VARIANTS,
+            "sst2 | reads the first token | scratch | 0.574 ± 0.060",
+        ),
+    ),
+    Try(
+        "prompt.init=retrieve:runs",
+        lambda facts: _few(facts) and facts.answers == "words",
+        Reason(
+            "with 64 rows of entities a prompt pretrained on the kind reached 0.566, random starts 0.436",
+            TRANSFER,
+            "conll2004 | 64 | same kind | 0.566 ± 0.031",
+        ),
+    ),
+    Try(
+        "prompt.init=retrieve:runs",
+        lambda facts: _few(facts) and facts.answers == "label",
+        Reason(
+            "with 64 rows of sentiment a prompt pretrained on the kind reached 0.784, random starts 0.713",
+            TRANSFER,
+            "sst2 | 64 | same kind | 0.784 ± 0.033",
+        ),
+    ),
+    Try(
+        "prompt.form=[values,slots] optim.lr=0.003",
+        lambda facts: _kv(facts) and facts.answers == "passage",
+        Reason(
+            "on questions 0.438, keys and values 0.271", METHODS, "squad | deep-values-slots | squad_f1 | 0.438 ± 0.013"
+        ),
+    ),
+    Try(
+        "prompt.form=[values,slots] optim.lr=0.003",
+        lambda facts: _kv(facts) and facts.answers == "words",
+        Reason(
+            "on entities 0.771, keys and values 0.635",
+            METHODS,
+            "conll2004 | deep-values-slots | span_f1 | 0.771 ± 0.013",
+        ),
+    ),
+    Try(
+        "prompt.form=[values,slots] optim.lr=0.003",
+        lambda facts: _kv(facts) and facts.answers == "label",
+        Reason(
+            "on paraphrases 0.728, keys and values 0.711",
+            METHODS,
+            "mrpc | deep-values-slots | accuracy | 0.728 ± 0.011",
+        ),
+    ),
+    Try(
+        "trainer.max_epochs=12",
+        lambda facts: (facts.config.trainer.get("max_epochs") or 12) < 12,
+        Reason(
+            "paraphrases stayed below the trivial 0.667 in five epochs (0.637), and reached 0.711 in twelve at another "
+            "rate",
+            KINDS_STUDY,
+            "glue/mrpc | 0.637 | 0.667",
+        ),
+    ),
+    Try(
+        "method=full optim.lr=1e-4",
+        lambda facts: "full" not in facts.config.methods,
+        Reason(
+            "does every weight learn it? On entities 0.777; where it does not either, look at data and steps",
+            METHODS,
+            "conll2004 | full | span_f1 | 0.777 ± 0.005",
+        ),
+    ),
+    Try(
+        "method=head optim.lr=2e-3",
+        lambda facts: "head" not in facts.config.methods and facts.answers != "text",
+        Reason(
+            "do the frozen states hold the answer? On classes of questions 0.803, majority 0.188",
+            METHODS,
+            "trec | head | accuracy | 0.803 ± 0.009",
+        ),
+    ),
+    Try(
+        "optim.warmup=0.1",
+        lambda facts: facts.config.optim.warmup < 0.06,
+        Reason("a proportion of all steps; every run of our study of methods had 0.06", METHODS),
+    ),
+    Try(
+        "seed=12",
+        lambda _: True,
+        Reason("one seed is no result: on entailment the standard deviation was 0.036", METHODS, "0.525 ± 0.036"),
+    ),
+    Try(
+        "data.batch_size=8",
+        lambda facts: facts.config.data.batch_size > 8,
+        Reason("more steps an epoch; the study of transfer had 16 rows a step, of questions 8", TRANSFER),
+    ),
+)
+
+
+def passed(metric: str, value: float, trivial: float | None) -> bool:
+    """Tell whether a score is better than that of the trivial answer; one that has none is."""
+    return trivial is None or goodness(metric, value) > goodness(metric, trivial)
+
+
+def block(config: Config, data: TaskData, said: str) -> list[str]:
+    """Say in lines that a task was not learned, and the three things to try.
+
+    Args:
+        config: of the run.
+        data: of the task.
+        said: task, metric and both scores.
+    """
+    facts = Facts(config, data.card.kind, len(data.rows["train"].data))
+    tries = [rule for rule in TRIES if rule.when(facts)][:TRIED]
+    wide = max(len(rule.setting) for rule in tries)
+    lines = [f"not learned: {said} ({data.features.trivial}). Try, one at a time:"]
+    lines += [f"  {rule.setting:<{wide}}  {rule.reason.why} ({rule.reason.source})" for rule in tries]
+    return [*lines, "  the rest is in docs/troubleshooting.md"]
