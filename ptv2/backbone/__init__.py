@@ -1,6 +1,6 @@
 """What is frozen: any Hugging Face model, with prompts installed in its attention."""
 
-from ptv2.backbone.backbone import INPUTS, KNOWN, PLACES, Backbone, States
+from ptv2.backbone.backbone import INPUTS, KNOWN, PLACES, Backbone
 from ptv2.backbone.check import space_before
 from ptv2.backbone.injection import Call, Injection, InputPrompt, Memory, SitePrompt, Slots
 from ptv2.backbone.load import (
@@ -13,6 +13,7 @@ from ptv2.backbone.load import (
     tokenizer_fingerprint,
 )
 from ptv2.backbone.sites import Observation, Site
+from ptv2.backbone.states import States
 
 __all__ = [
     "INPUTS", "KNOWN", "PLACES", "Backbone", "Call", "Injection", "InputPrompt", "Memory", "Observation", "Site",

@@ -5,7 +5,7 @@ Shapes: B batch, T tokens, D width, P prompt positions.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from ptv2.backbone.injection import Injection
 from ptv2.backbone.inputs import in_front, take_embeddings
 from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, Site, install, observe, takes_positions, without_cache
+from ptv2.backbone.states import States
 from ptv2.backbone.token_gate import take_token_gates
 from ptv2.errors import UserError
 
@@ -31,23 +32,6 @@ PLACES = ("virtual_BT", "answer_at_B")
 """Of a batch with templates: the columns of virtual tokens, and the one whose logits are read."""
 KNOWN = "states_BTD"
 """Of a batch whose states were computed earlier, at the backbone's entry; those of padding are zeros."""
-
-
-@dataclass
-class States:
-    """What a head reads: the last states, or the language model's logits over the vocabulary V."""
-
-    last_BTD: Tensor | None
-    mask_BT: Tensor
-    pooled_BD: Tensor | None = None  # the backbone's own pooler, where it has one
-    # over the target's positions (encoder-decoder), the input's (decoder-only), or of the one that is read
-    logits_BTV: Tensor | None = None
-
-    def split(self, rows: list[int]) -> list["States"]:
-        """Split into the states of so many rows each."""
-        held = (self.last_BTD, self.mask_BT, self.pooled_BD, self.logits_BTV)
-        split = [[None] * len(rows) if states is None else states.split(rows) for states in held]
-        return [States(*parts) for parts in zip(*split, strict=True)]
 
 
 class Backbone(nn.Module):

@@ -74,7 +74,7 @@ def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: st
     for item in rest:
         line.override(merged, item)
     check_complete(merged, where)
-    config = replace(cast(Config, OmegaConf.to_object(merged)), auto=auto)
+    config = replace(cast(Config, OmegaConf.to_object(merged)), auto=auto, preset=AUTO)  # which has done its work
     load_files(config.imports)  # what they register may be named in the config
     check(config, where)
     _hand_on_template(config)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from served import ENCODER_ARTIFACTS, drawn_artifact
 
+from ptv2.service import engine
 from ptv2.service.folder import ArtifactFolder
 from ptv2.service.limits import Limits
 from ptv2.service.server import Server, bound, make_server, serve
@@ -96,3 +97,12 @@ def client(encoder_folder) -> Iterator[Client]:
     """A server of all artifacts, for tests that leave it as it is."""
     with running(encoder_folder) as made:
         yield made
+
+
+@pytest.fixture
+def held_back(monkeypatch):
+    """Passes wait until the event is set."""
+    free, whole = threading.Event(), engine.run
+    monkeypatch.setattr(engine, "run", lambda *args: (free.wait(30), whole(*args))[1])
+    yield free
+    free.set()

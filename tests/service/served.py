@@ -1,5 +1,6 @@
 """Artifacts of one tiny backbone that differ in kind, form, length and layers, drawn instead of trained."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,10 @@ def drawn_artifact(folder: Path, backbone: Path, tasks: dict[str, Row], seed: in
 def rows_for(own: Row) -> list[Row]:
     """Rows that an artifact of this card answers."""
     return [dict(row) for row in ROWS[own["kind"]]]
+
+
+def until(holds, seconds=20):
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends, "it did not come to that"
+        time.sleep(0.01)
