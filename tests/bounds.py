@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("which", choices=("oldest", "newest"))
     parser.add_argument("--only", default="", help="names of packages, separated by commas; without: all")
     parser.add_argument("tests", nargs="*", default=["tests"], help="files or folders of tests")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     python = environment(options.which, [name for name in options.only.split(",") if name])
     said = "; ".join(f"print('{name}', version('{name}'))" for name in FRAMEWORK)
     subprocess.run([str(python), "-c", f"from importlib.metadata import version; {said}"], check=True)
