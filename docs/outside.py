@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST = "README.md"  # index.md in the site
-PATTERNS = (FIRST, "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "experiments/**/table.md")
-FIGURES = ("experiments/**/*.svg", "experiments/**/*.yaml", "configs/**/*.yaml")
+PAGES = (FIRST, "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "experiments/**/table.md")
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)(?=(?:#[^)\s]*)?\))")
 
 
 def outside() -> list[str]:
-    """List the files that join the site, by their path in the checkout."""
-    return sorted(path.relative_to(ROOT).as_posix() for name in (*PATTERNS, *FIGURES) for path in ROOT.glob(name))
+    """List the files that join the site, by their path in the checkout: pages, and what any page links to."""
+    pages = [path for name in PAGES for path in ROOT.glob(name)]
+    linked = set(pages)
+    for page in (*pages, *ROOT.glob("docs/**/*.md")):
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            linked.add(Path(normpath(page.parent / target)))
+    within = [path.relative_to(ROOT) for path in linked if path.is_file() and path.is_relative_to(ROOT)]
+    return sorted(path.as_posix() for path in within if path.parts[0] != "docs")
 
 
 def in_site(path: str) -> str:
