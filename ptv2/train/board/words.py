@@ -90,5 +90,5 @@ def _named(own_PF: Tensor, theirs_NF: Tensor, words: Sequence[str], split: Seque
     """Write the nearest words of each vector: by the mean of the cosines of its parts."""
     pairs = zip(own_PF.float().split(split, dim=1), theirs_NF.split(split, dim=1), strict=True)
     cosines = [F.normalize(own, dim=1) @ F.normalize(theirs, dim=1).T for own, theirs in pairs]
-    best_PK = torch.stack(cosines).sum(0).topk(min(NEAREST, len(words)), dim=1).indices.tolist()
+    best_PK: list[list[int]] = torch.stack(cosines).sum(0).topk(min(NEAREST, len(words)), dim=1).indices.tolist()
     return [", ".join(words[i] for i in row) for row in best_PK]
