@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
@@ -20,7 +21,6 @@ from ptv2.config.names import IN_SOFTMAX
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
-from ptv2.methods.deep.dropout import dropped
 from ptv2.methods.deep.forms import HiddenStates, parts_of
 from ptv2.methods.deep.init import initial_gates, initial_vectors, misfit
 from ptv2.methods.deep.sharing import OwnValues
@@ -209,8 +209,9 @@ class DeepPrompt(VectorMethod):
         """Drop keys or values [1 or B, G, P, D]; with dropout per batch, the rows of a task share a mask."""
         if not (self.training and self.config.dropout):
             return states_BGPD
-        rows = batch if self.config.dropout_per == "example" else 1  # official: after expansion to the batch
-        return dropped(states_BGPD, self.config.dropout, torch.Size([rows, *states_BGPD.shape[1:]]))
+        if self.config.dropout_per == "example":  # as the official code: after expansion to the batch
+            return F.dropout(states_BGPD.expand(batch, -1, -1, -1), self.config.dropout)
+        return states_BGPD * F.dropout(torch.ones_like(states_BGPD[:1]), self.config.dropout)
 
     # -- what is kept of it ------------------------------------------------------------------------------------------
 
