@@ -19,6 +19,7 @@ from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
 from ptv2.kinds.ensemble import joint_softmax
 from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.grading import BY_CHOICE
 from ptv2.kinds.options import COMMON, CUT, FIELD, whole
 from ptv2.kinds.templates import Part, fields_of, names_of, value_at
 from ptv2.kinds.texts import PooledHead
@@ -41,6 +42,8 @@ class ChoiceFeatures(Features):
     A row is one feature, whose `input_ids` are a list of encodings; `collate` lays them one after the other, so that a
     row's choices share a batch.
     """
+
+    grading = BY_CHOICE
 
     optional_roles = ("choices", "choice[0-9]*")
     trivial = "the place that is right most often"

@@ -16,6 +16,7 @@ from ptv2.config.cards import TaskCard
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.grading import CLOZE
 from ptv2.kinds.options import COMMON, CUT, FILLED, TEXTS
 from ptv2.kinds.templates import Part, joined, names_of, value_at
 from ptv2.kinds.texts import PooledHead
@@ -30,6 +31,8 @@ class ClozeFeatures(Features):
     `options.placeholder` is the gap ("@placeholder"); `options.replace` says what to write for parts of the passage
     (ReCoRD's summary points: {"@highlight\n": "- "}).
     """
+
+    grading = CLOZE
 
     roles = ("text", "query", "entities")
     trivial = "the entity that is named most often"

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
 from ptv2.kinds.cut import encode_cut
+from ptv2.kinds.grading import EQUAL
 from ptv2.kinds.options import COMMON, Option, check_options
 from ptv2.kinds.templates import Part, Row, fields_of, joined, names_of, parts_of, value_at
 from ptv2.rows.arrays import column
@@ -43,6 +44,7 @@ class Features(ABC):
     by_word = False  # whether each word of a row has an answer of its own
     repeats = True  # whether a label may stand twice in a row
     one_name = False  # whether each row is given one of a set of names
+    grading = EQUAL  # how wrong an answer is, for those who look at mistakes
     limits: tuple[str, ...] = ("cut",)  # what features count of a row that a limit took: tokens, words, answers
 
     def __init__(

@@ -11,12 +11,15 @@ from torch import Tensor
 from ptv2.errors import UserError
 from ptv2.kinds.ensemble import joint_sigmoid
 from ptv2.kinds.features import Explained, Feature, Row, one_label
+from ptv2.kinds.grading import MULTILABEL
 from ptv2.kinds.texts import PooledHead, TextFeatures
 from ptv2.rows.labels import text_of
 
 
 class MultilabelFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a list of names or ids, or a 0 or 1 for each label."""
+
+    grading = MULTILABEL
 
     repeats = False
     trivial = "the labels that most rows have, or the commonest one"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
+from ptv2.kinds.grading import REGRESSION
 from ptv2.kinds.texts import PooledHead, TextFeatures
 from ptv2.rows.labels import missing
 
@@ -19,6 +20,8 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 class RegressionFeatures(TextFeatures):
     """inputs: `text` and, for pairs, `pair`; label: a number."""
+
+    grading = REGRESSION
 
     trivial = "the mean"
     version = 2

@@ -16,6 +16,7 @@ from ptv2.backbone import Backbone, Injection, States
 from ptv2.config.schema import HeadConfig
 from ptv2.errors import Joint, UserError, nearest
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row
+from ptv2.kinds.grading import SEQ2SEQ
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, CUT, FIELD, NUMBERS, RESERVED, SETTINGS, TEXT, check_options, whole
 from ptv2.kinds.templates import Part, value_at
@@ -33,6 +34,8 @@ class Seq2SeqFeatures(Features):
     of a row that is scored, where the row has it (DialogSum's test), `generation`: settings of transformers'
     `generate`.
     """
+
+    grading = SEQ2SEQ
 
     roles = ("source",)
     answers = "text"

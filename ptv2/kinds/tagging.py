@@ -13,6 +13,7 @@ from ptv2.backbone import States, space_before
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, lost, one_label, share
+from ptv2.kinds.grading import TAGGING
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, FIELD, whole
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
@@ -29,6 +30,8 @@ class TaggingFeatures(Features):
     For semantic roles, `predicate` is a field with the index of the predicate's word, or the word itself. It is read
     after the sentence (tokens, separator, predicate; official tasks/srl/dataset.py) and carries no label.
     """
+
+    grading = TAGGING
 
     roles = ("tokens",)
     answers = "words"

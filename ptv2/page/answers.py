@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from ptv2.kinds.grading import sureness
 from ptv2.model.predictions import Record
 from ptv2.page.html import Html, join, tag
-from ptv2.page.mistakes import sureness
 
 LONGEST = 3000  # characters of an input that are shown
 INSIDE = re.compile("[IELM]-")  # prefixes of a tag that continues a span (BIO, BIOES, BILOU)

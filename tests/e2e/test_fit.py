@@ -51,6 +51,7 @@ def test_a_run_folder_is_whole(finished, tiny_bert):
         "predictions/topics.validation.jsonl", "predictions/topics.test.jsonl", "speed.jsonl",
         "scored/topics.validation.json", "scored/topics.test.json",
         "prompt/artifact.json", "prompt/weights.safetensors", "prompt/README.md",
+        "projector_config.pbtxt", "00012/prompt/tensors.tsv", "00012/prompt/metadata.tsv",
     }  # fmt: skip
 
     results = json.loads((folder / "results.json").read_text())

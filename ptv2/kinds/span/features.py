@@ -13,6 +13,7 @@ from datasets import Dataset
 
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row, lost, share
+from ptv2.kinds.grading import SPAN
 from ptv2.kinds.options import COMMON, FLAG, Option, whole
 from ptv2.kinds.span.answers import OUTSIDE, answers_of, best_threshold, first_sentence, locate, merge, token_span, trim
 from ptv2.metrics.qa import row_f1
@@ -62,6 +63,8 @@ class SpanFeatures(Features):
     window, or none, is labelled with the first token, whose score is that of no answer; over the windows of a row the
     lowest counts. The first answer is the one trained on.
     """
+
+    grading = SPAN
 
     roles = ("question", "context")
     answers = "passage"

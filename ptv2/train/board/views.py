@@ -139,10 +139,10 @@ class Views(Callback):
             logger.log_metrics(values, trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"validations": self.validations}
+        return {"validations": self.validations, "step": self.step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.validations = state["validations"]
+        self.validations, self.step = state["validations"], state["step"]
 
 
 def drawn_gates(gates: dict[str, Tensor]) -> Picture:
