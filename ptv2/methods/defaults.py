@@ -30,7 +30,7 @@ RATES = {
     "ia3": 0.03,
     "adapter": 0.003,
 }
-"""Method, or form of a deep prompt -> the rate that most tasks of the comparison chose."""
+"""Method, or form of a deep prompt -> the median of the rates that the five tasks of the comparison chose."""
 RATE_OF_TEXTS, HEAD_RATE = 0.005, 0.002
 FORM, SLOTS = ["values", "slots"], 16
 ENCODERS = {
@@ -109,7 +109,7 @@ def rate(run: Run) -> Choice | None:
     name = min(names, key=lambda name: RATES[name])
     if run.writes and name == "kv":
         return Choice("optim.lr", RATE_OF_TEXTS, f"{name}, {run.about}: as in {GENERATION}")
-    return Choice("optim.lr", RATES[name], f"{name}, {run.about}: chosen by most tasks of {STUDY}")
+    return Choice("optim.lr", RATES[name], f"{name}, {run.about}: the median of what five tasks chose in {STUDY}")
 
 
 def head_rate(run: Run) -> Choice:

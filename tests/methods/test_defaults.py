@@ -1,14 +1,17 @@
 """What `auto` stands for: by method, form, kind and rows; the page says the same."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from ptv2.methods import METHODS, defaults
 from ptv2.methods.defaults import RATES, Run
 
-PAGE = Path(__file__).parents[2] / "docs" / "defaults.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "defaults.md"
 RUN = Run(
     methods=("deep",),
     tasks=[("cls", 1000)],
@@ -66,6 +69,15 @@ def test_the_epochs(rows, epochs):
 def test_heads_follow_a_rate_that_is_given():
     assert defaults.head_rate(RUN).value == 0.002
     assert defaults.head_rate(replace(RUN, rate_is_given=True)).value is None
+
+
+def test_the_rates_are_the_medians_of_the_comparison():
+    chosen: dict[str, list[float]] = {}
+    for line in (ROOT / "experiments" / "methods" / "table.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["mean"].get("rate") is not None:
+            chosen.setdefault(row["method"].removeprefix("deep-").replace("-", "+"), []).append(row["mean"]["rate"])
+    assert all(median(chosen[name]) == rate and len(chosen[name]) == 5 for name, rate in RATES.items())
 
 
 def test_the_page_has_every_method_and_its_rate():
