@@ -112,3 +112,10 @@ def test_what_the_readme_says_of_the_methods_study_stands_in_its_table():
     assert scores["deep-values-slots"]["share"] == "0.656 %"
     for method in ("deep-values-slots", "full", "lora", "deep-kv"):
         assert scores[method]["score"] in readme, method
+
+
+def test_the_scores_of_the_quickstart_are_those_of_its_study():
+    rows = (ROOT / "experiments" / "demo" / "table.jsonl").read_text(encoding="utf-8").splitlines()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for row in map(json.loads, rows):
+        assert f"{row['mean']['score']:.3f} ± {row['std']['score']:.3f}" in readme, row["method"]

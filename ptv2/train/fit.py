@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import lightning as L
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from safetensors import SafetensorError
@@ -20,12 +19,9 @@ from ptv2.config.schema import Config
 from ptv2.errors import Joint, UserError
 from ptv2.kinds.seq2seq import Seq2SeqHead
 from ptv2.methods.vectors import VectorMethod
-from ptv2.metrics.table import score
 from ptv2.model.artifact_of import artifact_of
 from ptv2.model.build import Parts, build
-from ptv2.model.collect import collect
 from ptv2.model.kept import check_kept, load_kept
-from ptv2.model.predictions import write_predictions, write_scored
 from ptv2.model.state_cache import StateCache
 from ptv2.rows.sources import load_rows
 from ptv2.runtime.environment import environment
@@ -42,7 +38,7 @@ from ptv2.train.folder import RunFolder
 from ptv2.train.loggers.tracker import Tracker
 from ptv2.train.resume import Start, find_start
 from ptv2.train.retrieval import Retrieved, retrieve
-from ptv2.train.stuck import block, passed
+from ptv2.train.scoring import not_learned, score_splits
 from ptv2.train.trainer import make_trainer
 
 FAULTS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
@@ -272,38 +268,3 @@ def on_all_ranks(
         for tracker in trackers(trainer):
             tracker.end(final_scores(results), results["steps"])
     return results
-
-
-def not_learned(config: Config, parts: Parts, results: dict[str, Any]) -> dict[str, list[str]]:
-    """Say of each task that is no better than its trivial answer what to try: on validation rows, else on test rows."""
-    found: dict[str, list[str]] = {}
-    for name, data in parts.tasks.items():
-        split = next((split for split in ("validation", "test") if name in results["scores"].get(split, {})), None)
-        if split is not None:
-            metric, value = next(iter(results["scores"][split][name].items()))
-            trivial = results["baseline"][name].get(split, {}).get(metric)
-            if not passed(metric, value, trivial):
-                found[name] = block(config, data, f"{name} {split} {metric} {value:.4f}, trivial answer {trivial:.4f}")
-    return found
-
-
-def score_splits(parts: Parts, folder: RunFolder, device: torch.device) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return `scores` and `intervals` of the best checkpoint by split, task and metric.
-
-    Predictions go to the run folder.
-    """
-    scores: dict[str, dict[str, Any]] = {}
-    intervals: dict[str, dict[str, Any]] = {}
-    for name, data in parts.tasks.items():
-        for split in ("validation", "test"):
-            if split not in data.rows:
-                continue
-            loader = parts.data.eval_dataloader(name, split)
-            outputs = collect(parts.module, loader, device, split)[name]
-            made = data.scored(split, outputs)
-            scores.setdefault(split, {})[name] = score(data.card.metrics, made)
-            intervals.setdefault(split, {})[name] = data.intervals(made)
-            if is_zero():
-                write_scored(folder.path / "scored" / f"{name}.{split}.json", made)
-                write_predictions(folder.path / "predictions" / f"{name}.{split}.jsonl", parts.module, name, split)
-    return {"scores": scores, "intervals": intervals}
