@@ -101,6 +101,11 @@ class TaskData:
         self._put.add(split)
         self._encoded.pop(split, None)
 
+    def drop(self, split: str) -> None:
+        """Forget the rows of a split, if there are any."""
+        self.rows.pop(split, None)
+        self._encoded.pop(split, None)
+
     def encoded(self, split: str) -> Dataset:
         """Return the features of a split, tokenised now or read from the cache.
 

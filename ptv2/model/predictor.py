@@ -160,6 +160,8 @@ class Predictor:
             raise UserError(f"none of the {count} rows can be used (the first: {error})", where=name, do="correct them")
 
     def _answer(self, asked: Asked, task: str | None, skip: bool, shown: PredictionsConfig) -> dict[int, Record]:
+        for data in self.data.values():  # those of an earlier call, which may have been refused
+            data.drop(INPUT)
         usable = usable_rows(asked, self.data, task, skip, str(self.artifact.path), INPUT)
         for name, (_, rows) in usable.items():
             self.data[name].put(INPUT, rows)

@@ -12,6 +12,7 @@ import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+import ptv2
 from ptv2.artifact.files import read_artifact
 from ptv2.commands import fit, predict, shell
 from ptv2.errors import UserError
@@ -72,3 +73,12 @@ def test_a_run_that_an_earlier_version_began_is_resumed(tmp_path, monkeypatch):
     assert ended.keys() == then.keys()
     for weight, old in then.items():
         assert_close(ended[weight], old, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_that_were_refused_are_not_in_the_way_of_another_task():
+    run = ptv2.load(OLD / "shared", overrides={"backbone.name": str(OLD / "backbone")})
+    rows = [{"text": "cat dog the"}]
+    wanted = run.predict(rows, task="topics")
+    with pytest.raises(ptv2.UserError, match="'tokens' does not hold words"):
+        run.predict([{"tokens": 7}], task="names")
+    assert run.predict(rows, task="topics") == wanted
