@@ -104,19 +104,29 @@ class ChoiceFeatures(Features):
         field, value = self.card.label, row.get(self.card.label)
         if value is None:
             raise UserError(f"field '{field}' is missing", where=where())
+        named = self.card.options.get("label_in")
         letters = self._letters(row)
         if letters is None:
+            if named:
+                what = f"field '{named}' does not hold a list of letters"
+                raise UserError(what, where=where(), do="correct options.label_in, or the row")
             names = [str(self._first() + i) for i in range(len(choices))]
         elif len(letters) == len(choices):
             names = letters
         else:
-            what = f"{len(choices)} choices and {len(letters)} of '{self.card.options['label_in']}'"
+            what = f"{len(choices)} choices and {len(letters)} of '{named}'"
             raise UserError(what, where=where(), do="give each choice its letter")
         value = str(int(value)) if isinstance(value, bool) else text_of(value)
         if value not in names:
             hint = " (-1 marks hidden test labels)" if value == "-1" else ""
             what = f"no choice is right: field '{field}' is '{value}'{hint}, the choices are {', '.join(names)}"
-            raise UserError(what, where=where(), do="correct the row or remove it")
+            by_text = value in choices and not named and "choices" in self.card.inputs
+            do = (
+                f"set options.label_in={self.card.inputs['choices']}, as the label is a choice's text"
+                if by_text
+                else ""
+            )
+            raise UserError(what, where=where(), do=do or "correct the row or remove it")
         return names.index(value)
 
     def _first(self) -> int:

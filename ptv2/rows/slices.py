@@ -44,11 +44,29 @@ def rows_of(text: str, count: int, where: str) -> list[int]:
     Raises:
         UserError: it takes none.
     """
-    parts = ReadInstruction.from_spec(text).to_absolute(dict.fromkeys(_bases(text), count))
-    rows = [row for part in parts for row in range(count)[part.from_ : part.to]]
+    rows = [row for _, row in _rows(text, count)]
     if not rows:
         raise UserError(f"'{text}' takes none of the {count} rows", where=where, do="take more of them")
     return rows
+
+
+def of_train(card: TaskCard, split: str, count: int) -> bool:
+    """Tell whether a part of a source of `count` rows has rows that training takes as well.
+
+    Raises:
+        UserError: the instruction of the training split cannot be read.
+    """
+    train, own = (card.dataset.splits.get(name) for name in ("train", split))
+    if split == "train" or not isinstance(train, str):
+        return False
+    train = _checked(train, f"{card.name}.dataset.splits.train") if _bases(train) & set(SPLITS) else "train"
+    return not set(_rows(train, count)).isdisjoint(_rows(own, count))
+
+
+def _rows(text: str, count: int) -> list[tuple[str, int]]:
+    """List the rows of an instruction, as (split, number), where a split has `count`."""
+    parts = ReadInstruction.from_spec(text).to_absolute(dict.fromkeys(_bases(text), count))
+    return [(part.splitname, row) for part in parts for row in range(count)[part.from_ : part.to]]
 
 
 def _bases(text: str) -> set[str]:

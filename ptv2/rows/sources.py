@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import string
+import warnings
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from ptv2.rows.folders import files_in, saved_in
 from ptv2.rows.hub import load_split
 from ptv2.rows.parquet_rows import Faults, dataset_of
 from ptv2.rows.rows import Places, Rows
-from ptv2.rows.slices import made_of, rows_of
+from ptv2.rows.slices import made_of, of_train, rows_of
 from ptv2.rows.spans import with_tags
 from ptv2.rows.table import Table
 from ptv2.rows.text import sha256_of
@@ -57,6 +58,9 @@ def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 
     fingerprint = hashlib.sha256(repr(made_of).encode()).hexdigest()
     rows = Rows(data, split, fingerprint, source.places)
     if part is not None:
+        if of_train(card, split, len(rows.data)):
+            what = f"{split} has rows that train has, too, by dataset.splits: its scores say nothing about new rows"
+            warnings.warn(f"{card.name}: {what}", stacklevel=2)
         rows = rows.select(rows_of(part, len(rows.data), f"{card.name}.dataset.splits.{split}"))
     return rows.draw(limit, seed)
 
@@ -256,9 +260,18 @@ def _check_columns(card: TaskCard, data: Dataset | Table, places: Places) -> Non
 def _with_tags(card: TaskCard, data: Dataset | Table, names: dict[str, str], places: Places) -> Dataset | Table:
     """Add BIO tags made of a column of spans, where `data` has no tags yet."""
     tokens = card.inputs.get("tokens", "tokens")
+    if names.get("text") == tokens:
+        do = "give the words a name of their own, e.g. inputs: {tokens: tokens}"
+        raise UserError("options.text_column is the same field", where=f"{card.name}.inputs.tokens", do=do)
     present = tokens if "text" in names else card.label
-    if present in data.column_names or names["spans"] not in data.column_names:
+    if present in data.column_names:
         return data
+    for key, name in names.items():
+        if name not in data.column_names:
+            what = f"no column '{name}', only {', '.join(data.column_names)}"
+            raise UserError(
+                what, where=places.where(0), do=f"correct options.{key}_column: {nearest(name, data.column_names)}"
+            )
     fields = {"tokens": tokens, "tags": card.label}
     made = Table()
     for i, row in enumerate(cast("Iterable[dict[str, Any]]", data)):

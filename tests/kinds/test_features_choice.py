@@ -154,6 +154,7 @@ def test_bad_roles(tokenizer, changed, message):
         ({"choices": {"text": ["fig"], "label": ["A"]}}, "1 choice(s); give at least 2"),
         ({"choices": {"text": ["fig", ""], "label": ["A", "C"]}}, "choice 1 is empty"),
         ({"choices": {"text": ["fig", "pear"], "label": ["C"]}}, "2 choices and 1 of 'choices.label'"),
+        ({"choices": {"text": ["fig", "pear"]}}, "field 'choices.label' does not hold a list of letters"),
         ({"choices": "fig or pear"}, "field 'choices.text' does not hold a list of choices"),
     ],
 )
@@ -169,3 +170,11 @@ def test_the_first_choice_may_be_number_one(tokenizer):
     assert kind.reference(row) == kind.prediction(row, [{"index": 0}]) == {"index": 1, "text": "the dog sees"}
     assert kind.shown(row, [{"scores": {"0": 0.75, "1": 0.25}}]) == {"scores": {"1": 0.75, "2": 0.25}}
     assert "field 'label' is '0', the choices are 1, 2" in says(kind, COPA | {"label": "0"})
+
+
+def test_a_label_that_is_the_text_of_a_choice_gets_the_option_that_reads_it(tokenizer):
+    card = {"inputs": {"text": "q", "choices": "texts"}, "label": "right"}
+    row = {"q": "Which is blue?", "texts": ["sky", "grass"], "right": "sky"}
+    assert "set options.label_in=texts" in says(features(tokenizer, **card), row)
+    found = features(tokenizer, **card, options={"label_in": "texts"}).encode(row, lambda: "")
+    assert found[0]["labels"] == 0

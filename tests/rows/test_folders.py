@@ -2,6 +2,7 @@ import bz2
 import gzip
 import json
 import lzma
+import warnings
 
 import pyarrow as pa
 import pytest
@@ -183,6 +184,25 @@ def test_a_split_without_a_file_of_its_own_is_a_part_of_another(tmp_path, files,
         put(tmp_path / f"{name}.jsonl", [{"text": str(i)} for i in range(10)])
     rows = [read(card(tmp_path, splits=splits), split) for split in ("train", "validation", "test")]
     assert [found and [int(row["text"]) for row in found] for found in rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "shared"),
+    [
+        ("train", "train[7:]", True),
+        ("train[:80%]", "train[70%:]", True),
+        ("train[:8]", "train", True),
+        ("train[:80%]", "train[80%:]", False),
+        ("train[8:]", "train[:80%]", False),
+        ("whole", "train[7:]", True),  # a name on the hub; here it is the file of the split
+    ],
+)
+def test_rows_of_a_part_that_train_has_too_are_said(tmp_path, train, validation, shared):
+    put(tmp_path / "train.jsonl", [{"text": str(i)} for i in range(10)])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        load_rows(card(tmp_path, splits={"train": train, "validation": validation}), "validation")
+    assert any("validation has rows that train has, too" in str(warning.message) for warning in said) == shared
 
 
 def test_the_rows_of_a_part_keep_their_lines(tmp_path):

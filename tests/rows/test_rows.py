@@ -149,6 +149,25 @@ def test_spans_of_characters_become_words_and_tags(tmp_path):
     assert error.startswith(f"{file}:1: 'label' has a span 0..2 ('An') that does not begin and end with a word")
 
 
+@pytest.mark.parametrize(
+    ("options", "tokens", "says"),
+    [
+        (
+            {"spans_column": "entitties"},
+            "tokens",
+            "no column 'entitties', only text, entities; correct options.spans_column",
+        ),
+        ({"spans_column": "entities", "text_column": "txt"}, "tokens", "no column 'txt'"),
+        ({"spans_column": "entities", "text_column": "text"}, "text", "options.text_column is the same field"),
+    ],
+)
+def test_columns_of_spans_that_are_not_there_are_named(tmp_path, options, tokens, says):
+    file = write(tmp_path / "a.jsonl", jsonl([{"text": "Ann", "entities": [[0, 3, "PER"]]}]))
+    spanned = tagging_card("json", data_files={"train": file}, options=options)
+    spanned.inputs["tokens"] = tokens
+    assert says in message(load_rows, spanned, "train")
+
+
 def test_tags_that_are_there_stay(tmp_path):
     file = write(tmp_path / "a.jsonl", jsonl([{"tokens": ["Ann"], "ner_tags": ["O"]}]))
     spanned = tagging_card("json", data_files={"train": file}, options={"spans_column": "entities"})
