@@ -54,7 +54,8 @@ def main(options: argparse.Namespace) -> None:
         return
     write_found(study)  # a process may have ended before it could
     trials = study.trials()
-    table(f"{plan.config.run.name}: {len(trials)} of {plan.trials} trials", *table_of(plan, trials), width=140)
+    title = f"{plan.config.run.name}: {len(trials)} of {plan.trials} trials, scores on {study.scored()}"
+    table(title, *table_of(plan, trials), width=140)
     if (best := best_of(trials)) is None:
         why = next((trial.user_attrs["reason"] for trial in trials if "reason" in trial.user_attrs), "others still run")
         raise UserError(f"no trial has finished yet; the first: {why}", where=plan.folder)

@@ -77,6 +77,7 @@ def test_the_best_config_runs_as_it_is(grid, ptv2):
 def test_the_table_and_the_hparams_tab_have_a_line_per_trial(grid):
     _, folder, _ = grid
     lines = (folder / "trials.md").read_text().splitlines()
+    assert lines[0].endswith("4 of 4 trials by score on 16 validation rows")
     assert lines[2] == "| trial | state | score | optim.lr | prompt.length | validations | why |" and len(lines) == 8
     for trial in trials(folder):
         assert any(line.startswith(f"| {trial.number} | finished | {trial.value:.4f} |") for line in lines)

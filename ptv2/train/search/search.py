@@ -124,11 +124,11 @@ def write_found(study: SharedStudy) -> None:
     with study.claims.alone():
         trials = study.trials()
         columns, rows = table_of(plan, trials)
-        lines = [f"# {plan.config.run.name}: {len(trials)} of {plan.trials} trials by validation score", ""]
+        lines = [f"# {plan.config.run.name}: {len(trials)} of {plan.trials} trials by score on {study.scored()}", ""]
         lines += [f"| {' | '.join(map(_cell, row))} |" for row in (columns, ["---"] * len(columns), *rows)]
         write_text(plan.folder / "trials.md", "\n".join([*lines, ""]))
         if (best := best_of(trials)) is not None:
-            write_text(plan.folder / "best.yaml", _best(plan, best))
+            write_text(plan.folder / "best.yaml", _best(plan, best, study.scored()))
 
 
 def at_ends(plan: Plan, params: Params) -> list[str]:
@@ -136,10 +136,9 @@ def at_ends(plan: Plan, params: Params) -> list[str]:
     return [key for key, values in plan.space.items() if values.at_end(params[key])]
 
 
-def _best(plan: Plan, trial: FrozenTrial) -> str:
-    about = (
-        f"# Trial {trial.number} of {plan.config.run.name}, the best one: score {trial.value:.4f} on validation rows.\n"
-    )
+def _best(plan: Plan, trial: FrozenTrial, scored: str) -> str:
+    what = f"score {trial.value:.4f} on {scored}"
+    about = f"# Trial {trial.number} of {plan.config.run.name}, the best one: {what}.\n"
     return about + dump(comparable(plan.best_config(trial.params)))
 
 

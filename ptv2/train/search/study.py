@@ -137,6 +137,16 @@ class SharedStudy:
                 f"the rows of {name} are not those that the search began with", where=self.plan.folder, do=do
             )
 
+    def note_scored(self, rows: int) -> None:
+        """Note how many validation rows a trial's score is of."""
+        if self.study.user_attrs.get("scored") != rows:
+            self.study.set_user_attr("scored", rows)
+
+    def scored(self) -> str:
+        """Say what the scores are of; without a number as long as no trial has ended."""
+        rows = self.study.user_attrs.get("scored")
+        return "validation rows" if rows is None else f"{rows:,} validation rows"
+
     def tell(self, number: int, state: TrialState, score: float | None = None, reason: str | None = None) -> None:
         """Write down how a trial ended, and with which score if it ran to its end. All else is written before this."""
         if reason is not None:

@@ -66,6 +66,7 @@ def run_trial(plan: Plan, study: SharedStudy, claimed: Claimed) -> End:
         gc.collect()  # the run's model, before the next one is loaded
         torch.cuda.empty_cache()
     study.check_rows(results.get("rows", {}))
+    study.note_scored(sum(task["validation"]["rows"] for task in results.get("data", {}).values()))
     score = score_of(results, config)
     if math.isnan(score):
         return End(TrialState.FAIL, reason="its validation score is not a number")
