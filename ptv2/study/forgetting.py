@@ -21,8 +21,8 @@ from ptv2.backbone import Backbone
 from ptv2.backbone.load import load_language_model
 from ptv2.config.schema import Config
 from ptv2.kinds.features import IGNORE
-from ptv2.model.module import PromptModule
 from ptv2.model.outside import TEXTS
+from ptv2.model.prompted import PromptedModel
 
 TOKENS = 64  # of a text that are read, at most
 MASKED = 0.15
@@ -30,7 +30,7 @@ MASKED = 0.15
 
 @torch.no_grad()
 def outside_losses(
-    config: Config, module: PromptModule, bare: Backbone, task: str, texts: Sequence[str] = ()
+    config: Config, module: PromptedModel, bare: Backbone, task: str, texts: Sequence[str] = ()
 ) -> dict[str, float] | None:
     """Return the mean loss per predicted token, in nats: `on` with the method, `off` of the bare backbone.
 
