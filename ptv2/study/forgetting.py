@@ -47,7 +47,7 @@ def outside_losses(
         padding_side="right",
         return_tensors="pt",
     )
-    inputs: dict[str, Any] = {key: batch[key].to(module.device) for key in ("input_ids", "attention_mask")}
+    inputs: dict[str, Any] = {key: batch[key].to(module.backbone.device) for key in ("input_ids", "attention_mask")}
     inputs["task"] = task
     if module.head(task).reads == "logits":
         inputs, labels_BT, shifted = _generating(inputs, bare)
@@ -59,7 +59,7 @@ def outside_losses(
             return None
         shifted = bare.is_causal
         labels_BT = _targets(inputs) if shifted else _mask(inputs, bare)
-        logits = _head_of(model.to(module.device))
+        logits = _head_of(model.to(module.backbone.device))
         off = logits(inputs, bare(inputs).last_BTD)
         prompts, inputs = module.prompts(inputs), module.inputs(inputs)
         on = logits(inputs, module.backbone(inputs, prompts).last_BTD)
