@@ -29,7 +29,7 @@ bench: $(INSTALLED)  ## how fast each system trains, beside the frozen backbone:
 	$(PY) -m experiments.bench.run $(if $(QUICK),--quick,--minutes 15)
 
 test: lint  ## lint, then every test that takes seconds
-	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not faults and not slurm"
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not faults and not slurm"
 
 test-slow: $(INSTALLED)  ## the tests that train real weights
 	$(PY) -m pytest -q -m slow

@@ -5,6 +5,7 @@ Run: python docs/floors.py, which writes docs/floors.svg.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ptv2"
@@ -22,20 +23,24 @@ def imports(package: Path) -> Iterator[tuple[str, str]]:
     """Yield every import between modules of the package: (importing module, imported module)."""
     modules = {name_of(path, package): path for path in package.rglob("*.py")}
     for importer, path in modules.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names = [f"{node.module}.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                if name != "ptv2" and not name.startswith("ptv2."):
-                    continue
-                found = name.removeprefix("ptv2").removeprefix(".")
-                while found and found not in modules:  # a name inside of a module
-                    found = found.rpartition(".")[0]
-                if found != importer:
-                    yield importer, found
+        for name in imported_by(path.read_text(encoding="utf-8")):
+            found = name.removeprefix("ptv2").removeprefix(".")
+            while found and found not in modules:  # a name inside of a module
+                found = found.rpartition(".")[0]
+            if found != importer:
+                yield importer, found
+
+
+@cache
+def imported_by(source: str) -> list[str]:
+    """List the names of the package that a module imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return [name for name in names if name == "ptv2" or name.startswith("ptv2.")]
 
 
 def name_of(path: Path, package: Path) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from scene import make_config, write_cards
 
 import ptv2
@@ -92,6 +93,12 @@ def test_the_method_trains_what_it_says_and_predicts(own_files):
     weights = [name for name in run.artifact.weights if name.startswith("backbone.")]
     assert weights and all("LayerNorm" in name for name in weights)
     assert run.predict([{"text": "a cat"}])[0]["prediction"] in run.labels
+
+
+def test_the_method_says_its_rate(own_files):
+    ptv2.fit("topics.yaml", {"method": "norms", "optim.lr": "auto", "trainer.max_epochs": 1}, imports=["norms.py"])
+    config = yaml.safe_load(Path("runs/topics/config.yaml").read_text())
+    assert config["optim"]["lr"] == METHODS["norms"].rate.value
 
 
 def test_the_callback_logs(own_files):

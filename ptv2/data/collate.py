@@ -1,5 +1,6 @@
 """Drawn features as a batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from ptv2.kinds.features import Feature
 
 
 def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to_max: bool = False) -> dict[str, Any]:
-    """Collate drawn features into a batch, those of one task side by side; see `TaskDataModule`."""
+    """Collate drawn features into a batch, those of one task side by side; see `ptv2.data.loaders`."""
     names = list(dict.fromkeys(name for name, _ in drawn))
     length = max(tasks[name].card.max_length for name in names) if pad_to_max else None
     if len(names) > 1 and length is None:
@@ -38,3 +39,12 @@ def padded(states: list[Tensor], mask_BT: Tensor) -> Tensor:
 def _texts(ids: list) -> list[list[int]]:
     """Return the token ids of each text of a feature: one text, or one per choice."""
     return ids if ids and isinstance(ids[0], list) else [ids]
+
+
+def moved(batch: Any, device: torch.device | str) -> Any:
+    """Return a batch, or parts of one in dicts and lists, with its tensors on a device."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, Mapping):
+        return {key: moved(value, device) for key, value in batch.items()}
+    return [moved(value, device) for value in batch] if isinstance(batch, list) else batch

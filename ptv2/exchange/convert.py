@@ -26,7 +26,7 @@ from ptv2.methods.deep.vectors import from_official
 from ptv2.methods.peft import Adapted, Lora, lora_layers
 from ptv2.methods.vectors import VectorMethod
 from ptv2.model.artifact_of import artifact_of
-from ptv2.model.module import PromptModule
+from ptv2.model.prompted import PromptedModel
 from ptv2.rows.labels import labels_for
 
 
@@ -68,7 +68,7 @@ def convert(
     )
     made = load_config(config, [*as_overrides(settings), *given], imports)
     notes = [f"read: {found.what}"]
-    module = PromptModule(made, backbone, {task: _data(made, task, backbone)}).eval()
+    module = PromptedModel(made, backbone, {task: _data(made, task, backbone)}).eval()
     _take_method(found, module)
     notes += take_head(found, module, task)
     _check_backbone(found, backbone)
@@ -99,7 +99,7 @@ def _data(config: Config, task: str, backbone: Backbone) -> TaskData:
     return TaskData(card, backbone.tokenizer, **settings)
 
 
-def _take_method(found: Found, module: PromptModule) -> None:
+def _take_method(found: Found, module: PromptedModel) -> None:
     """Put the numbers in the place of the method's."""
     method, where = module.method, found.path
     if isinstance(method, Lora):

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from ptv2.backbone import Backbone
 from ptv2.errors import UserError
 from ptv2.exchange.found import Found
-from ptv2.model.module import PromptModule
+from ptv2.methods import METHODS
+from ptv2.methods.prompt import SoftPrompt
+from ptv2.model.prompted import PromptedModel
 
 POOLED = ("cls", "multilabel", "regression", "choice")
 NAMES = ("classifier", "score", "qa_outputs", "classifier.out_proj")
@@ -28,13 +30,13 @@ def head_settings(found: Found, kind: str, backbone: Backbone) -> dict[str, Any]
         return {}
     if f"{out}.bias" not in found.rest:
         return {"head.pooling": "last"}  # the causal models' score layer
-    if found.settings["method"] == "prompt":
+    if issubclass(METHODS[found.settings["method"]], SoftPrompt):
         what = "its head reads the first position of the prompt, where ptv2's heads read the text"
         raise UserError(what, where=found.path, do="convert a prefix, or train a head anew")
     return {"head.pooling": "pooler" if _dense(found, out, backbone) is None else "dense"}
 
 
-def take_head(found: Found, module: PromptModule, task: str) -> list[str]:
+def take_head(found: Found, module: PromptedModel, task: str) -> list[str]:
     """Put the folder's head into the task's, and its pooler into a backbone that has none of its own.
 
     Returns:

@@ -22,10 +22,9 @@ from ptv2.exchange.neurons import with_neurons
 from ptv2.exchange.peft import close, read_by
 from ptv2.exchange.plain import plain_config, plain_model
 from ptv2.exchange.source import Source
+from ptv2.methods import methods_named
 from ptv2.methods.peft import Adapted, Lora
 from ptv2.methods.union import Union
-
-LAYERED = {"ia3": "scales inside of layers", "adapter": "layers of its own"}
 
 
 def write_transformers(source: Source, folder: Path) -> None:
@@ -58,11 +57,10 @@ def _mergeable(source: Source) -> list[SitePrompt | None]:
     if config.backbone.quantize:
         do = "export with backbone.quantize=null"
         raise UserError("its backbone is quantised, and weights are merged in full", where=source.path, do=do)
-    for name, what in LAYERED.items():
-        if name in config.methods:
-            raise UserError(
-                f"method '{name}' has {what}, which no plain weights hold", where=source.path, do="use lora"
-            )
+    for name, method in methods_named(config.method).items():
+        if method.in_layers:
+            what = f"method '{name}' has {method.in_layers}, which no plain weights hold"
+            raise UserError(what, where=source.path, do="use lora")
     injection = source.injection()
     if injection.inputs is not None:
         what = f"method '{config.method_name}' puts vectors at the input, and form 'transformers' holds weights alone"

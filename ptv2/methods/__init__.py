@@ -38,12 +38,21 @@ def method_named(spec: object, where: object = "method") -> type[Method]:
     Raises:
         UserError: there is none of this name.
     """
+    methods = methods_named(spec, where)
+    return next(iter(methods.values())) if len(methods) == 1 else union_of(methods)
+
+
+def methods_named(spec: object, where: object = "method") -> dict[str, type[Method]]:
+    """Return the class of a method, or of each of several, by name.
+
+    Raises:
+        UserError: there is none of this name.
+    """
     names = parse_methods(spec, where)
     for name in names:
         if name not in METHODS:
             raise UserError(f"unknown method '{name}'", where=where, do=nearest(name, METHODS))
-    methods = {name: METHODS[name] for name in names}
-    return methods[names[0]] if len(names) == 1 else union_of(methods)
+    return {name: METHODS[name] for name in names}
 
 
 def method_of(config: Config) -> type[Method]:

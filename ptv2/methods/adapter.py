@@ -15,6 +15,7 @@ from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts, Method
 from ptv2.methods.by_layer import ByLayer, shapes_by_layer
+from ptv2.methods.rates import studied
 
 
 class Adapter(Method):
@@ -24,7 +25,9 @@ class Adapter(Method):
         UserError: a family whose layers are not known.
     """
 
+    rate = studied(0.003, 1e-3, 3e-3, "trec | adapter | accuracy | 0.944 ± 0.005")
     words = "the bottlenecks"
+    in_layers = "layers of its own"
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
         super().__init__(config, backbone, artifacts)

@@ -9,6 +9,7 @@ from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, Injection
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
+from ptv2.methods.rates import Rate
 
 Artifacts = Mapping[str, Artifact]
 """The artifacts that a config names, by path: each is read once per run."""
@@ -26,10 +27,15 @@ class Method(nn.Module):
         artifacts: those that `prompt.init` and `head.init` name.
     """
 
+    rate: Rate | None = None  # what `optim.lr: auto` stands for; None: the official rate stays
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
+    takes_forms = False  # its prompt may have any form, and prompt.form: auto may choose another than the official one
+    folded_into = ""  # the method whose prompt an artifact holds of it, where that is another one
     trains_backbone = False  # its artifacts need another backbone than the one they name
+    trains_all = False  # every weight trains, and with optim.head_lr: auto the heads at the rate of the others
     shardable = True  # the frozen layers can be sharded over the ranks
-    words = ""  # what it trains beside the heads, in words
+    words = ""  # what it trains beside the heads, in words; nothing for the heads alone
+    in_layers = ""  # what it puts into layers that no plain weights hold, as in "layers of its own"
     alone = ""  # why it cannot be trained together with other methods, as in "trains every weight"
     takes_template = False  # its vectors can stand at virtual tokens of a text
     cacheable = False  # it acts at the sites it prompts and above alone: states that enter the lowest stay the same
@@ -53,6 +59,11 @@ class Method(nn.Module):
         if not cls.takes_template and any(card.options.get("template") for card in config.tasks.values()):
             what = f"method '{config.method_name}' has nothing to put at the places of a template"
             raise UserError(what, where="ptuning.template", do="set it to null, or use method=ptuning")
+
+    @classmethod
+    def rate_for(cls, forms: Sequence[str], writes: bool) -> Rate | None:
+        """Return its rate for prompts of these forms; `writes` tells whether the answers of a task are texts."""
+        return cls.rate
 
     @classmethod
     def tunes_backbone(cls, config: Mapping[str, Any]) -> bool:

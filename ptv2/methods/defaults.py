@@ -1,37 +1,20 @@
 """What `auto` stands for: a value for each key, by method, kind of task, training rows and backbone, with its reason.
 
-They come from the learning rates that our own comparison chose on validation rows (experiments/methods/table.md), and
-from the settings that all of its methods share. `preset: official` takes the values of the paper's code instead.
+The learning rates are the methods' own (`Method.rate`), the rest are settings that all methods of our own comparison
+share (experiments/methods/table.md). `preset: official` takes the values of the paper's code instead.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ptv2.kinds import KINDS
+from ptv2.methods.base import Method
 from ptv2.methods.lengths import longest
+from ptv2.methods.rates import STUDY
 
-STUDY = "experiments/methods/table.md"
-GENERATION = "experiments/generation/config.yaml"
-RATES = {
-    "full": 0.0001,
-    "head": 0.002,
-    "kv": 0.02,
-    "memory": 0.001,
-    "slots": 0.003,
-    "values+slots": 0.003,
-    "memory+slots": 0.001,
-    "prefix": 0.003,
-    "prompt": 0.03,
-    "ptuning": 0.003,
-    "bitfit": 0.01,
-    "lora": 0.003,
-    "ia3": 0.03,
-    "adapter": 0.003,
-}
-"""Method, or form of a deep prompt -> the median of the rates that the five tasks of the comparison chose."""
-RATE_OF_TEXTS, HEAD_RATE = 0.005, 0.002
+HEAD_RATE = 0.002
 FORM, SLOTS = ["values", "slots"], 16
 ENCODERS = {
     "bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "modernbert", "camembert", "deberta",
@@ -60,7 +43,7 @@ class Choice:
 class Run:
     """What choices depend on."""
 
-    methods: tuple[str, ...]
+    methods: Mapping[str, type[Method]]  # by name; several of a union
     tasks: list[tuple[str, int]]  # kind and number of training rows
     family: str  # of the backbone
     size: Callable[[], int]  # of the backbone: its parameters
@@ -84,10 +67,10 @@ class Run:
 
 def form(run: Run) -> Choice:
     """Choose `prompt.form`."""
-    key = "prompt.form"
+    key, takes_forms = "prompt.form", all(method.takes_forms for method in run.methods.values())
     if run.rate_is_given:
         return Choice(key, "kv", "the official form, as optim.lr is given: other forms take other rates")
-    if run.family not in ENCODERS or run.writes or run.methods != ("deep",) or not run.plain:
+    if run.family not in ENCODERS or run.writes or not takes_forms or not run.plain:
         return Choice(key, "kv", "the official form; others were compared on encoders alone, without other settings")
     return Choice(key, FORM, f"ahead of kv on four of five tasks of {STUDY}, level on the fifth")
 
@@ -101,21 +84,16 @@ def length(run: Run) -> Choice:
 
 
 def rate(run: Run) -> Choice | None:
-    """Choose `optim.lr`; None for a method that no table knows."""
-    of_forms = next((name for name in RATES if set(name.split("+")) == set(run.forms)), "+".join(run.forms))
-    names = [of_forms if name == "deep" else name for name in run.methods]
-    if any(name not in RATES for name in names):
-        return None
-    name = min(names, key=lambda name: RATES[name])
-    if run.writes and name == "kv":
-        return Choice("optim.lr", RATE_OF_TEXTS, f"{name}, {run.about}: as in {GENERATION}")
-    return Choice("optim.lr", RATES[name], f"{name}, {run.about}: the median of what five tasks chose in {STUDY}")
+    """Choose `optim.lr`, the lowest of the methods' rates; None where one of them has none."""
+    rates = [(name, method.rate_for(run.forms, run.writes)) for name, method in run.methods.items()]
+    known = [(rate.value, f"{rate.of or name}, {run.about}: {rate.source}") for name, rate in rates if rate is not None]
+    return Choice("optim.lr", *min(known, key=lambda pair: pair[0])) if len(known) == len(rates) else None
 
 
 def head_rate(run: Run) -> Choice:
     """Choose `optim.head_lr`; null, as `optim.lr`, where that is given or the whole backbone trains."""
     key = "optim.head_lr"
-    if run.rate_is_given or "full" in run.methods or run.writes:
+    if run.rate_is_given or any(method.trains_all for method in run.methods.values()) or run.writes:
         return Choice(key, None, "as optim.lr")
     return Choice(key, HEAD_RATE, f"for all methods beside full in {STUDY}")
 

@@ -19,6 +19,7 @@ from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts, Method
 from ptv2.methods.by_layer import ByLayer, shapes_by_layer
+from ptv2.methods.rates import studied
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -58,6 +59,7 @@ class PeftMethod(Method):
 class Lora(PeftMethod):
     """`method: lora`: W x + alpha / rank * B A x (Hu et al. 2022, section 4.1), B zero at the start."""
 
+    rate = studied(0.003, 1e-3, 6e-3, "conll2004 | lora | span_f1 | 0.737 ± 0.008")
     words = "the low-rank matrices"
 
     def made(self, config: Config, backbone: Backbone) -> "PeftConfig":
@@ -79,7 +81,9 @@ class IA3(PeftMethod):
     Liu et al. 2022 (arXiv 2205.05638, section 3.3). Where one layer makes queries as well, these are too.
     """
 
+    rate = studied(0.03, 1e-2, 3e-2, "trec | ia3 | accuracy | 0.945 ± 0.003")
     words = "the factors"
+    in_layers = "scales inside of layers"
 
     def made(self, config: Config, backbone: Backbone) -> "PeftConfig":
         from peft import IA3Config

@@ -95,6 +95,7 @@ def union_of(methods: Mapping[str, type[Method]]) -> type[Union]:
     class Made(Union):
         has_prompts = any(method.has_prompts for method in methods.values())
         trains_backbone = any(method.trains_backbone for method in methods.values())
+        trains_all = any(method.trains_all for method in methods.values())
         shardable = all(method.shardable for method in methods.values())
         cacheable = all(method.cacheable for method in methods.values())
         words = " and ".join(method.words for method in methods.values() if method.words)

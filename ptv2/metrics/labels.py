@@ -1,15 +1,12 @@
-"""Scores of label names, sets of label names, and numbers."""
+"""Scores of label names, sets of label names, and numbers.
+
+torchmetrics takes seconds to import, so it is where one of its functions is called.
+"""
 
 from collections.abc import Callable
 from typing import Literal
 
 import torch
-from torchmetrics.functional import (
-    matthews_corrcoef,
-    pearson_corrcoef,
-    spearman_corrcoef,
-)
-from torchmetrics.functional.classification import binary_f1_score, multiclass_f1_score, multilabel_f1_score
 
 from ptv2.metrics.split import Split
 
@@ -24,6 +21,8 @@ def accuracy(split: Split) -> float:
 
 def f1(split: Split) -> float:
     """Compute the F1 of the last label, the positive class (GLUE: MRPC, QQP)."""
+    from torchmetrics.functional.classification import binary_f1_score
+
     positive = f1_settings(split)["positive"]
     predicted, gold = (
         torch.tensor([answer == positive for answer in answers]).int()
@@ -39,21 +38,29 @@ def f1_settings(split: Split) -> dict[str, str]:
 
 def macro_f1(split: Split) -> float:
     """Compute F1 averaged over the labels, each counted alike."""
+    from torchmetrics.functional.classification import multiclass_f1_score
+
     return multiclass_f1_score(*_ids(split), num_classes=len(split.names), average="macro").item()
 
 
 def matthews(split: Split) -> float:
     """Compute the Matthews correlation (GLUE: CoLA); 0 where the predictions are all one label."""
+    from torchmetrics.functional import matthews_corrcoef
+
     return matthews_corrcoef(*_ids(split), task="multiclass", num_classes=len(split.names)).item()
 
 
 def pearson(split: Split) -> float:
     """Compute the Pearson correlation; 0 where the predictions do not vary."""
+    from torchmetrics.functional import pearson_corrcoef
+
     return _correlation(pearson_corrcoef, split)
 
 
 def spearman(split: Split) -> float:
     """Compute the Spearman rank correlation; 0 where the predictions do not vary."""
+    from torchmetrics.functional import spearman_corrcoef
+
     return _correlation(spearman_corrcoef, split)
 
 
@@ -68,6 +75,8 @@ def macro_f1_multilabel(split: Split) -> float:
 
 
 def _multilabel_f1(split: Split, average: Literal["micro", "macro"]) -> float:
+    from torchmetrics.functional.classification import multilabel_f1_score
+
     predicted, gold = (
         torch.tensor([[name in row for name in split.names] for row in rows]).int()
         for rows in (split.predictions, split.references)

@@ -7,11 +7,11 @@ from ptv2.artifact.artifact import FORMAT, Artifact
 from ptv2.backbone import tokenizer_fingerprint
 from ptv2.config.load import to_plain
 from ptv2.model.kept import ON_DISK, kept_state
-from ptv2.model.module import PromptModule
+from ptv2.model.prompted import PromptedModel
 from ptv2.runtime.environment import environment
 
 
-def artifact_of(module: PromptModule, results: dict[str, Any], path: Path) -> Artifact:
+def artifact_of(module: PromptedModel, results: dict[str, Any], path: Path) -> Artifact:
     """Collect the module's kept tensors, any projection folded away, and all that is needed to use them.
 
     Args:

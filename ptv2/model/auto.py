@@ -14,7 +14,7 @@ from ptv2.config.methods import PromptConfig
 from ptv2.config.names import parse_forms
 from ptv2.config.schema import AUTO, Config
 from ptv2.errors import UserError
-from ptv2.methods import defaults, method_named
+from ptv2.methods import defaults, method_named, methods_named
 from ptv2.methods.defaults import Choice, Run
 from ptv2.rows.sources import load_rows
 
@@ -79,7 +79,7 @@ def choices(config: Config) -> list[Choice]:
     family, is_decoder = backbone_about(config.backbone)
     known = start_of(config)
     run = Run(
-        methods=config.methods,
+        methods=methods_named(config.method),
         tasks=[(card.kind, train_rows(config, name)) for name, card in config.tasks.items()],
         family=family,
         size=lambda: backbone_size(config.backbone),
@@ -112,7 +112,7 @@ def choices(config: Config) -> list[Choice]:
 
 def shown(config: Config, made: Sequence[Choice]) -> list[str]:
     """Say what was chosen, and why, a line for each key that matters to the run's methods."""
-    has_prompt = bool({"deep", "prefix", "prompt", "ptuning"} & set(config.methods))
+    has_prompt = method_named(config.method).has_prompts
     lines = [f"  {choice}" for choice in made if has_prompt or choice.key not in OF_PROMPTS]
     return ["chosen, as the config says nothing (preset: official takes the values of the paper):", *lines]
 

@@ -4,14 +4,15 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from lightning.fabric.utilities import move_data_to_device
 
-from ptv2.model.module import PromptModule
+from ptv2.data.collate import moved
 from ptv2.model.outputs import Outputs
+from ptv2.model.prompted import PromptedModel
 from ptv2.runtime.progress import Progress
+from ptv2.runtime.ranks import rank
 
 
-def collect(module: PromptModule, loader: Any, device: torch.device | str, split: str | None = None) -> Outputs:
+def collect(module: PromptedModel, loader: Any, device: torch.device | str, split: str | None = None) -> Outputs:
     """Return what the heads decode for each row of a loader, in eval mode.
 
     Args:
@@ -24,15 +25,15 @@ def collect(module: PromptModule, loader: Any, device: torch.device | str, split
     module.outputs.clear()
     with torch.no_grad(), nullcontext() if split is None else progress_of(module, loader, split) as said:
         for batch in loader:  # not inference mode, in which FSDP does not gather
-            for part, logits in module.read(move_data_to_device(batch, device)):
+            for part, logits in module.read(moved(batch, device)):
                 module.keep_outputs(part, logits, module.tasks[part["task"]].card.metrics)
                 if said is not None:
                     said.add(len(part["row"]))
-    module.outputs.gather(module.global_rank)
+    module.outputs.gather(rank())
     return module.outputs
 
 
-def progress_of(module: PromptModule, loader: Any, split: str) -> Progress:
+def progress_of(module: PromptedModel, loader: Any, split: str) -> Progress:
     """Make what says how far a pass over a loader is; rows are counted, or the features that are made of them."""
     sets = {name: found for name, found in loader.dataset.sets if len(found)}
     apart = any(len(found) != len(module.tasks[name].rows[split].data) for name, found in sets.items())

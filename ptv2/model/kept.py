@@ -5,8 +5,7 @@ On disk the method's tensors are called `prompt.*`, whatever the method.
 
 from typing import cast
 
-import lightning as L
-from torch import Tensor
+from torch import Tensor, nn
 
 from ptv2.backbone import Backbone
 from ptv2.errors import UserError
@@ -24,7 +23,7 @@ def in_module(name: str) -> str:
     return IN_MODULE + name.removeprefix(ON_DISK) if name.startswith(ON_DISK) else name
 
 
-def kept_names(module: L.LightningModule) -> list[str]:
+def kept_names(module: nn.Module) -> list[str]:
     """List the names, in the module's state dict, of the tensors that are kept."""
     trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     fresh = {f"backbone.model.{name}" for name in cast(Backbone, module.backbone).fresh}
@@ -32,13 +31,13 @@ def kept_names(module: L.LightningModule) -> list[str]:
     return [name for name in state if name in trained | fresh or not name.startswith("backbone.")]
 
 
-def kept_state(module: L.LightningModule) -> dict[str, Tensor]:
+def kept_state(module: nn.Module) -> dict[str, Tensor]:
     """Return the kept tensors by their names on disk."""
     state = module.state_dict()
     return {on_disk(name): state[name].detach() for name in kept_names(module)}
 
 
-def load_kept(module: L.LightningModule, state: dict[str, Tensor], where: str) -> None:
+def load_kept(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
     """Load what `kept_state` gave.
 
     Raises:
@@ -48,7 +47,7 @@ def load_kept(module: L.LightningModule, state: dict[str, Tensor], where: str) -
     module.load_state_dict({in_module(name): tensor for name, tensor in state.items()}, strict=False)
 
 
-def check_kept(module: L.LightningModule, state: dict[str, Tensor], where: str) -> None:
+def check_kept(module: nn.Module, state: dict[str, Tensor], where: str) -> None:
     """Refuse what `load_kept` cannot load."""
     own, do = kept_state(module), "use the config it was made with"
     missing, extra = sorted(set(own) - set(state)), sorted(set(state) - set(own))

@@ -21,7 +21,7 @@ from ptv2.kinds import KINDS, kind_of, reads_of
 from ptv2.kinds.texts import PooledHead
 from ptv2.methods import method_named
 from ptv2.model.kept import load_kept
-from ptv2.model.module import PromptModule
+from ptv2.model.prompted import PromptedModel
 from ptv2.runtime.imports import loaded
 
 
@@ -73,7 +73,7 @@ def artifact_tasks(
     }
 
 
-def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: dict[str, TaskData]) -> PromptModule:
+def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: dict[str, TaskData]) -> PromptedModel:
     """Join the artifact to its backbone, in eval mode, ready to predict.
 
     Args:
@@ -85,7 +85,7 @@ def load_module(artifact: Artifact, config: Config, backbone: Backbone, tasks: d
     Raises:
         UserError: the weights do not fit the config.
     """
-    module = PromptModule(config, backbone, tasks)
+    module = PromptedModel(config, backbone, tasks)
     load_kept(module, artifact.weights, where=str(artifact.path))
     return module.eval()
 

@@ -14,7 +14,7 @@ from ptv2.errors import UserError
 from ptv2.kinds.features import Features
 from ptv2.kinds.templates import value_at
 from ptv2.metrics.split import Split
-from ptv2.model.module import PromptModule
+from ptv2.model.prompted import PromptedModel
 from ptv2.rows.rows import Rows
 from ptv2.runtime.files import write_text
 
@@ -29,7 +29,7 @@ def begin(number: int, row: Mapping[str, Any]) -> Record:
 
 
 def prediction_records(
-    module: PromptModule,
+    module: PromptedModel,
     task: str,
     split: str,
     shown: PredictionsConfig,
@@ -98,7 +98,7 @@ def line(record: Record) -> str:
     return json.dumps(record, ensure_ascii=False)
 
 
-def write_predictions(path: Path, module: PromptModule, task: str, split: str) -> None:
+def write_predictions(path: Path, module: PromptedModel, task: str, split: str) -> None:
     """Write the split's predictions to a file, in the form that `ptv2.predict` prints."""
     path.parent.mkdir(parents=True, exist_ok=True)
     records = prediction_records(module, task, split, module.config.run.predictions)

@@ -10,14 +10,14 @@ from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
 from ptv2.config.overrides import as_overrides
 from ptv2.config.run import PredictionsConfig
-from ptv2.data.datamodule import TaskDataModule
+from ptv2.data.loaders import Loaders
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
 from ptv2.model.cards import card_to_score, choose_task
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
-from ptv2.model.module import PromptModule
 from ptv2.model.predictions import Record, prediction_records
+from ptv2.model.prompted import PromptedModel
 from ptv2.model.routing import beginnings, usable_rows
 from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
@@ -86,7 +86,7 @@ class Predictor:
         return artifact_tasks(self.artifact, self.config, self.backbone)
 
     @cached_property
-    def module(self) -> PromptModule:
+    def module(self) -> PromptedModel:
         return load_module(self.artifact, self.config, self.backbone, dict(self.data))
 
     # -- answers -------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Predictor:
         self, asked: Asked, routed: dict[str, list[int]], task: str | None, shown: PredictionsConfig
     ) -> dict[int, Record]:
         """Make the records of rows that are in the data of their tasks."""
-        module, data, found = self.module, TaskDataModule(self.data, self.config), {}
+        module, data, found = self.module, Loaders(self.data, self.config), {}
         for reads in dict.fromkeys(module.heads[name].reads for name in routed):  # they read other things of a pass
             names = [name for name in routed if module.heads[name].reads == reads]
             found |= collect(module, data.joint_dataloader(names, INPUT), self.device)
@@ -257,7 +257,7 @@ class Predictor:
 
     def _scored(self, name: str, data: TaskData, split: str) -> Scored:
         return scored(
-            self.artifact, self.module, TaskDataModule(self.data | {name: data}, self.config), name, split, self.device
+            self.artifact, self.module, Loaders(self.data | {name: data}, self.config), name, split, self.device
         )
 
 

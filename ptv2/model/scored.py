@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptv2.artifact.artifact import Artifact
-from ptv2.data.datamodule import TaskDataModule
+from ptv2.data.loaders import Loaders
 from ptv2.data.taskdata import TaskData
 from ptv2.metrics.table import score
 from ptv2.model.collect import collect
-from ptv2.model.module import PromptModule
+from ptv2.model.prompted import PromptedModel
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,7 @@ class Scored:
     baseline: dict[str, float]
 
 
-def scored(
-    artifact: Artifact, module: PromptModule, data: TaskDataModule, name: str, split: str, device: str
-) -> Scored:
+def scored(artifact: Artifact, module: PromptedModel, data: Loaders, name: str, split: str, device: str) -> Scored:
     """Score the head of the task `name` on a split of that task's data.
 
     Args:

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+@cache  # that of the code which this process runs
 def _git_revision() -> str | None:
     """Return the revision of the checkout that this package runs from, with `+` if changed; None outside a checkout."""
     here = Path(__file__).resolve().parent

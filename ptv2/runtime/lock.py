@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from lightning_utilities.core.rank_zero import rank_zero_only
-
 from ptv2.errors import UserError
+from ptv2.runtime.rank_zero import is_zero
 
 NAME = ".lock"
 
@@ -31,7 +30,7 @@ class FolderLock:
         Raises:
             UserError: another process has the lock.
         """
-        if self.file is not None or rank_zero_only.rank != 0:
+        if self.file is not None or not is_zero():
             return
         file = (self.folder / NAME).open("a+", encoding="utf-8")
         try:

@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-from lightning_utilities.core.rank_zero import rank_zero_only
+from ptv2.runtime.rank_zero import is_zero
 
 QUIET = 3.0  # seconds of silence at first: what is done by then needs no line
 EVERY = 10.0  # seconds between two lines in a file
@@ -53,7 +53,7 @@ class Progress:
 
     def _say(self, text: str, last: bool = False) -> None:
         self.said = True
-        if rank_zero_only.rank:
+        if not is_zero():
             return
         if self.terminal:
             print(f"\r\033[K{text}", end="\n" if last else "", file=self.out, flush=True)

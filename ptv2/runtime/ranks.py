@@ -11,15 +11,17 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightning as L
 import torch
 import torch.distributed as dist
-from lightning.pytorch.utilities import rank_zero_only
 
 from ptv2.errors import Joint, Lost
+from ptv2.runtime.rank_zero import is_zero
 from ptv2.runtime.stop import Stopped
+
+if TYPE_CHECKING:  # what only answers rows goes without the seconds that it takes
+    import lightning as L
 
 LOST = ("gloo/transport", "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting")
 """What gloo says, in a plain RuntimeError, where NCCL and the store raise a DistError."""
@@ -38,9 +40,9 @@ def world() -> int:
     return dist.get_world_size() if joined() else 1
 
 
-def is_zero() -> bool:
-    """Tell whether this process is the one that writes; the environment says so before there is a process group."""
-    return rank_zero_only.rank == 0
+def rank() -> int:
+    """Return the rank of this process in the process group."""
+    return dist.get_rank() if joined() else 0
 
 
 def gather(value: Any) -> list[Any]:
@@ -75,7 +77,7 @@ def silence_others() -> None:
 
 
 @contextmanager
-def together(trainer: L.Trainer, module: L.LightningModule) -> Iterator[None]:
+def together(trainer: "L.Trainer", module: "L.LightningModule") -> Iterator[None]:
     """Bring all ranks together: start their processes where nothing else has, and wait for all of them.
 
     What every rank looks up for itself (is the run finished? where does it resume?) is looked up before this, what

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
-from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from ptv2.backbone import Backbone, Injection
+from ptv2.data.collate import moved
 from ptv2.exchange.per_row import of_rows
 from ptv2.kinds.head import Head
 from ptv2.kinds.seq2seq import Seq2SeqHead
-from ptv2.model.module import joined as joined_inputs
+from ptv2.model.prompted import joined as joined_inputs
 from ptv2.service.jobs import Piece
 from ptv2.service.residents import Joined, Residents
 from ptv2.service.waiting import Taken
@@ -89,7 +89,7 @@ def _written(backbone: Backbone, groups: list[Group], settings: dict[str, Any]) 
     head = cast(Seq2SeqHead, groups[0].head)
     features = [feature for group in groups for feature in group.features]
     data = groups[0].joined.data[groups[0].task]
-    batch = move_data_to_device(data.features.collate(features), backbone.device)
+    batch = moved(data.features.collate(features), backbone.device)
     if len(groups) == 1:
         injection = groups[0].joined.module.prompts(batch | {"task": groups[0].task})
     else:
@@ -124,7 +124,7 @@ def _of_groups(groups: list[Group], counts: list[int], backbone: Backbone) -> In
 
 def _collated(group: Group, length: int | None, backbone: Backbone) -> dict[str, Any]:
     batch = group.joined.data[group.task].features.collate(group.features, length) | {"task": group.task}
-    return move_data_to_device(batch, backbone.device)
+    return moved(batch, backbone.device)
 
 
 def _texts(ids: list[Any]) -> list[list[int]]:

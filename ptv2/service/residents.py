@@ -34,7 +34,7 @@ from ptv2.model.load import (
     load_artifact_backbone,
     load_module,
 )
-from ptv2.model.module import PromptModule
+from ptv2.model.prompted import PromptedModel
 
 OF_TRAINING = ("tasks", "run", "seed", "optim", "trainer", "data")
 DRAWN = "backbone."  # what an artifact holds of its backbone: weights that its checkpoint lacks, drawn by the run
@@ -46,7 +46,7 @@ class Joined:
 
     name: str
     version: str
-    module: PromptModule
+    module: PromptedModel
     data: dict[str, TaskData]
     shift: int  # position of the first real token
     mixes: bool  # whether its rows can share a pass with those of other artifacts
@@ -210,13 +210,13 @@ def check_serves(artifact: Artifact) -> None:
         raise UserError(what, where=artifact.path, do="use python -m ptv2.predict, or export it")
 
 
-def _reads_drawn(drawn: dict[str, Tensor], module: PromptModule) -> bool:
+def _reads_drawn(drawn: dict[str, Tensor], module: PromptedModel) -> bool:
     """Tell whether the answers depend on the weights that were drawn: all but a pooler that no head reads."""
     pools = any(isinstance(head, PooledHead) and head.pooling.kind == "pooler" for head in module.heads.values())
     return pools or any(".pooler." not in name for name in drawn)
 
 
-def _keep_mapped(module: PromptModule, artifact: Artifact) -> None:
+def _keep_mapped(module: PromptedModel, artifact: Artifact) -> None:
     """Let the module's tensors be those that are mapped from the artifact's file, not copies of them."""
     own = module.state_dict(keep_vars=True)
     for name, tensor in artifact.weights.items():

@@ -14,6 +14,7 @@ from ptv2.config.load import KEYS, make_config
 from ptv2.config.merge import merge, read_mapping
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
+from ptv2.methods import method_named
 from ptv2.study.columns import COLUMNS
 
 OWN = ("seed", "run.name", "run.folder", "run.overwrite", "resume", "tasks")
@@ -139,7 +140,7 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
     full = []
     for task, method in study.pairs:
         made = study.run_config(task, method)
-        full += [method] if made.methods == ("full",) else []
+        full += [method] if method_named(made.method).trains_all else []
     return Study(config, str(path), base, rates, config.reference or next(iter(full), None), study.outside)
 
 

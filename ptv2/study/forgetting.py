@@ -21,8 +21,8 @@ from ptv2.backbone import Backbone
 from ptv2.backbone.load import load_language_model
 from ptv2.config.schema import Config
 from ptv2.kinds.features import IGNORE
-from ptv2.model.module import PromptModule
 from ptv2.model.outside import TEXTS
+from ptv2.model.prompted import PromptedModel
 
 TOKENS = 64  # of a text that are read, at most
 MASKED = 0.15
@@ -30,7 +30,7 @@ MASKED = 0.15
 
 @torch.no_grad()
 def outside_losses(
-    config: Config, module: PromptModule, bare: Backbone, task: str, texts: Sequence[str] = ()
+    config: Config, module: PromptedModel, bare: Backbone, task: str, texts: Sequence[str] = ()
 ) -> dict[str, float] | None:
     """Return the mean loss per predicted token, in nats: `on` with the method, `off` of the bare backbone.
 
@@ -47,7 +47,7 @@ def outside_losses(
         padding_side="right",
         return_tensors="pt",
     )
-    inputs: dict[str, Any] = {key: batch[key].to(module.device) for key in ("input_ids", "attention_mask")}
+    inputs: dict[str, Any] = {key: batch[key].to(module.backbone.device) for key in ("input_ids", "attention_mask")}
     inputs["task"] = task
     if module.head(task).reads == "logits":
         inputs, labels_BT, shifted = _generating(inputs, bare)
@@ -59,7 +59,7 @@ def outside_losses(
             return None
         shifted = bare.is_causal
         labels_BT = _targets(inputs) if shifted else _mask(inputs, bare)
-        logits = _head_of(model.to(module.device))
+        logits = _head_of(model.to(module.backbone.device))
         off = logits(inputs, bare(inputs).last_BTD)
         prompts, inputs = module.prompts(inputs), module.inputs(inputs)
         on = logits(inputs, module.backbone(inputs, prompts).last_BTD)

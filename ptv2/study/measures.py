@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.utilities import move_data_to_device
 
 from ptv2.backbone import Backbone, load_backbone
 from ptv2.config.schema import Config
-from ptv2.data.datamodule import TaskDataModule
+from ptv2.data.collate import moved
+from ptv2.data.loaders import Loaders
 from ptv2.data.taskdata import TaskData
-from ptv2.model.module import PromptModule
 from ptv2.model.predictor import Predictor
+from ptv2.model.prompted import PromptedModel
 from ptv2.study.forgetting import outside_losses
 
 ROWS = 16  # of a batch that is timed
@@ -43,7 +43,7 @@ def measures(config: Config, run: Path, outside: Sequence[str]) -> dict[str, Any
     (name,) = config.tasks
     module = predictor.module.to(device)
     bare = load_backbone(replace(config.backbone, compile=False), module.head(name).reads).to(device).eval()
-    batch = move_data_to_device(timed_batch(config, predictor, name), device)
+    batch = moved(timed_batch(config, predictor, name), device)
     measured: dict[str, Any] = {"overhead": overhead(module, bare, batch)}
     losses = outside_losses(config, module, bare, name, outside)
     if losses is None:
@@ -63,11 +63,11 @@ def timed_batch(config: Config, predictor: Predictor, name: str) -> dict[str, An
         decoder_only=not predictor.backbone.is_encoder_decoder,
         notices_to=sys.stderr,
     )
-    return next(iter(TaskDataModule({name: data}, config).eval_dataloader(name, "train")))
+    return next(iter(Loaders({name: data}, config).eval_dataloader(name, "train")))
 
 
 @torch.no_grad()
-def overhead(module: PromptModule, bare: Backbone, batch: dict[str, Any]) -> float:
+def overhead(module: PromptedModel, bare: Backbone, batch: dict[str, Any]) -> float:
     """Return the time of a forward pass with what the method adds, over that of the bare backbone.
 
     The two take turns, so that another load on the machine slows both; the ratio is the median over rounds.
@@ -75,8 +75,8 @@ def overhead(module: PromptModule, bare: Backbone, batch: dict[str, Any]) -> flo
     reads, inputs = module.head(batch["task"]).reads, module.inputs(batch)
     ratios, started = [], time.monotonic()
     while len(ratios) < 4 or (len(ratios) <= ROUNDS and time.monotonic() - started < SECONDS):
-        with_method = _seconds(lambda: module.backbone(inputs, module.prompts(batch), reads), module.device)
-        without = _seconds(lambda: bare(batch, reads=reads), module.device)
+        with_method = _seconds(lambda: module.backbone(inputs, module.prompts(batch), reads), module.backbone.device)
+        without = _seconds(lambda: bare(batch, reads=reads), module.backbone.device)
         ratios.append(with_method / without)
     return statistics.median(ratios[1:])  # the first round warms up
 

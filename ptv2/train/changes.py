@@ -53,7 +53,7 @@ class Meter:
         prompt = replace(config.prompt, projection=None, residual=None, gate=False, **plain)
         ptuning = replace(config.ptuning, encoder="none")
         (name,) = [method for method in config.methods if METHODS[method].has_prompts]
-        name = "deep" if name == "prefix" else name
+        name = METHODS[name].folded_into or name
         self.config = replace(config, method=name, prompt=prompt, ptuning=ptuning)
         self.backbone = backbone
         backbone.position_shift = 0

@@ -28,7 +28,7 @@ from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.methods import METHODS, Method, method_named, method_of
+from ptv2.methods import METHODS, Method, method_of, methods_named
 from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
 from ptv2.model.load import artifact_config, load_artifact_backbone
@@ -88,9 +88,10 @@ def sources(artifact: Artifact) -> list[Source]:
     Raises:
         UserError: it has none.
     """
-    if not method_named(artifact.about["method"], artifact.path).has_prompts:
+    methods = methods_named(artifact.about["method"], artifact.path)
+    if not any(method.has_prompts for method in methods.values()):
         raise UserError(f"method '{artifact.about['method']}' has no prompt", where=artifact.path, do="leave it out")
-    artifact = artifact.part("deep")
+    artifact = artifact.part(next(name for name, method in methods.items() if method.has_prompts))
     folder = artifact.path.parent if artifact.path.name == "prompt" else artifact.path
     if artifact.sharing == "shared":
         return [Source(str(folder), artifact.prompt_vectors(), artifact, list(artifact.tasks))]

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds import KINDS
+from ptv2.methods import Method, method_named
 from ptv2.methods.lengths import FEW_ROWS, Reason
+from ptv2.methods.rates import STUDY as METHODS
+from ptv2.methods.rates import Rate
 from ptv2.metrics.table import goodness
 
-METHODS, KINDS_STUDY = "experiments/methods/table.md", "experiments/kinds/table.md"
+KINDS_STUDY = "experiments/kinds/table.md"
 TRANSFER, VARIANTS = "experiments/transfer/table.md", "experiments/transfer/variants/table.md"
 TRIED = 3
 
@@ -27,10 +30,13 @@ class Facts:
     rows: int  # for training
 
     @property
-    def method(self) -> str:
-        """The method, with the form of a deep prompt where it is another one than the published."""
-        other = self.config.method_name == "deep" and self.config.prompt.forms != ("kv",)
-        return "forms" if other else self.config.method_name
+    def method(self) -> type[Method]:
+        return method_named(self.config.method)
+
+    @property
+    def rate(self) -> Rate | None:
+        """What is known of the rates of the method, where it trains alone."""
+        return self.method.rate_for(self.config.prompt.forms, writes=False)
 
     @property
     def answers(self) -> str:
@@ -46,37 +52,28 @@ class Try:
     reason: Reason
 
 
-def _rate(method: str, setting: str, low: float, high: float, row: str) -> Try:
-    """Make the rule for a rate outside of those that did best."""
-
-    def when(facts: Facts) -> bool:
-        return facts.method == method and not low <= facts.config.optim.lr <= high
-
+def _rate(facts: Facts) -> list[Try]:
+    """Make the rule for a rate outside of those that did best for the method."""
+    rate = facts.rate
+    if rate is None or rate.best is None or rate.best[0] <= facts.config.optim.lr <= rate.best[1]:
+        return []
+    low, high = rate.best
     why = f"rates of {low:g} to {high:g} did best for it" if low < high else f"a rate of {low:g} did best for it"
-    return Try(setting, when, Reason(why, METHODS, row))
+    return [
+        Try(f"optim.lr={rate.value:g}", lambda _: True, Reason(why, METHODS if rate.row else rate.source, rate.row))
+    ]
 
 
 def _kv(facts: Facts) -> bool:
-    return facts.method == "deep" and facts.rows > FEW_ROWS
+    return facts.method.takes_forms and facts.config.prompt.forms == ("kv",) and facts.rows > FEW_ROWS
 
 
 def _few(facts: Facts) -> bool:
-    deep = facts.method in ("deep", "forms") and not facts.config.prompt.start.earlier
+    deep = facts.method.takes_forms and not facts.config.prompt.start.earlier
     return deep and facts.rows <= FEW_ROWS and len(facts.config.tasks) == 1
 
 
 TRIES = (
-    _rate("full", "optim.lr=1e-4", 5e-5, 2e-4, "trec | full | accuracy | 0.951 ± 0.006"),
-    _rate("head", "optim.lr=2e-3", 2e-3, 2e-2, "trec | head | accuracy | 0.803 ± 0.009"),
-    _rate("deep", "optim.lr=0.02", 3e-3, 2e-2, "conll2004 | deep-kv | span_f1 | 0.635 ± 0.005"),
-    _rate("forms", "optim.lr=0.003", 1e-3, 6e-3, "conll2004 | deep-values-slots | span_f1 | 0.771 ± 0.013"),
-    _rate("prefix", "optim.lr=0.003", 3e-3, 3e-3, "conll2004 | prefix | span_f1 | 0.668 ± 0.005"),
-    _rate("prompt", "optim.lr=0.03", 1e-2, 1e-1, "conll2004 | prompt | span_f1 | 0.610 ± 0.003"),
-    _rate("ptuning", "optim.lr=0.003", 1e-3, 1e-2, "trec | ptuning | accuracy | 0.904 ± 0.023"),
-    _rate("bitfit", "optim.lr=0.01", 3e-3, 1e-2, "trec | bitfit | accuracy | 0.935 ± 0.008"),
-    _rate("lora", "optim.lr=0.003", 1e-3, 6e-3, "conll2004 | lora | span_f1 | 0.737 ± 0.008"),
-    _rate("ia3", "optim.lr=0.03", 1e-2, 3e-2, "trec | ia3 | accuracy | 0.945 ± 0.003"),
-    _rate("adapter", "optim.lr=0.003", 1e-3, 3e-3, "trec | adapter | accuracy | 0.944 ± 0.005"),
     Try(
         "prompt.init=retrieve:runs",
         lambda facts: _few(facts) and facts.answers == "passage",
@@ -150,7 +147,7 @@ TRIES = (
     ),
     Try(
         "method=full optim.lr=1e-4",
-        lambda facts: "full" not in facts.config.methods,
+        lambda facts: not facts.method.trains_all,
         Reason(
             "does every weight learn it? On entities 0.777; where it does not either, look at data and steps",
             METHODS,
@@ -159,7 +156,7 @@ TRIES = (
     ),
     Try(
         "method=head optim.lr=2e-3",
-        lambda facts: "head" not in facts.config.methods and facts.answers != "text",
+        lambda facts: bool(facts.method.words) and facts.answers != "text",
         Reason(
             "do the frozen states hold the answer? On classes of questions 0.803, majority 0.188",
             METHODS,
@@ -189,6 +186,11 @@ def passed(metric: str, value: float, trivial: float | None) -> bool:
     return trivial is None or goodness(metric, value) > goodness(metric, trivial)
 
 
+def what_to_try(facts: Facts) -> list[Try]:
+    """List the first three rules that hold: another rate, if this one did badly for the method, then `TRIES`."""
+    return [*_rate(facts), *(rule for rule in TRIES if rule.when(facts))][:TRIED]
+
+
 def block(config: Config, data: TaskData, said: str) -> list[str]:
     """Say in lines that a task was not learned, and the three things to try.
 
@@ -198,7 +200,7 @@ def block(config: Config, data: TaskData, said: str) -> list[str]:
         said: task, metric and both scores.
     """
     facts = Facts(config, data.card.kind, len(data.rows["train"].data))
-    tries = [rule for rule in TRIES if rule.when(facts)][:TRIED]
+    tries = what_to_try(facts)
     wide = max(len(rule.setting) for rule in tries)
     lines = [f"not learned: {said} ({data.features.trivial}). Try, one at a time:"]
     lines += [f"  {rule.setting:<{wide}}  {rule.reason.why} ({rule.reason.source})" for rule in tries]

@@ -64,12 +64,12 @@ def run(tmp_path) -> Callable[..., Said]:
 def two(zygote, tmp_path) -> Callable[..., Said]:
     """`two("--config", config, "trainer.strategy=ddp")`: `ptv2.fit` as two ranks that no launcher of Lightning starts.
 
-    `before` is Python that both run first.
+    `before` is Python that both run first; with `elastic` they are told what torchrun tells them.
     """
 
-    def start(*argv: object, before: str = "") -> Said:
+    def start(*argv: object, before: str = "", elastic: bool = False) -> Said:
         argv = (*argv, "trainer.devices=2")
-        processes = [zygote("fit", argv, rank + before, tmp_path) for rank in ranks()]
+        processes = [zygote("fit", argv, rank + before, tmp_path) for rank in ranks(elastic)]
         ended = [process.wait() for process in processes]
         codes, outs, errs = zip(*((end.code, end.out, end.err) for end in ended), strict=True)
         return Said(next((code for code in codes if code), 0), "".join(outs), "".join(errs))

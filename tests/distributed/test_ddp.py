@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from outcome import HERE, ROUNDING, logged, same, scores, weights
+from outcome import HERE, ROUNDING, fault, logged, same, scores, weights
 
 from ptv2.config.load import load_config
 from ptv2.train import fit
@@ -42,9 +42,21 @@ def test_a_step_of_one_task_leaves_other_heads_alone(config, alone, run, tmp_pat
     assert events == [2, 2]  # the curves, and the line of the hparams tab: rank zero alone writes them
 
 
-def test_mixed_batches_under_torchrun(config, alone, torchrun, tmp_path):
+@pytest.fixture(params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
+def elastic(request, two, torchrun):
+    """`elastic("--config", config)`: two ranks that torchrun starts, or that are told what it tells them."""
+
+    def start(*argv):
+        if request.param == "torchrun":
+            return torchrun(2, HERE / "faulty.py", "note", *argv)
+        return two(*argv, before=fault("note"), elastic=True)
+
+    return start
+
+
+def test_mixed_batches_under_torchrun(config, alone, elastic, tmp_path):
     more = ("mixture.batches=mixed", "trainer.accumulate_grad_batches=2", "data.workers=1")
-    said = torchrun(2, HERE / "faulty.py", "note", "--config", config, *TWO, *more)
+    said = elastic("--config", config, *TWO, *more)
     assert said.code == 0, said.err
     check_same(tmp_path / "runs" / "mixture", alone(*more))
     assert said.out.count("step 1/") == said.out.count("artifact: ") == 1
@@ -52,9 +64,9 @@ def test_mixed_batches_under_torchrun(config, alone, torchrun, tmp_path):
     assert first["prompt"] == second["prompt"] and first["draw"] != second["draw"]
 
 
-def test_a_quantised_backbone(config, alone, run, tmp_path):
+def test_a_quantised_backbone(config, alone, two, tmp_path):
     """DDP sends every frozen weight to the other ranks once, and knows no quantised tensor."""
     pytest.importorskip("torchao")
-    said = run("-m", "ptv2.fit", "--config", config, "backbone.quantize=int8", *TWO)
+    said = two("--config", config, "backbone.quantize=int8", *TWO)
     assert said.code == 0, said.err
     check_same(tmp_path / "runs" / "mixture", alone("backbone.quantize=int8"))

@@ -1,8 +1,5 @@
 """The commands as a user runs them: a tiny backbone and three small tasks in local files."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -41,19 +38,11 @@ def ptv2(capfd) -> Callable[..., Said]:
 
 @pytest.fixture
 def spawn(tmp_path, zygote) -> Callable[..., Said]:
-    """`spawn("fit", "--config", ...)`: the same in a process of its own.
+    """`spawn("fit", "--config", ...)`: the same in a process of its own."""
 
-    It is forked; one with an environment of its own, which libraries read when they are imported, is started anew.
-    """
-
-    def run(name: str, *argv: object, stdin: str = "", **environment: str) -> Said:
-        if not environment:
-            ended = zygote(name, argv, folder=tmp_path, stdin=stdin).wait()
-            return Said(ended.code, ended.out, ended.err)
-        line = [sys.executable, "-m", f"ptv2.{name}", *map(str, argv)]
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-        done = subprocess.run(line, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=env)
-        return Said(done.returncode, done.stdout, done.stderr)
+    def run(name: str, *argv: object, stdin: str = "") -> Said:
+        ended = zygote(name, argv, folder=tmp_path, stdin=stdin).wait()
+        return Said(ended.code, ended.out, ended.err)
 
     return run
 

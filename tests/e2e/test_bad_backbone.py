@@ -75,7 +75,7 @@ def test_weights_of_another_model(refused, copied):
 
 
 def test_a_hub_that_does_not_answer(spawn, write_config, tmp_path):
-    said = spawn("fit", "--config", write_config(), "backbone.name=bert-base-cased", HF_HUB_OFFLINE="1")
+    said = spawn("fit", "--config", write_config(), "backbone.name=bert-base-cased")
     assert said.code == 2 and said.out == "" and len(said.err.splitlines()) == 1
     missing = "cannot load 'bert-base-cased' (HF_HUB_OFFLINE is set, and it is not in the cache)"
     do = "fetch it with python -m ptv2.prepare where there is a network, or give a local folder, or demo:minilm-l6"

@@ -1,11 +1,7 @@
 """`python -m ptv2.compare --config`: cells of a tiny backbone, run by real processes."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -77,12 +73,10 @@ def begun_steps(folder: Path) -> dict[str, list[int]]:
     return steps
 
 
-def start(*words):
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
-    line = [sys.executable, "-m", "ptv2.compare", *map(str, words)]
-    return subprocess.Popen(
-        line, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+@pytest.fixture
+def start(zygote):
+    """`start("--config", file)`: the command in a process of its own, which starts others for its cells."""
+    return lambda *words: zygote("compare", words)
 
 
 def test_a_comparison_ends_with_a_table_of_all_methods(ptv2, study, tmp_path):
@@ -160,17 +154,15 @@ def test_a_rate_that_is_added_runs_its_trials_and_the_cells_that_it_wins(ptv2, s
     ]
 
 
-def test_a_killed_comparison_resumes_and_runs_no_cell_twice(ptv2, study, tmp_path):
+def test_a_killed_comparison_resumes_and_runs_no_cell_twice(ptv2, study, start, tmp_path):
     (tmp_path / "hold.py").write_text(HOLD)
     file = study(methods={"deep": ["run.callbacks.hold={path: hold.Hold}"]}, **{"import": [str(tmp_path / "hold.py")]})
     killed = start("--config", file)
     try:
-        while not (tmp_path / "held").exists():
-            assert killed.poll() is None, killed.communicate()
-            time.sleep(0.2)
+        killed.until(lambda: (tmp_path / "held").exists())
     finally:
-        os.killpg(killed.pid, signal.SIGKILL)
-        killed.communicate()
+        killed.signal(signal.SIGKILL, group=True)
+        killed.wait()
     first, second = (tmp_path / "runs" / "small" / "deep" / "topics" / seed for seed in "12")
     before = {path: path.stat().st_mtime_ns for path in first.rglob("*") if path.is_file()}
     assert (first / "cell.json").is_file() and not (second / "cell.json").exists()
@@ -187,7 +179,7 @@ def test_a_killed_comparison_resumes_and_runs_no_cell_twice(ptv2, study, tmp_pat
 
 
 @pytest.mark.slow  # imports the libraries in several processes
-def test_two_comparisons_at_once_divide_the_cells(study, tmp_path):
+def test_two_comparisons_at_once_divide_the_cells(study, start, tmp_path):
     (tmp_path / "hold.py").write_text(HOLD)
     (tmp_path / "go").touch()
     holding = "run.callbacks.hold={path: hold.Hold}"
@@ -195,28 +187,26 @@ def test_two_comparisons_at_once_divide_the_cells(study, tmp_path):
         methods={"deep": [holding], "head": [holding, "method=head"]}, **{"import": [str(tmp_path / "hold.py")]}
     )
     both = [start("--config", file) for _ in range(2)]
-    said = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    finished = [line for out, _ in said for line in out.splitlines() if line.endswith(": finished")]
+    said = [process.wait() for process in both]
+    assert [ended.code for ended in said] == [0, 0], said
+    finished = [line for ended in said for line in ended.out.splitlines() if line.endswith(": finished")]
     assert sorted(finished) == [f"topics {method} {seed}: finished" for method in ("deep", "head") for seed in "12"]
     assert all(steps == list(range(1, 13)) for steps in begun_steps(tmp_path).values())
-    first, second = (table_of(out) for out, _ in said)
+    first, second = (table_of(ended.out) for ended in said)
     assert first == second and [row["seeds"] for row in first] == ["2", "2"]  # both wait for the other's cells
 
 
 @pytest.mark.slow  # imports the libraries in several processes
-def test_a_stopped_comparison_saves_what_it_runs(study, tmp_path):
+def test_a_stopped_comparison_saves_what_it_runs(study, start, tmp_path):
     (tmp_path / "hold.py").write_text(HOLD.replace("time.sleep(600)", "time.sleep(3)").replace("== 9", ">= 2"))
     file = study(
         seeds=[2], methods={"deep": ["run.callbacks.hold={path: hold.Hold}"]}, **{"import": [str(tmp_path / "hold.py")]}
     )
     process = start("--config", file)
-    while not (tmp_path / "held").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.2)
-    process.terminate()
-    _, err = process.communicate()
-    assert process.returncode == 75 and "stopped by SIGTERM" in err
+    process.until(lambda: (tmp_path / "held").exists())
+    process.signal(signal.SIGTERM)
+    ended = process.wait()
+    assert ended.code == 75 and "stopped by SIGTERM" in ended.err
     run = tmp_path / "runs" / "small" / "deep" / "topics"
     assert not (run / "2.claim").exists() and not (run / "2" / "results.json").exists()
     assert list((run / "2" / "checkpoints").glob("step-*.ckpt"))

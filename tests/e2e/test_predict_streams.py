@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
@@ -12,24 +11,27 @@ from ptv2.rows import asked_files
 PEAK = """
 import re, sys
 from pathlib import Path
-from ptv2.commands import run
+from ptv2.commands import predict
 
-run("predict", sys.argv[1:])
-print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
+def measured(options, main=predict.main):
+    main(options)
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
+
+predict.main = measured
 """  # getrusage would count the memory of the process that started this one
 NOTE = "a field that no card reads " * 150  # 4 kB
 
 
-def test_a_row_is_answered_before_the_next_one_comes(finished):
-    line = [sys.executable, "-m", "ptv2.predict", "--artifact", str(finished("topics")), "--input", "-"]
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
+def test_a_row_is_answered_before_the_next_one_comes(finished, zygote, tmp_path):
+    os.mkfifo(tmp_path / "rows")
+    process = zygote("predict", ["--artifact", finished("topics"), "--input", "-"], stdin=tmp_path / "rows")
+    with (tmp_path / "rows").open("w") as rows:
         for i in range(3):
-            process.stdin.write(json.dumps({"id": i, "text": "a cat"}) + "\n")
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["id"] == i
-        process.stdin.close()
-    assert process.returncode == 0
+            rows.write(json.dumps({"id": i, "text": "a cat"}) + "\n")
+            rows.flush()
+            lines = process.until(lambda count=i + 1: process.said().count("\n") == count and process.said())
+            assert json.loads(lines.splitlines()[i])["id"] == i
+    assert process.wait().code == 0
 
 
 def test_answers_stand_before_a_bad_row_of_a_later_part(ptv2, finished, tmp_path, monkeypatch):
@@ -45,15 +47,13 @@ def test_answers_stand_before_a_bad_row_of_a_later_part(ptv2, finished, tmp_path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
-def test_the_memory_does_not_grow_with_the_file(finished, tmp_path):
+def test_the_memory_does_not_grow_with_the_file(finished, zygote, tmp_path):
     peaks = []
     for count in (2000, 8000):
         path = tmp_path / f"{count}.jsonl"
         path.write_text("".join(json.dumps({"id": i, "text": "a cat", "note": NOTE}) + "\n" for i in range(count)))
-        line = [sys.executable, "-c", PEAK, "--artifact", str(finished("topics")), "--input", str(path)]
-        env = os.environ | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(line, capture_output=True, text=True, env=env)
-        assert done.returncode == 0 and len(done.stdout.splitlines()) == count, done.stderr
-        peaks.append(int(done.stderr.splitlines()[-1]) / 1024)
+        done = zygote("predict", ["--artifact", finished("topics"), "--input", path], before=PEAK).wait()
+        assert done.code == 0 and len(done.out.splitlines()) == count, done.err
+        peaks.append(int(done.err.splitlines()[-1]) / 1024)
     print(f"peak: {peaks[0]:.0f} MiB of 2,000 rows, {peaks[1]:.0f} MiB of 8,000")
     assert peaks[1] - peaks[0] < 12, "half of the 24 MB that the file has more"

@@ -4,9 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 
 import optuna
 import pytest
@@ -115,17 +112,13 @@ def test_a_run_is_no_search(ptv2, finished):
     assert said.code == 2 and said.err == f"error: {folder}: is not empty and is no search; choose another run.name\n"
 
 
-def test_a_killed_search_goes_on_in_two_processes_with_no_trial_twice(write_config, spawn):
+def test_a_killed_search_goes_on_in_two_processes_with_no_trial_twice(write_config, spawn, zygote):
     config = write_config(trainer={"max_epochs": 8}, optim={"lr": 0.01})
     folder = config.parent / "runs" / "topics-search"
     argv = ("--space", "optim.lr=0.001..0.02:log", "--sampler", "random", "--trials", "2")
-    line = [sys.executable, "-m", "ptv2.search", "--config", str(config), *argv]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    end = time.monotonic() + 300
-    while not list(folder.glob("trials/0/checkpoints/step-*.ckpt")):
-        assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
-        time.sleep(0.05)
-    process.kill()
+    process = zygote("search", ["--config", config, *argv])
+    process.until(lambda: list(folder.glob("trials/0/checkpoints/step-*.ckpt")))
+    process.signal(signal.SIGKILL)
     process.wait()
     (left,) = trials(folder)
     assert left.state.name == "RUNNING"

@@ -1,7 +1,8 @@
 """Runs commands in processes of their own without the seconds that imports take: it forks itself each time.
 
-It reads one JSON object a line, {"command", "argv", "before", "folder", "in", "out", "err"} or {"wait": pid}, and
-answers a pid or an exit code. `before` is Python that the new process runs first: where a fault is put in.
+It reads one JSON object a line, {"command", "argv", "before", "folder", "in", "out", "err"} or {"wait": pid, "block":
+bool}, and answers a pid or an exit code: null of a process that is under way. `before` is Python that the new process
+runs first: where a fault is put in.
 """
 
 import json
@@ -50,8 +51,8 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
-            _, status = os.waitpid(request["wait"], 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
+            pid, status = os.waitpid(request["wait"], 0 if request["block"] else os.WNOHANG)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if pid else None), flush=True)
             continue
         pid = os.fork()
         if pid == 0:

@@ -8,12 +8,23 @@ from statistics import median
 import pytest
 
 from ptv2.methods import METHODS, defaults
-from ptv2.methods.defaults import RATES, Run
+from ptv2.methods.base import Method
+from ptv2.methods.deep.rates import RATES as FORMS
+from ptv2.methods.defaults import Run
+from ptv2.methods.rates import Rate
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "defaults.md"
+RATES = {rate.of: rate.value for rate in FORMS}
+RATES |= {name: method.rate.value for name, method in METHODS.items() if method.rate is not None}
+
+
+def methods(*names):
+    return {name: METHODS[name] for name in names}
+
+
 RUN = Run(
-    methods=("deep",),
+    methods=methods("deep"),
     tasks=[("cls", 1000)],
     family="bert",
     size=lambda: 22_000_000,
@@ -34,7 +45,7 @@ RUN = Run(
         ({"plain": False}, "kv"),
         ({"family": "llama", "is_decoder": True}, "kv"),
         ({"tasks": [("seq2seq", 1000)]}, "kv"),
-        ({"methods": ("deep", "lora")}, "kv"),
+        ({"methods": methods("deep", "lora")}, "kv"),
     ],
 )
 def test_the_form(changes, form):
@@ -46,9 +57,9 @@ def test_the_form(changes, form):
     [
         ({}, 0.02),
         ({"forms": ("slots", "values")}, 0.003),
-        ({"methods": ("full",)}, 0.0001),
-        ({"methods": ("deep", "full")}, 0.0001),
-        ({"methods": ("deep", "lora")}, 0.003),
+        ({"methods": methods("full")}, 0.0001),
+        ({"methods": methods("deep", "full")}, 0.0001),
+        ({"methods": methods("deep", "lora")}, 0.003),
         ({"tasks": [("seq2seq", 300)]}, 0.005),
     ],
 )
@@ -56,9 +67,29 @@ def test_the_rate(changes, rate):
     assert defaults.rate(replace(RUN, **changes)).value == rate
 
 
-def test_a_method_that_no_table_knows_keeps_the_official_rate():
-    assert defaults.rate(replace(RUN, methods=("own",))) is None
+class Own(Method):
+    """A method of a user's file."""
+
+
+class Rated(Own):
+    rate = Rate(0.007, "what we saw on our own tasks")
+
+
+def test_a_method_without_a_rate_keeps_the_official_one():
+    assert defaults.rate(replace(RUN, methods={"own": Own})) is None
+    assert defaults.rate(replace(RUN, methods=methods("lora") | {"own": Own})) is None
     assert defaults.rate(replace(RUN, forms=("kv", "slots"))) is None
+
+
+def test_a_method_of_a_users_own_says_its_rate_and_why():
+    chosen = defaults.rate(replace(RUN, methods={"own": Rated}))
+    assert str(chosen) == "optim.lr 0.007: own, cls, 1,000 rows: what we saw on our own tasks"
+    assert defaults.rate(replace(RUN, methods=methods("lora") | {"own": Rated})).value == RATES["lora"]
+
+
+def test_heads_train_at_the_rate_of_a_method_that_trains_every_weight():
+    assert defaults.head_rate(replace(RUN, methods=methods("full"))).value is None
+    assert defaults.head_rate(replace(RUN, methods=methods("bitfit"))).value == defaults.HEAD_RATE
 
 
 @pytest.mark.parametrize(("rows", "epochs"), [(20, 40), (1000, 12), (5000, 3), (400_000, 3)])

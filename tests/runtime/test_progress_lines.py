@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 from ptv2.runtime import progress
 from ptv2.runtime.progress import Progress, clock, pace
@@ -71,7 +72,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten(watch):
 
 
 def test_other_ranks_say_nothing(watch, monkeypatch):
-    monkeypatch.setattr(progress.rank_zero_only, "rank", 1)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
     assert run(watch, io.StringIO(), seconds=40) == ""
 
 

@@ -1,11 +1,9 @@
 """`python -m ptv2.serve` in a process of its own, and what it refuses before it starts."""
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -67,18 +65,17 @@ def test_a_missing_library_is_named(encoder_folder, capsys, monkeypatch):
 
 
 @pytest.fixture
-def process(encoder_folder):
+def process(encoder_folder, zygote):
     """A server with a token in a process of its own: it, its address, and how to ask."""
     tokens = encoder_folder.parent / "tokens"
     tokens.write_text("secret\n")
     argv = ["--artifacts", encoder_folder, "--port", "0", "--token-file", tokens, "--limit-batch-rows", "1"]
-    line = [sys.executable, "-m", "ptv2.serve", *map(str, argv)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    made = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    first = made.stdout.readline()
+    made = zygote("serve", argv)
+    first = made.until(lambda: "\n" in made.said() and made.said())
     yield made, re.search(r"http://\S+", first)[0]
-    made.kill()
-    made.wait()
+    if made.ended is None:
+        made.signal(signal.SIGKILL)
+        made.wait()
 
 
 def post(address: str, body: dict) -> dict:
@@ -100,12 +97,12 @@ def test_asked_to_stop_it_answers_what_it_took_and_ends_with_0(process, encoder_
             lines = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines())
         if int(lines["ptv2_waiting_features"]) > 10:
             break
-    server.send_signal(signal.SIGTERM)
+    server.signal(signal.SIGTERM)
     asking.join(60)
     assert [record["prediction"] for record in answers[0]["records"]] == [
         record["prediction"] for record in ptv2.load(encoder_folder / "topics").predict(rows)
     ]
-    out, err = server.communicate(timeout=60)
-    assert (server.returncode, out) == (0, "stopped\n") and "Traceback" not in err
+    ended = server.wait()
+    assert (ended.code, ended.out.splitlines()[1:]) == (0, ["stopped"]) and "Traceback" not in ended.err
     with pytest.raises(OSError):
         post(address, {"artifact": "topics", "rows": rows})

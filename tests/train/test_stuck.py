@@ -9,8 +9,9 @@ from scene import make_config, write_cards
 from ptv2.config import load
 from ptv2.config.load import load_config
 from ptv2.config.schema import Config
+from ptv2.methods import METHODS
 from ptv2.train.fit import fit
-from ptv2.train.stuck import TRIES, Facts, passed
+from ptv2.train.stuck import TRIES, Facts, passed, what_to_try
 
 ROOT = Path(__file__).parents[2]
 VALUES = {"preset": "official", "task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "a"}}
@@ -18,13 +19,13 @@ VALUES = {"preset": "official", "task": "glue/rte", "backbone": {"name": "tiny"}
 
 def tried(kind, rows, *overrides):
     facts = Facts(load.make_config(VALUES, list(overrides)), kind, rows)
-    return [rule.setting for rule in TRIES if rule.when(facts)][:3]
+    return [rule.setting for rule in what_to_try(facts)]
 
 
 @pytest.mark.parametrize(
     ("kind", "rows", "overrides", "first"),
     [
-        ("cls", 1000, ["method=full"], "optim.lr=1e-4"),
+        ("cls", 1000, ["method=full"], "optim.lr=0.0001"),
         ("cls", 64, [], "head.pooling=mean"),
         ("cls", 64, ["head.pooling=mean"], "prompt.init=retrieve:runs"),
         ("cls", 64, ["head.pooling=mean", "prompt.init=vocab"], "prompt.init=retrieve:runs"),
@@ -56,6 +57,14 @@ def test_every_number_stands_in_its_table():
     for rule in TRIES:
         text = (ROOT / rule.reason.source).read_text(encoding="utf-8")
         assert rule.reason.row in text, rule.reason.row
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_rate_that_did_badly_is_the_first_thing_to_change(method):
+    (first, *_) = what_to_try(Facts(load.make_config(VALUES, [f"method={method}", "optim.lr=7"]), "cls", 1000))
+    assert load.make_config(VALUES, [first.setting]).optim.lr == METHODS[method].rate_for(["kv"], False).value
+    text = (ROOT / first.reason.source).read_text(encoding="utf-8")
+    assert first.reason.row and first.reason.row in text
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,11 @@ from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
 from ptv2.methods.deep.forms import HiddenStates, parts_of
 from ptv2.methods.deep.init import initial_gates, initial_vectors, misfit
+from ptv2.methods.deep.rates import rate_of
 from ptv2.methods.deep.sharing import OwnValues
 from ptv2.methods.deep.slots import choose_slots
 from ptv2.methods.deep.vectors import DirectVectors, NormalisedVectors, ProjectedVectors, ResidualVectors
+from ptv2.methods.rates import Rate
 from ptv2.methods.vectors import VectorMethod
 
 
@@ -44,6 +46,7 @@ class DeepPrompt(VectorMethod):
         UserError: a layer out of range, lengths that do not fit the layers, an init that does not fit the form.
     """
 
+    takes_forms = True
     cacheable = True
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
@@ -67,6 +70,10 @@ class DeepPrompt(VectorMethod):
                 raise UserError(what, where="prompt.token_gate", do=do)
         if prompt.position_offset:
             backbone.position_shift = self.max_length
+
+    @classmethod
+    def rate_for(cls, forms: Sequence[str], writes: bool) -> Rate | None:
+        return rate_of(forms, writes)
 
     @classmethod
     def check(cls, config: Config) -> None:
