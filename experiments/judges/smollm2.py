@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from experiments.judges.sources import Row, read
 from ptv2.backbone.demo import gguf_file, model_folder
 from ptv2.config.load import load_config
@@ -13,7 +15,7 @@ from ptv2.train.fit import fit
 
 MODEL = "smollm2-135m"
 CONFIG = Path(__file__).parents[1] / "generation" / "config.yaml"
-SEPARATOR, END = "\nDescription:", "<|im_end|>"
+SEPARATOR, END = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["task"]["options"]["separator"], "<|im_end|>"
 ROWS = {"train": 32, "validation": 12, "test": 2}
 
 
@@ -41,7 +43,6 @@ def trained(folder: Path) -> tuple[Path, dict[str, Any], Sequence[Row]]:
     keys: dict[str, Any] = {
         "task.dataset.path": str(folder / "rows"),
         "task.metrics": ["perplexity"],
-        "task.options.separator": SEPARATOR,
         "run.name": "run",
         "run.folder": str(folder),
         "data.batch_size": 4,
