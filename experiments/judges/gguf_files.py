@@ -25,7 +25,7 @@ def write_full(source: Path, output: Path) -> Path:
             made.add_key_value(name, field.contents(), first, field.types[-1] if first == GGUFValueType.ARRAY else None)
     for tensor in read.tensors:
         made.add_tensor(tensor.name, gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
-    return _written(made, output)
+    return written(made, output)
 
 
 def write_tiny(family: str, source: Path, output: Path) -> Path:
@@ -59,7 +59,7 @@ def write_tiny(family: str, source: Path, output: Path) -> Path:
         if PERMUTED[family] and layer.endswith(("q_proj", "k_proj")):
             tensor = _permuted(tensor, width)
         made.add_tensor(f"{blocks.get_name(layer)}.{part}", tensor.numpy())
-    return _written(made, output)
+    return written(made, output)
 
 
 def _permuted(weight_OI: Any, width: int) -> Any:
@@ -68,7 +68,8 @@ def _permuted(weight_OI: Any, width: int) -> Any:
     return side_by_side(heads_HDI.mT).mT.flatten(0, 1).contiguous()
 
 
-def _written(made: GGUFWriter, output: Path) -> Path:
+def written(made: GGUFWriter, output: Path) -> Path:
+    """Write what the writer was given, and return the file."""
     made.add_file_type(gguf.LlamaFileType.ALL_F32)
     made.write_header_to_file()
     made.write_kv_data_to_file()

@@ -25,7 +25,7 @@ import ptv2
 from experiments.judges import smollm2, tiny
 from experiments.judges.gguf_files import write_full, write_tiny
 from experiments.judges.judge import Absent, Case, Judge
-from ptv2.exchange.llama import ENGINE
+from ptv2.exchange.llama import PACKAGE, RELEASE
 from ptv2.exchange.source import source_of
 
 MOST = 48  # tokens of a text
@@ -41,7 +41,7 @@ def engine() -> Path:
     Raises:
         Absent: there is no node, no package, or one of another version.
     """
-    package, wanted = ENGINE["tried with"].split()
+    package, wanted = PACKAGE.split()
     folder = Path(os.environ.get("PTV2_NODE", Path(sys.prefix) / "node")) / "node_modules" / package
     if shutil.which("node") is None:
         raise Absent("node is not installed")
@@ -67,8 +67,8 @@ def theirs(package: Path, model: Path, state: Path, rows: Ids) -> tuple[Ids, lis
     if done.returncode:
         raise RuntimeError(f"{state.name}: {done.stderr[-2000:]}")
     said = json.loads(done.stdout)
-    if said["release"] != ENGINE["release"]:
-        raise Absent(f"the engine is llama.cpp {said['release']}, and states are written for {ENGINE['release']}")
+    if said["release"] != RELEASE:
+        raise Absent(f"the engine is llama.cpp {said['release']}, and states are written for {RELEASE}")
     return said["texts"], said["ends"]
 
 
@@ -138,7 +138,7 @@ JUDGE = Judge(
     "Generated text: llama.cpp",
     "Deep prompts handed over as the state of a sequence (form llama-state) and continued greedily, id for id: of tiny "
     "random models, and of SmolLM2-135M after eight steps on E2E, up to 48 tokens a row. The cache holds float32 or "
-    "float16, with and without flash attention. Engine: node-llama-cpp 3.22.1 (llama.cpp v0.5.0).",
+    f"float16, with and without flash attention. Engine: {PACKAGE} (llama.cpp {RELEASE}).",
     ("gguf", "transformers"),
     0.0,
     cases,

@@ -3,7 +3,6 @@
 Shapes: G key/value heads, P prompt positions, D width of a key, W width of the hidden states.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +21,7 @@ from ptv2.kinds import KINDS
 from ptv2.methods.deep.vectors import to_official
 from ptv2.methods.peft import Adapted, Lora, stored_in_out
 from ptv2.methods.prompt import SoftPrompt
+from ptv2.methods.ptuning import PTuning
 
 
 @dataclass
@@ -55,15 +55,16 @@ def adapter_of(source: Source, kind: str) -> Adapter:
     Raises:
         UserError: a method, or a part of it, that PEFT cannot hold.
     """
+    if source.predictor.config.backbone.quantize:
+        what = "its backbone is quantised, and the folder is for a model in full"
+        raise UserError(what, where=source.path, do="export with backbone.quantize=null")
     method = source.predictor.module.method
-    made: list[tuple[type, Callable[..., Adapter]]] = [(SoftPrompt, _at_input), (Lora, _low_rank)]
-    write = next((write for of, write in made if isinstance(method, of)), None)
-    if write is None:
+    if not isinstance(method, (SoftPrompt, Lora)):
         return _prefix(source, kind)
     if kind == "CARTRIDGE":
         what = f"holds method '{source.artifact.about['method']}', and a cartridge is made of keys and values"
         raise UserError(what, where=source.path, do="use --form peft")
-    return write(source, method)
+    return _at_input(source, method) if isinstance(method, SoftPrompt) else _low_rank(source, method)
 
 
 # -- keys and values ---------------------------------------------------------------------------------------------------
@@ -122,10 +123,11 @@ def _at_input(source: Source, method: SoftPrompt) -> Adapter:
     if method.copies > 1:
         what = f"is an ensemble of {method.copies} prompts, and PEFT reads a row with one"
         raise UserError(what, where=where, do="train with prompt.ensemble=1, or use ptv2.load")
-    if source.predictor.config.tasks[source.task].options.get("template"):
+    config = source.predictor.config
+    if config.tasks[source.task].options.get("template"):
         what = "its virtual tokens stand where a template says, and PEFT puts them in front of the text"
         raise UserError(what, where=where, do="train without ptuning.template, or use ptv2.load")
-    if source.predictor.config.ptuning.tune_backbone and source.predictor.config.method_name == "ptuning":
+    if isinstance(method, PTuning) and config.ptuning.tune_backbone:
         what = "the backbone was trained beside the virtual tokens, and a folder of PEFT has no room for it"
         raise UserError(what, where=where, do="train with ptuning.tune_backbone=false, or use ptv2.load")
     pooled = KINDS[kind].head.plain_class == "SequenceClassification"
@@ -138,23 +140,18 @@ def _at_input(source: Source, method: SoftPrompt) -> Adapter:
     inputs = source.injection().inputs
     assert inputs is not None  # what this method gives
     vectors_PW = inputs.vectors_BPW[0].float()
-    config = cast(Any, model.config)
+    sizes = cast(Any, model.config)
     settings = {
         "peft_type": "PROMPT_TUNING",
         "num_virtual_tokens": len(vectors_PW),
-        "num_layers": config.num_hidden_layers,
-        "num_attention_heads": config.num_attention_heads,
+        "num_layers": sizes.num_hidden_layers,
+        "num_attention_heads": sizes.num_attention_heads,
         "token_dim": vectors_PW.shape[1],
         "num_transformer_submodules": 1,
         "prompt_tuning_init": "RANDOM",
     }
-    return Adapter(
-        model,
-        head,
-        settings,
-        {"prompt_embeddings": vectors_PW},
-        in_front=0 if config.is_encoder_decoder else len(vectors_PW),
-    )
+    in_front = 0 if sizes.is_encoder_decoder else len(vectors_PW)  # the decoder does not read them
+    return Adapter(model, head, settings, {"prompt_embeddings": vectors_PW}, in_front=in_front)
 
 
 # -- LoRA --------------------------------------------------------------------------------------------------------------

@@ -23,8 +23,9 @@ from ptv2.exchange.rotary import for_cache
 from ptv2.exchange.source import KeysValues, Source, keys_values, one_length
 
 FORMAT = 1
-ENGINE = {"program": "llama.cpp", "release": "v0.5.0", "state": 3, "tried with": "node-llama-cpp 3.22.1"}
-"""Of which release the files are: `state` is LLAMA_STATE_SEQ_VERSION of llama.h."""
+RELEASE, PACKAGE = "v0.5.0", "node-llama-cpp 3.22.1"
+"""The release of llama.cpp that the files are for, and the package in which it was tried."""
+VERSION = 3  # of such files, LLAMA_STATE_SEQ_VERSION of llama.h
 MAGIC = 0x67677371  # "ggsq", LLAMA_STATE_SEQ_MAGIC of llama.h
 TYPES = {torch.float32: 0, torch.float16: 1}
 """The numbers of ggml's types (ggml.h)."""
@@ -53,7 +54,7 @@ def write_llama_state(source: Source, folder: Path) -> None:
             (folder / f"{name}{'-flash' * flash}.bin").write_bytes(state_file(states, [token] * P, flash))
     about = {
         "format": FORMAT,
-        "engine": ENGINE,
+        "engine": {"program": "llama.cpp", "release": RELEASE, "state": VERSION, "tried with": PACKAGE},
         "backbone": source.artifact.about["backbone"],
         "task": source.task,
         "positions": P,
@@ -61,9 +62,7 @@ def write_llama_state(source: Source, folder: Path) -> None:
         "keys": "rotary pairs side by side" if PERMUTED[family] else "rotary pairs half a width apart",
     }
     (folder / "state.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    source.notes.append(
-        f"for {ENGINE['program']} {ENGINE['release']}, tried with {ENGINE['tried with']}: others refuse it"
-    )
+    source.notes.append(f"for llama.cpp {RELEASE}, tried with {PACKAGE}: a release with another layout refuses it")
     if source.head.reads == "states":
         source.notes.append(f"the head of '{source.task}' is left out: the form holds keys and values alone")
 
@@ -89,7 +88,7 @@ def state_file(states: list[tuple[Tensor, Tensor]], tokens: list[int], flash: bo
         flash: values lie by position; else by their number in it.
     """
     count = len(tokens)
-    parts = [struct.pack(f"<3I{count}i", MAGIC, ENGINE["state"], count, *tokens)]
+    parts = [struct.pack(f"<3I{count}i", MAGIC, VERSION, count, *tokens)]
     parts.append(struct.pack("<2I", 1, count))  # streams, cells of the first
     parts += [struct.pack("<iIi", position, 1, 0) for position in range(count)]  # of one sequence, number 0
     parts.append(struct.pack("<2I", not flash, len(states)))

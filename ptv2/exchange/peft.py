@@ -52,7 +52,7 @@ def write_peft(source: Source, folder: Path, kind: str = "PREFIX_TUNING") -> Non
     }
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, folder / "adapter_model.safetensors")
-    (folder / "README.md").write_text(_readme(source, model), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(source, made), encoding="utf-8")
     _prove(source, folder, made)
 
 
@@ -117,7 +117,8 @@ def read_by(source: Source, probe: dict[str, Tensor], like: Any) -> Tensor:
     return states.last_BTD.float()
 
 
-def _readme(source: Source, model: PreTrainedModel) -> str:
+def _readme(source: Source, made: Adapter) -> str:
+    model = made.model
     labels = source.artifact.about["labels"][source.task]
     count = f", num_labels={len(labels)}" if labels and "For" in type(model).__name__ else ""
     trained = source.predictor.module.method.words.capitalize()
@@ -131,6 +132,7 @@ def _readme(source: Source, model: PreTrainedModel) -> str:
         "",
         f'    model = {type(model).__name__}.from_pretrained("{source.backbone.name}"{count})',
         '    model = PeftModel.from_pretrained(model, "<this folder>")',
+        *(["", f"Outputs have {made.in_front} positions in front of the text's."] if made.in_front else []),
         *(["", f"Labels, in the order of their numbers: {', '.join(labels)}"] if labels else []),
     ]
     return "\n".join(lines) + "\n"

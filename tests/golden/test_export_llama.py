@@ -9,7 +9,7 @@ from exchanged import encoder_artifact, lm_artifact
 from safetensors.torch import load_file
 
 import ptv2
-from ptv2.exchange.llama import ENGINE, side_by_side, state_file
+from ptv2.exchange.llama import side_by_side, state_file
 from ptv2.exchange.rotary import half_turned, pairs_turned, rotated
 
 P, G, D, LAYERS = 4, 2, 8, 2
@@ -88,7 +88,8 @@ def test_it_holds_the_keys_and_values_of_the_cache(family, offset, tmp_path):
 def test_what_stands_beside_the_files_names_the_release(tmp_path):
     ptv2.export(lm_artifact("llama", tmp_path), "llama-state", tmp_path / "state")
     about = json.loads((tmp_path / "state" / "state.json").read_text(encoding="utf-8"))
-    assert about["engine"] == ENGINE and about["positions"] == P and about["layers"] == LAYERS
+    engine = {"program": "llama.cpp", "release": "v0.5.0", "state": 3, "tried with": "node-llama-cpp 3.22.1"}
+    assert about["engine"] == engine and about["positions"] == P and about["layers"] == LAYERS
     assert about["keys"] == "rotary pairs side by side" and about["backbone"]["family"] == "llama"
     names = {path.name for path in (tmp_path / "state").iterdir()}
     assert names == {"f32.bin", "f16.bin", "f32-flash.bin", "f16-flash.bin", "state.json"}
