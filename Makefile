@@ -63,8 +63,11 @@ bounds: $(INSTALLED)  ## the quick tests on the oldest and on the newest release
 pictures: $(INSTALLED)  ## take the pictures of TensorBoard in the README: a run of minutes, then Chromium
 	$(PY) docs/pictures.py
 
-judges: $(INSTALLED)  ## scores, losses and likelihoods beside programs of others; writes experiments/judges
+# llama.cpp as npm carries it, without the packages for graphics cards; where there is no npm, its judge is left out.
+LLAMA := node-llama-cpp@3.22.1 @node-llama-cpp/linux-x64@3.22.1
+judges: $(INSTALLED)  ## scores, losses, likelihoods and texts beside programs of others; writes experiments/judges
 	$(PY) -m pip install --quiet -c constraints.txt -e '.[judges]'
+	! command -v npm || npm install --silent --ignore-scripts --omit=optional --prefix $(VENV)/node $(LLAMA)
 	HF_HUB_OFFLINE=1 $(PY) -m experiments.judges
 
 clean:  ## remove build outputs and caches; runs/ and .venv/ stay

@@ -4,9 +4,13 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quantize
 
 from experiments.judges import __main__ as judges
+from experiments.judges import llama
+from experiments.judges.gguf_files import write_full, written
 from experiments.judges.judge import Absent, Case, Judge
 from experiments.judges.squad_rules import exact_and_f1, tokens_of
 from experiments.judges.tagging import tag_words
@@ -75,3 +79,47 @@ def test_a_difference_is_told(theirs, ours, tolerance, agrees):
 def test_a_package_that_is_missing_is_named():
     with pytest.raises(Absent, match="no-such-package is not installed"):
         Judge("x", "x", "x", ("no-such-package",), None, lambda: []).run()
+
+
+@pytest.fixture
+def engine_of(tmp_path, monkeypatch):
+    """Makes a folder in which npm has installed this version of the package, as far as the judge looks."""
+    monkeypatch.setenv("PTV2_NODE", str(tmp_path))
+    monkeypatch.setattr(llama.shutil, "which", lambda _: "/usr/bin/node")
+
+    def install(version: str) -> Path:
+        package = tmp_path / "node_modules" / "node-llama-cpp"
+        package.mkdir(parents=True)
+        (package / "package.json").write_text(json.dumps({"version": version}))
+        return package
+
+    return install
+
+
+def test_an_engine_that_is_missing_is_named(engine_of):
+    with pytest.raises(Absent, match=r"PTV2_NODE \(npm install --ignore-scripts node-llama-cpp@3\.22\.1\)"):
+        llama.engine()
+
+
+def test_an_engine_of_another_version_is_refused_by_name(engine_of):
+    engine_of("3.20.0")
+    with pytest.raises(Absent, match=r"node-llama-cpp 3\.20\.0 is installed, and states are written for that of"):
+        llama.engine()
+
+
+def test_the_engine_that_make_installs_is_the_one_that_files_are_written_for(engine_of):
+    package = engine_of(llama.PACKAGE.split()[1])
+    assert llama.engine() == package
+    assert llama.PACKAGE.replace(" ", "@") in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_a_quantised_gguf_is_written_out_in_full(tmp_path):
+    numbers = np.linspace(-1, 1, 64, dtype=np.float32).reshape(2, 32)
+    made = GGUFWriter(tmp_path / "small.gguf", "llama")
+    made.add_block_count(1)
+    made.add_tensor("weight", quantize(numbers, GGMLQuantizationType.Q8_0), raw_dtype=GGMLQuantizationType.Q8_0)
+    written(made, tmp_path / "small.gguf")
+    read = GGUFReader(write_full(tmp_path / "small.gguf", tmp_path / "full.gguf"))
+    (tensor,) = read.tensors
+    assert tensor.tensor_type == GGMLQuantizationType.F32 and read.fields["llama.block_count"].contents() == 1
+    np.testing.assert_allclose(tensor.data, numbers, atol=0.01)

@@ -16,7 +16,7 @@ from ptv2.runtime.files import write_text
 
 FOLDER = Path(__file__).parent
 RESULTS, TABLE = FOLDER / "results.json", FOLDER / "table.md"
-NAMES = ("tagging", "squad", "texts", "trainer", "situations", "harness")
+NAMES = ("tagging", "squad", "texts", "trainer", "situations", "harness", "llama")
 
 
 def main(names: list[str]) -> int:

@@ -9,6 +9,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,8 @@ from typing import Any
 import yaml
 
 import ptv2
-from experiments.judges import tiny
+from experiments.judges import smollm2, tiny
 from experiments.judges.judge import Absent, Case, Judge
-from ptv2.config.schema import Config
 from ptv2.model.predictions import read_scored
 from ptv2.train.fit import fit
 
@@ -38,20 +38,58 @@ def cases() -> Iterator[Case]:
             folder = Path(made)
             tiny.save("llama", folder / "model")
             keys = {"prompt": {"length": 4, "dropout": 0.0} | prompt, "optim": {"lr": 0.02}}
-            run = tiny.config("llama", folder, ROWS, **keys)
-            results = fit(run)
-            scored = read_scored(folder / "run" / "scored" / f"{NAME}.validation.json")
-            ours = [-side["nll"] for side in scored.sides]
-            theirs = likelihoods(name, run, folder)
-            furthest = max(range(len(ours)), key=lambda row: abs(ours[row] - theirs[row]))
-            of = f"{len(ours)} rows, the furthest apart"
-            yield Case(f"{name}: log-likelihood of a target", of, theirs[furthest], ours[furthest])
-            tokens = sum(side["tokens"] for side in scored.sides)
-            perplexity = results["scores"]["validation"][NAME]["perplexity"]
-            yield Case(f"{name}: perplexity", f"{tokens} tokens", math.exp(-sum(theirs) / tokens), perplexity)
+            results = fit(tiny.config("llama", folder, ROWS, **keys))
+            asked = Asked(folder / "train.jsonl", f"{{{{text}}}} {tiny.SEPARATOR}", " {{label}}[SEP]")
+            yield from compared(name, folder, NAME, results, likelihoods(given(name, folder), asked, folder))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        run, results, _ = smollm2.trained(folder)
+        ptv2.export(run, "peft", folder / "peft")
+        model = {"pretrained": str(smollm2.weights().parent), "gguf_file": smollm2.weights().name}
+        source = "{{meaning_representation}}" + smollm2.SEPARATOR
+        asked = Asked(folder / "rows" / "validation.jsonl", source, "{{human_reference}}" + smollm2.END)
+        theirs = likelihoods(model | {"peft": str(folder / "peft")}, asked, folder)
+        yield from compared("SmolLM2, E2E, PEFT folder", folder, "e2e_nlg", results, theirs, by_token=True)
 
 
-def likelihoods(form: str, run: Config, folder: Path) -> Sequence[float]:
+def compared(
+    name: str, folder: Path, task: str, results: dict[str, Any], theirs: Sequence[float], by_token: bool = False
+) -> Iterator[Case]:
+    """Compare the targets whose likelihoods are furthest apart, as a whole or by token, and the perplexity."""
+    sides = read_scored(folder / "run" / "scored" / f"{task}.validation.json").sides
+    parts = [side["tokens"] if by_token else 1 for side in sides]
+    pairs = [(them / n, -side["nll"] / n) for them, side, n in zip(theirs, sides, parts, strict=True)]
+    furthest = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+    of = "a token, the mean over a target" if by_token else "a target"
+    yield Case(f"{name}: log-likelihood of {of}", f"{len(pairs)} rows, the furthest apart", *furthest)
+    tokens = sum(side["tokens"] for side in sides)
+    perplexity = results["scores"]["validation"][task]["perplexity"]
+    yield Case(f"{name}: perplexity", f"{tokens} tokens", math.exp(-sum(theirs) / tokens), perplexity)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows of a file, and the templates of source and target."""
+
+    file: Path
+    source: str
+    target: str
+
+
+def given(form: str, folder: Path) -> dict[str, Any]:
+    """Hand the tiny model with its prompt over, as the arguments of the harness's model."""
+    if form == "PEFT folder":
+        ptv2.export(folder / "run", "peft", folder / "peft")
+        return {"pretrained": str(folder / "model"), "peft": str(folder / "peft")}
+    if form == "plain folder":
+        ptv2.export(folder / "run", "transformers", folder / "plain")
+        return {"pretrained": str(folder / "plain")}
+    model = tiny.load("llama", folder / "model")
+    ptv2.attach(model, folder / "run")
+    return {"pretrained": model, "tokenizer": str(folder / "model")}
+
+
+def likelihoods(model: dict[str, Any], asked: Asked, folder: Path) -> Sequence[float]:
     """Let the harness score the rows, and return the log-likelihood of each target."""
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
@@ -60,33 +98,23 @@ def likelihoods(form: str, run: Config, folder: Path) -> Sequence[float]:
     task = {
         "task": NAME,
         "dataset_path": "json",
-        "dataset_kwargs": {"data_files": {"test": str(folder / "train.jsonl")}},
+        "dataset_kwargs": {"data_files": {"test": str(asked.file)}},
         "test_split": "test",
         "output_type": "loglikelihood",
-        "doc_to_text": f"{{{{text}}}} {tiny.SEPARATOR}",
-        "doc_to_target": " {{label}}[SEP]",
+        "doc_to_text": asked.source,
+        "doc_to_target": asked.target,
+        "target_delimiter": "",
         "metric_list": [{"metric": "perplexity", "aggregation": "perplexity", "higher_is_better": False}],
     }
     (folder / "tasks").mkdir()
     (folder / "tasks" / f"{NAME}.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
-    plain: dict[str, Any] = {"pretrained": str(folder / "model")}
-    if form == "PEFT folder":
-        ptv2.export(folder / "run", "peft", folder / "peft")
-        plain["peft"] = str(folder / "peft")
-    elif form == "plain folder":
-        ptv2.export(folder / "run", "transformers", folder / "plain")
-        plain = {"pretrained": str(folder / "plain")}
-    if form == "attached":
-        model = tiny.load("llama", folder / "model")
-        ptv2.attach(model, folder / "run")
-        plain |= {"pretrained": model, "tokenizer": str(folder / "model")}
-    judged = HFLM(**plain, device="cpu", dtype="float32", batch_size=4)
+    judged = HFLM(**model, device="cpu", dtype="float32", batch_size=4)
     tasks = TaskManager(include_path=str(folder / "tasks"), include_defaults=False)
     found = simple_evaluate(judged, tasks=[NAME], task_manager=tasks, log_samples=True, bootstrap_iters=0)
     assert found is not None  # of rank zero
     samples = sorted(found["samples"][NAME], key=lambda sample: sample["doc_id"])
-    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [sample["doc"]["text"] for sample in samples] == [row["text"] for row in rows]
+    rows = [json.loads(line) for line in asked.file.read_text(encoding="utf-8").splitlines()]
+    assert [sample["doc"] for sample in samples] == rows
     return [float(sample["filtered_resps"][0][0]) for sample in samples]
 
 
@@ -94,7 +122,8 @@ JUDGE = Judge(
     "lm-evaluation-harness",
     "Likelihoods: lm-evaluation-harness",
     "A prompt of ptv2 on a tiny random Llama, handed over as a folder of PEFT, as a plain folder (values and "
-    "slots), or attached to the model; a task of a local YAML, targets scored with the end of the text.",
+    "slots), or attached to the model, and one on SmolLM2-135M after eight steps on E2E, as a folder of PEFT; a task "
+    "of a local YAML, targets scored with the end of the text.",
     ("lm_eval", "transformers", "peft"),
     1e-6,
     cases,

@@ -17,6 +17,8 @@ from transformers import (
     LlamaConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
     T5Config,
 )
 
@@ -49,6 +51,8 @@ CONFIGS = {
     ),
     "gpt2": GPT2Config(**SIZES, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, initializer_range=0.1),
     "llama": LlamaConfig(**SIZES, num_key_value_heads=2, initializer_range=0.1),
+    "qwen2": Qwen2Config(**SIZES, num_key_value_heads=2, initializer_range=0.1),
+    "qwen3": Qwen3Config(**SIZES, num_key_value_heads=2, head_dim=16, initializer_range=0.1),
     "t5": T5Config(**SEQ2SEQ, d_kv=8, d_ff=48, num_layers=2, num_heads=4, dropout_rate=0.0, decoder_start_token_id=0),
     "bart": BartConfig(
         **SEQ2SEQ,
@@ -61,6 +65,8 @@ CLASSES = {
     "bert": AutoModelForSequenceClassification,
     "gpt2": AutoModelForCausalLM,
     "llama": AutoModelForCausalLM,
+    "qwen2": AutoModelForCausalLM,
+    "qwen3": AutoModelForCausalLM,
     "t5": AutoModelForSeq2SeqLM,
     "bart": AutoModelForSeq2SeqLM,
 }

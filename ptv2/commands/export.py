@@ -1,9 +1,9 @@
 """Export an artifact: `python -m ptv2.export --artifact DIR --form FORM --output DIR`, or `--push ORG/NAME`.
 
-Forms: `peft` (prefix tuning) and `peft-cartridge` for `PeftModel.from_pretrained`, `transformers` (slots, maps and LoRA
-merged into plain weights), `kv` (keys and values of each layer), `cartridge` (the same for Tokasaurus),
-`onnx` (encoder, prompt and head in one graph). What a form cannot hold is said, or refused. `--push` shares the
-artifact itself on the hub, where `--artifact hub:ORG/NAME` reads it.
+Forms: `peft` and `peft-cartridge` for `PeftModel.from_pretrained` (prefix tuning, prompt tuning, LoRA), `transformers`
+(slots, maps and LoRA merged into plain weights), `kv` (keys and values of each layer), `cartridge` (the same for
+Tokasaurus), `llama-state` (for llama.cpp), `onnx` (encoder, prompt and head in one graph). What a form cannot hold is
+said, or refused. `--push` shares the artifact itself on the hub, where `--artifact hub:ORG/NAME` reads it.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "--artifact", required=True, metavar="DIR", help="a run folder, or its prompt/ folder, or hub:ORG/NAME"
     )
-    made.add_argument("--form", help="peft, peft-cartridge, transformers, kv, cartridge or onnx")
+    made.add_argument("--form", help="peft, peft-cartridge, transformers, kv, cartridge, llama-state or onnx")
     made.add_argument("--output", metavar="DIR", help="folder to make")
     made.add_argument("--task", help="which of several tasks, whose prompt and head are exported")
     made.add_argument("--push", metavar="ORG/NAME", help="put the artifact on the hub, instead of a form into a folder")

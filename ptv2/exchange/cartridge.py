@@ -16,7 +16,7 @@ import yaml
 
 from ptv2.errors import UserError
 from ptv2.exchange.rotary import for_cache
-from ptv2.exchange.source import Source, keys_values
+from ptv2.exchange.source import Source, keys_values, one_length
 
 PAGE = 16  # tokens in a page of Tokasaurus, unless it is started with another page_size
 
@@ -28,16 +28,7 @@ def write_cartridge(source: Source, folder: Path) -> None:
         UserError: not a decoder, layers that differ, or a P that leaves a page half empty.
     """
     held = keys_values(source, "cartridge")
-    family, lengths = source.backbone.model.config.model_type, {kv.length for kv in held}
-    if any(site.place != "decoder" for site in source.backbone.sites):
-        what = f"cartridges are for decoders, and family '{family}' is none"
-        raise UserError(what, where=source.path, do="use --form kv")
-    if len(held) < len(source.backbone.sites) or len(lengths) > 1:
-        what = "a cartridge has as many positions in every layer, and here they differ"
-        raise UserError(
-            what, where=source.path, do="train with prompt.layers=all and one prompt.length, or use --form kv"
-        )
-    (P,) = lengths
+    P = one_length(source, held, "a cartridge")
     if P % PAGE:
         what = f"has {P} positions, and Tokasaurus fills whole pages of {PAGE}"
         raise UserError(what, where=source.path, do=f"train with a prompt.length that {PAGE} divides, or use --form kv")

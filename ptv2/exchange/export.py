@@ -11,6 +11,7 @@ from ptv2.errors import UserError, nearest
 from ptv2.exchange.cartridge import write_cartridge
 from ptv2.exchange.folder import check_free, whole_folder
 from ptv2.exchange.kv import write_kv
+from ptv2.exchange.llama import write_llama_state
 from ptv2.exchange.merge import write_transformers
 from ptv2.exchange.onnx import write_onnx
 from ptv2.exchange.peft import write_peft
@@ -22,6 +23,7 @@ FORMS: dict[str, Callable[[Source, Path], None]] = {
     "transformers": write_transformers,
     "kv": write_kv,
     "cartridge": write_cartridge,
+    "llama-state": write_llama_state,
     "onnx": write_onnx,
 }
 """Form -> what writes it into a folder."""
@@ -49,7 +51,7 @@ def export(
 
     Args:
         artifact: a run folder, or its `prompt/` folder.
-        form: peft, peft-cartridge, transformers, kv, cartridge or onnx.
+        form: peft, peft-cartridge, transformers, kv, cartridge, llama-state or onnx.
         output: folder that is made; it appears whole or not at all.
         task: which of several, each with its own prompt or head.
         overrides: of keys in the artifact's config, such as `backbone.name` where the backbone has moved.

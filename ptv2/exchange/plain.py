@@ -41,7 +41,10 @@ def _kernel(source: Source) -> str:
 
 
 def plain_model(
-    source: Source, config: PretrainedConfig | None = None, weights: Mapping[str, Tensor] | None = None
+    source: Source,
+    config: PretrainedConfig | None = None,
+    weights: Mapping[str, Tensor] | None = None,
+    with_head: bool = True,
 ) -> tuple[PreTrainedModel, PutHead | None]:
     """Make the plain model, in eval mode.
 
@@ -49,6 +52,7 @@ def plain_model(
         source: read.
         config: of the model; None: the backbone's.
         weights: of the backbone's model by name; None: its own.
+        with_head: give it the task's head, if it can be.
 
     Returns:
         The model, and its head where it holds the task's; why it does not is noted.
@@ -69,7 +73,7 @@ def plain_model(
     if type(backbone.model) not in (whole if isinstance(whole, tuple) else (whole,)):
         what = f"its backbone is the encoder of a {config.model_type}, which is no model of its own"
         raise UserError(what, where=source.path, do="use ptv2.attach")
-    if (held := _with_head(source, config, weights, settings)) is not None:
+    if with_head and (held := _with_head(source, config, weights, settings)) is not None:
         return held
     model = AutoModel.from_config(config, **settings).eval()
     model.load_state_dict(weights)

@@ -11,6 +11,7 @@ from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, Injection, Site, SitePrompt
 from ptv2.errors import UserError
 from ptv2.kinds.head import Head
+from ptv2.methods.union import Union
 from ptv2.model.cards import choose_task
 from ptv2.model.predictor import Predictor
 
@@ -103,6 +104,10 @@ def keys_values(source: Source, form: str) -> list[KeysValues]:
     if injection.inputs is not None or not injection.sites:
         what = f"holds method '{source.artifact.about['method']}', and form '{form}' is made of keys and values"
         raise UserError(what, where=source.path, do="export an artifact of method deep or prefix")
+    method = source.predictor.module.method
+    if isinstance(method, Union) and (others := [part.words for part in method.parts if not part.has_prompts]):
+        what = f"{' and '.join(others)} were trained beside the prompt, and form '{form}' has no room"
+        raise UserError(what, where=source.path, do="use ptv2.load, or export an artifact of method deep or prefix")
     for prompt in injection.sites:
         if prompt is not None and (why := _beside(prompt)):
             words = "+".join(source.artifact.prompt_config().forms)
@@ -113,6 +118,23 @@ def keys_values(source: Source, form: str) -> list[KeysValues]:
         for site, prompt in zip(source.backbone.sites, injection.sites, strict=True)
         if prompt is not None and prompt.key_BGPD is not None and prompt.value_BGPE is not None
     ]
+
+
+def one_length(source: Source, held: list[KeysValues], form: str) -> int:
+    """Return P of a decoder's every layer.
+
+    Raises:
+        UserError: not a decoder, or layers that differ.
+    """
+    family, lengths = source.backbone.model.config.model_type, {kv.length for kv in held}
+    if any(site.place != "decoder" for site in source.backbone.sites):
+        what = f"{form} is for decoders, and family '{family}' is none"
+        raise UserError(what, where=source.path, do="use --form kv")
+    if len(held) < len(source.backbone.sites) or len(lengths) > 1:
+        what = f"{form} has as many positions in every layer, and here they differ"
+        do = "train with prompt.layers=all and one prompt.length, or use --form kv"
+        raise UserError(what, where=source.path, do=do)
+    return lengths.pop()
 
 
 def _beside(prompt: SitePrompt) -> str | None:
