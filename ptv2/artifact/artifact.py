@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from ptv2.backbone import Backbone, tokenizer_fingerprint
+from ptv2.config.merge import schema_of
 from ptv2.config.names import parse_methods
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError, nearest
@@ -48,7 +49,7 @@ class Artifact:
         return self.config["prompt"].get("sharing", "shared")  # older ones have one prompt and no such key
 
     def prompt_config(self) -> PromptConfig:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(PromptConfig), self.config["prompt"]))
+        config = OmegaConf.to_object(OmegaConf.merge(schema_of(PromptConfig), self.config["prompt"]))
         assert isinstance(config, PromptConfig)
         return config
 

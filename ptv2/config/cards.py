@@ -16,7 +16,7 @@ from omegaconf import MISSING, OmegaConf
 import ptv2.tasks  # pyright: ignore[reportMissingImports] - installed from the checkout's tasks/ folder
 from ptv2.config.keys import NONNEGATIVE, Range, number, outside
 from ptv2.config.local import beside
-from ptv2.config.merge import merge, read_mapping
+from ptv2.config.merge import merge, read_mapping, schema_of
 from ptv2.errors import UserError, nearest
 
 SPLITS = ("train", "validation", "test")
@@ -96,7 +96,7 @@ def read_card(name: str) -> dict[str, Any]:
         path = cards[name]
     mapping = read_mapping(path, "a card", TaskCard)
     mapping.setdefault("name", full_name)
-    plain = OmegaConf.to_container(merge(OmegaConf.structured(TaskCard), mapping, where=str(path)))
+    plain = OmegaConf.to_container(merge(schema_of(TaskCard), mapping, where=str(path)))
     return beside(cast("dict[str, Any]", plain), path.parent)
 
 
@@ -106,7 +106,7 @@ def make_card(mapping: dict[str, Any], where: str = "task") -> TaskCard:
     Raises:
         UserError: an unknown key, a required key without a value, or a value that does not fit.
     """
-    card = cast(TaskCard, OmegaConf.to_object(merge(OmegaConf.structured(TaskCard), mapping, where=where)))
+    card = cast(TaskCard, OmegaConf.to_object(merge(schema_of(TaskCard), mapping, where=where)))
     check_values(card, where)
     return card
 

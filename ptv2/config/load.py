@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from ptv2.config import overrides as line
 from ptv2.config.auto import take_auto
@@ -20,7 +19,7 @@ from ptv2.config.cards import TaskCard, read_card
 from ptv2.config.check import check
 from ptv2.config.keys import keys_of
 from ptv2.config.local import with_local_rows
-from ptv2.config.merge import check_complete, merge_part, read_mapping
+from ptv2.config.merge import check_complete, merge_part, read_mapping, schema_of
 from ptv2.config.schema import AUTO, Config
 from ptv2.errors import UserError
 from ptv2.runtime.imports import load_files
@@ -71,7 +70,7 @@ def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: st
     values, rest = _replace_task(dict(values), list(overrides))
     values["tasks"] = _expand_tasks(values, rest, where)
     values, rest, auto = take_auto(values, rest)
-    merged = merge_part(_schema(), values, where)
+    merged = merge_part(schema_of(Config), values, where)
     for item in rest:
         line.override(merged, item)
     check_complete(merged, where)
@@ -109,12 +108,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(below) for key, below in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-@cache
-def _schema() -> DictConfig:
-    """Return what every config is merged over, which leaves it as it is."""
-    return OmegaConf.structured(Config)
 
 
 def _find_cards(values: dict[str, Any], folder: Path) -> None:

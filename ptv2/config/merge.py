@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -38,6 +39,12 @@ def read_mapping(path: Path, what: str, kind: Any = Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{what} is a mapping of keys to values", where=path)
     return values
+
+
+@cache
+def schema_of(kind: type) -> DictConfig:
+    """Return the structured config of a dataclass, made once: what is merged over it leaves it as it is."""
+    return OmegaConf.structured(kind)
 
 
 def merge(schema: DictConfig, values: dict[str, Any], where: str) -> DictConfig:

@@ -10,6 +10,8 @@ from datasets import Dataset
 
 def column(data: Dataset, name: str) -> np.ndarray:
     """Return a column of whole numbers, int32 where they fit."""
+    if data._indices is None:  # all rows of its table, in their order
+        return compact(data.data.column(name).to_numpy())
     table = cast(pa.Table, data.select_columns([name]).with_format("arrow")[:])
     return compact(table.column(name).to_numpy())
 

@@ -1,12 +1,17 @@
 """How a file, cards and overrides become a checked config. What is refused stands in e2e/test_bad_config.py."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from ptv2.config.load import load_config, make_config, to_plain
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 BASE = {"task": "glue/rte", "backbone": {"name": "tiny"}, "run": {"name": "run"}}
 
 
@@ -133,3 +138,22 @@ def test_files_to_import_and_callbacks_to_add(tmp_path, monkeypatch):
 def test_a_callback_without_an_import_path_is_refused(callback):
     with pytest.raises(UserError, match=r"run\.callbacks\.swa: path is .*; give the import path of a class, e\.g\. "):
         make(f"run.callbacks={{swa: {callback}}}")
+
+
+RUNS = [path for path in sorted((ROOT / "configs").rglob("*.yaml")) if path.parent.name not in ("compare", "search")]
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_plain_values_are_those_of_omegaconf(path):
+    config = load_config(path, ["prompt.layers=[0,1]", "run.callbacks.a={path: b.C, every: 2}", "data.limit={test: 5}"])
+    theirs = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    ours = to_plain(replace(config, auto=[]))
+    assert set(theirs) - set(ours) == {"preset", "imports", "auto"}
+    assert all(repr(value) == repr(theirs["imports" if key == "import" else key]) for key, value in ours.items())
+
+
+def test_a_config_leaves_nothing_behind_for_the_next():
+    path = ROOT / "configs" / "quickstart.yaml"
+    before = to_plain(load_config(path))
+    load_config(path, ["optim.lr=7", "data.limit={train: 5}", "task.max_length=9", "trainer.devices=2"])
+    assert to_plain(load_config(path)) == before
