@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import sys
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -11,9 +13,10 @@ import yaml
 from optuna.pruners import MedianPruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from scene import make_config, write_cards
+from scene import Said, make_config, write_cards
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from ptv2.commands import search as command
 from ptv2.train.fit import fit
 from ptv2.train.search.plan import make_plan
 from ptv2.train.search.search import open_study, search
@@ -112,7 +115,31 @@ def test_a_run_is_no_search(ptv2, finished):
     assert said.code == 2 and said.err == f"error: {folder}: is not empty and is no search; choose another run.name\n"
 
 
-def test_a_killed_search_goes_on_in_two_processes_with_no_trial_twice(write_config, spawn, zygote):
+@pytest.fixture(params=["forked", pytest.param("started anew", marks=pytest.mark.slow)])
+def search_in_two(request, ptv2, spawn, zygote, monkeypatch):
+    """`search_in_two("--config", ...)`: `ptv2.search --jobs 2`, whose processes are forked or import everything."""
+    made = []
+
+    class Forked:
+        def __init__(self, line, env):
+            assert line[:3] == [sys.executable, "-m", "ptv2.search"] and int(env["OMP_NUM_THREADS"]) > 0
+            self.process = zygote("search", line[3:])
+            made.append(self.process)
+
+        def wait(self):
+            return self.process.wait().code
+
+    def run(*argv):
+        if request.param == "started anew":
+            return spawn("search", *argv, "--jobs", "2")
+        monkeypatch.setattr(command, "subprocess", SimpleNamespace(Popen=Forked))
+        said = ptv2("search", *argv, "--jobs", "2")
+        return Said(said.code, said.out + "".join(process.wait().out for process in made), said.err)
+
+    return run
+
+
+def test_a_killed_search_goes_on_in_two_processes_with_no_trial_twice(write_config, search_in_two, zygote):
     config = write_config(trainer={"max_epochs": 8}, optim={"lr": 0.01})
     folder = config.parent / "runs" / "topics-search"
     argv = ("--space", "optim.lr=0.001..0.02:log", "--sampler", "random", "--trials", "2")
@@ -122,7 +149,7 @@ def test_a_killed_search_goes_on_in_two_processes_with_no_trial_twice(write_conf
     process.wait()
     (left,) = trials(folder)
     assert left.state.name == "RUNNING"
-    said = spawn("search", "--config", config, *argv, "--jobs", "2")
+    said = search_in_two("--config", config, *argv)
     assert said.code == 0, said.err
     assert f"trial 0: optim.lr={left.params['optim.lr']} goes on" in said.out
     made = trials(folder)

@@ -20,7 +20,8 @@ from ptv2.runtime import stop
 torch.set_num_threads(1)
 for name in ("model.predictor", "train.fit", "train.trainer"):  # what commands import when they run, after the fork
     import_module(f"ptv2.{name}")
-import_module("transformers.models.bert.modeling_bert")
+for name in ("transformers.models.bert.modeling_bert", "torch.utils.tensorboard"):
+    import_module(name)
 
 
 def run(request: dict) -> int:
