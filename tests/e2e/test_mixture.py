@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import product
 
 import pytest
 import torch
@@ -30,8 +31,17 @@ def logged(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("batches", ["single", "mixed"])
-@pytest.mark.parametrize("sharing", ["shared", "task", "shared+task"])
+SOON = {("shared", "single"), ("task", "mixed"), ("shared+task", "mixed")}
+"""Each way to share and each kind of batch once; the other pairs with the slow tests."""
+
+
+@pytest.mark.parametrize(
+    ("sharing", "batches"),
+    [
+        pytest.param(*pair, marks=() if pair in SOON else pytest.mark.slow)
+        for pair in product(("shared", "task", "shared+task"), ("single", "mixed"))
+    ],
+)
 def test_every_task_learns_beside_the_others(ptv2, write_mixture, tmp_path, batches, sharing):
     ways = (f"mixture.batches={batches}", f"prompt.sharing={sharing}", "trainer.max_epochs=8")
     said = ptv2("fit", "--config", write_mixture(), *ways)
