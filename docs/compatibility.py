@@ -35,6 +35,7 @@ TAIL = """\
 - `slots` in cross attention; `text:` and `vocab` starts of forms outside of the softmax ([forms.md](forms.md)).
 - Under `trainer.strategy: fsdp2`: methods that train the backbone, `backbone.compile` and `backbone.quantize`
   ([cluster.md](cluster.md)).
+- `backbone.unpad` where layers need rows: DeBERTa, T5, BART, GPT-2; with `backbone.compile`.
 - What an export cannot hold exactly: [export.md](export.md).
 
 `backbone.quantize: int8` has tests of its own, for all encoders here, GPT-2, Llama, Mistral, T5 and BART, where torchao
@@ -135,6 +136,7 @@ RUNNING: dict[str, list[Test]] = {
         Test("golden/seq2seq_prompts", "test_checkpointing_changes_no_gradient"),
         Test(CAPPED, "test_gradient_checkpointing_changes_no_gradient"),
     ],
+    "unpad": [Test("golden/unpadded", "test_families")],
     "compile": [
         Test("golden/compile", "test_one_graph_serves_every_batch_and_every_prompt"),
         Test("golden/seq2seq_generation", "test_compiled_as_not_compiled", families=("llama",)),

@@ -46,7 +46,9 @@ class System:
 SYSTEMS = {
     "floor": System("frozen backbone, forward and backward", "floor"),
     "floor bf16": System("the same in bf16", "floor", BF16, "floor bf16"),
+    "floor keys": System("the floor with P more keys and values", "keys"),
     "ours": System("ptv2, keys and values", "ours"),
+    "ours mask": System("ptv2, one dropout mask for the batch", "ours", {"prompt.dropout_per": "batch"}),
     "ours bf16": System("ptv2, frozen weights in bf16", "ours", BF16, "floor bf16"),
     "ours top": System("ptv2, prompts in the top half", "ours", TOP),
     "ours memory": System("ptv2, memory", "ours", {"prompt.form": "memory", "optim.lr": 1e-3}),
@@ -101,4 +103,15 @@ GROUPS = (
     Group("squad", 16, ("floor", "ours", "prefix", "official"), share=1.8),
 )
 QUICK = ("trec P=16", "rte P=16")
-QUICK_SYSTEMS = ("floor", "floor bf16", "ours", "ours bf16", "ours top", "prefix", "official", "parts")
+QUICK_SYSTEMS = (
+    "floor",
+    "floor keys",
+    "floor bf16",
+    "ours",
+    "ours mask",
+    "ours bf16",
+    "ours top",
+    "prefix",
+    "official",
+    "parts",
+)

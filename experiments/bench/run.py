@@ -30,6 +30,7 @@ from ptv2.runtime.files import write_text
 
 RUNS: dict[str, Callable[..., None]] = {
     "floor": systems.floor,
+    "keys": systems.keys,
     "ours": systems.ours,
     "parts": parts.parts,
     "trainer": peers.trainer,

@@ -15,33 +15,47 @@ from lightning.pytorch.callbacks import Callback
 
 from experiments.bench.gate import Gate
 from experiments.bench.plan import ROWS, SMOLLM, Group
-from ptv2.backbone import INPUTS, load_backbone
+from ptv2.backbone import INPUTS, Injection, load_backbone
 from ptv2.backbone.load import load_tokenizer
 from ptv2.config.load import make_config
 from ptv2.config.schema import Config
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds import reads_of
+from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.train.fit import fit
 
 ENDLESS = 100_000  # steps; nothing gets so far
 RUNS = Path("runs") / "bench"  # what systems write, and their logs
 
 
-def floor(group: Group, options: Mapping[str, Any], gate: Gate) -> None:
-    """Run the frozen backbone alone on the batches of `ours`: forward, and the gradient of its activations."""
+def floor(group: Group, options: Mapping[str, Any], gate: Gate, keys: bool = False) -> None:
+    """Run the frozen backbone alone on the batches of `ours`: forward, and the gradient of its activations.
+
+    With `keys`, attention reads as many keys and values more as a prompt has, which nothing makes or trains.
+    """
     config = config_of(group, options)
     backbone = load_backbone(config.backbone, reads_of(config.tasks.values())).to(device()).train()
     backbone.model.get_input_embeddings().register_forward_hook(lambda *hooked: hooked[2].requires_grad_())
+    given = Injection()
+    if keys:
+        with torch.no_grad():
+            given = DeepPrompt(config, backbone).to(device()).eval()(1)
     writes = ROWS[group.rows].backbone == SMOLLM
     for batch in batches(config, gate):
         gate()
         inputs = {name: batch[name].to(device()) for name in INPUTS if name in batch}
-        if writes:  # its language model's loss is a part of it
-            loss = backbone.model(**inputs, labels=batch["labels"].to(device()), use_cache=False).loss
-        else:
-            loss = backbone.reader(**inputs).last_hidden_state.float().mean()
-        loss.backward()
+        with backbone.state.use(given):
+            if writes:  # its language model's loss is a part of it
+                loss = backbone.model(**inputs, labels=batch["labels"].to(device()), use_cache=False).loss
+            else:
+                loss = backbone.reader(**inputs).last_hidden_state.float().mean()
+            loss.backward()
+
+
+def keys(group: Group, options: Mapping[str, Any], gate: Gate) -> None:
+    """Run the floor with the keys and values of a prompt."""
+    floor(group, options, gate, keys=True)
 
 
 def ours(group: Group, options: Mapping[str, Any], gate: Gate) -> None:

@@ -40,13 +40,19 @@ def _attend(
 ) -> tuple[Tensor, Tensor | None]:
     """Attend by `kernel` with the module's prompt in force; out_BTHE and the attention weights, if any."""
     place: Place | None = getattr(module, PLACE, None)
+    packing = place.state.injection.packing if place is not None else None
+    if packing is not None:  # the real tokens of all rows stand in one sequence
+        query_BHTD, key_BGSD, value_BGSE = (
+            packing.rows(states.transpose(1, 2)).transpose(1, 2) for states in (query_BHTD, key_BGSD, value_BGSE)
+        )
     if place is not None and place.state.record is not None:
         place.state.record(Call(module, query_BHTD, key_BGSD, value_BGSE))
     prompt = place.prompt if place is not None else None
     if prompt is None:
         if place is not None and (columns_BS := _virtual(place, key_BGSD.shape[2])) is not None:
             _weigh(place, kernel, module, query_BHTD, key_BGSD, columns_BS, mask, kwargs)
-        return kernel(module, query_BHTD, key_BGSD, value_BGSE, mask, **kwargs)
+        out_BTHE, weights = kernel(module, query_BHTD, key_BGSD, value_BGSE, mask, **kwargs)
+        return (out_BTHE if packing is None else packing.tokens(out_BTHE)), weights
     query, value = mapped(query_BHTD, prompt.query_map_BHDD), mapped(value_BGSE, prompt.value_map_BGEE)
 
     def plain() -> tuple[Tensor, Tensor | None]:
@@ -68,7 +74,7 @@ def _attend(
             out_BTHE = gated(prompt.gate, plain()[0], out_BTHE)
     if prompt.memory is not None:
         out_BTHE = out_BTHE + prompt.memory(query_BHTD).transpose(1, 2)
-    return out_BTHE, weights
+    return (out_BTHE if packing is None else packing.tokens(out_BTHE)), weights
 
 
 def _virtual(place: Place, keys: int) -> Tensor | None:
@@ -190,9 +196,21 @@ def prompted_eager(module, query, key, value, attention_mask, **kwargs):
     return _attend(_eager_kernel(module), False, module, query, key, value, attention_mask, kwargs)
 
 
+def of_rows(make_mask: Callable[..., Tensor | None]) -> Callable[..., Tensor | None]:
+    """Let a mask function make masks of rows where their real tokens stand in one sequence, see `unpadded.py`."""
+
+    def made(batch_size: int, q_length: int, kv_length: int, *args: Any, **kwargs: Any) -> Tensor | None:
+        mask_BT = kwargs.get("attention_mask")
+        if mask_BT is not None and len(mask_BT) > batch_size:
+            batch_size, q_length = mask_BT.shape
+        return make_mask(batch_size, q_length, kv_length, *args, **kwargs)
+
+    return made
+
+
 REGISTERED = {"sdpa": "ptv2_sdpa", "eager": "ptv2_eager"}
 """The name of each kernel's prompted form in transformers' attention interface."""
 AttentionInterface.register(REGISTERED["sdpa"], prompted_sdpa)
 AttentionInterface.register(REGISTERED["eager"], prompted_eager)
-AttentionMaskInterface.register(REGISTERED["sdpa"], sdpa_mask)
-AttentionMaskInterface.register(REGISTERED["eager"], eager_mask)
+AttentionMaskInterface.register(REGISTERED["sdpa"], of_rows(sdpa_mask))
+AttentionMaskInterface.register(REGISTERED["eager"], of_rows(eager_mask))

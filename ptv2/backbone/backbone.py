@@ -20,10 +20,12 @@ from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
 from ptv2.backbone.inputs import in_front, take_embeddings
+from ptv2.backbone.packing import Packing
 from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, Site, install, observe, takes_positions, without_cache
 from ptv2.backbone.states import States
 from ptv2.backbone.token_gate import take_token_gates
+from ptv2.backbone.unpadded import take_unpadded
 from ptv2.errors import UserError
 
 LEAST = 4  # tokens that a card's max_length has at least
@@ -65,6 +67,7 @@ class Backbone(nn.Module):
         self.packed = 0  # weights that are in no parameter, see `quantize.py`
         self.sharded = False  # over the ranks, see `train/sharded.py`
         self.entry: Entry | None = None  # where known states enter
+        self.unpads = False  # layers run on the real tokens alone
         self._position_shift = 0
         self._no_cache, self._reads_no_cache = without_cache(model), without_cache(self.reader)
         take_embeddings(model, self.reader, self.state)
@@ -131,6 +134,8 @@ class Backbone(nn.Module):
         inputs, prompts, P = self._lengthened(inputs, prompts)
         if (shift := self._shift(prompts)) is not None:
             inputs["position_ids"] = shifted_positions(self.model, inputs["attention_mask"], shift)
+        if self.unpads:
+            prompts = replace(prompts, packing=Packing.of(inputs["attention_mask"]))
         if reads == "answer":
             with self.state.use(prompts), self._at_alone(batch["answer_at_B"] + P):
                 return States(None, mask_BT, logits_BTV=self.model(**inputs, **self._no_cache).logits)
@@ -260,6 +265,15 @@ class Backbone(nn.Module):
     def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
         """Recompute layers in the backward pass, see `checkpoint_layers`."""
         checkpoint_layers(self.model, self.state, compiled)
+
+    def unpad(self) -> None:
+        """Run layers on the real tokens of a batch alone, and attention on its rows, see `unpadded.py`; once.
+
+        Raises:
+            UserError: the family's layers need rows.
+        """
+        take_unpadded(self.model, self.reader, self.state)
+        self.unpads = True
 
     def observe(self, ids_T: Tensor) -> list[Observation]:
         """Compute what the bare backbone does at each site for a text of T tokens, in the order of the sites.

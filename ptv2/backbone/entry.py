@@ -71,7 +71,8 @@ class Entry:
         """Make the forward of a layer that is skipped, or gets the known states, where there are some."""
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            known_BTD, layer = self.state.injection.states_BTD, self.layer
+            injection, layer = self.state.injection, self.layer
+            known_BTD, packing = injection.states_BTD, injection.packing
             assert layer is not None
             hidden_BTD = args[0] if args else kwargs["hidden_states"]
             if self._noting and index == layer:
@@ -81,6 +82,8 @@ class Entry:
                 return hidden_BTD if width is None else (hidden_BTD, *[None] * (width - 1))
             if known_BTD is not None and index == layer:
                 known_BTD = known_BTD.to(hidden_BTD.dtype)
+                if packing is not None:
+                    known_BTD = packing.tokens(known_BTD)
                 if args:
                     args = (known_BTD, *args[1:])
                 else:

@@ -58,7 +58,13 @@ class _Added:
 
     def add(self, module: nn.Module, args: Any, out: Tensor) -> Tensor:
         slots, states, self.states = self.slots, self.states, None
-        return out if slots is None or states is None else out + slots(states, self.layer.activation)
+        if slots is None or states is None:
+            return out
+        packing = self.place.state.injection.packing
+        if packing is None or len(slots.key_BPW) == 1:
+            return out + slots(states, self.layer.activation)
+        added_BTW = slots(packing.rows(states), self.layer.activation)
+        return out + packing.tokens(added_BTW).view_as(out)
 
 
 def take_slots(model: nn.Module, state: PromptState, sites: Sequence[Site]) -> dict[int, FeedForward]:

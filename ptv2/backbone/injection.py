@@ -8,10 +8,12 @@ R rank, D width of a query or key, E width of a value, W width of the hidden sta
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ptv2.backbone.packing import Packing
 
 FEATURES: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda query: query,
@@ -86,9 +88,14 @@ class Injection:
     inputs: InputPrompt | None = None
     shift: int | Tensor | None = None  # position of the first real token, or of each row's [B, 1]; None: the backbone's
     states_BTD: Tensor | None = None  # known states that enter a layer, see `entry.py`
+    packing: Packing | None = None  # of the real tokens, where layers run on these alone, see `unpadded.py`
 
     def __bool__(self) -> bool:
         return bool(self.sites) or self.inputs is not None
+
+    def padded(self) -> "Injection":
+        """Return the same for layers that run on rows with their padding."""
+        return replace(self, packing=None)
 
 
 @dataclass

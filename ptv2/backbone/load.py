@@ -84,6 +84,11 @@ def load_backbone(config: BackboneConfig, reads: str = "states", casts: bool = F
         raise _cannot_generate(hf_config.model_type)
     if config.gradient_checkpointing:
         backbone.enable_gradient_checkpointing(config.compile)
+    if config.unpad:
+        if config.compile:
+            what = "and backbone.compile exclude each other: each batch has another number of real tokens"
+            raise UserError(what, where="backbone.unpad", do="use one of them")
+        backbone.unpad()
     if config.compile:
         backbone.model.compile(dynamic=True)
     return backbone

@@ -30,6 +30,8 @@ def _see(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
     place: Place = getattr(module, PLACE)
     if place.prompt is not None and place.prompt.token_gate_BPW is not None:
         states_BTW = args[0] if args else kwargs["hidden_states"]
+        if (packing := place.state.injection.packing) is not None:
+            states_BTW = packing.rows(states_BTW)
         place.weights_BP = token_weights(place.prompt.token_gate_BPW, states_BTW)
 
 

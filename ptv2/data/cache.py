@@ -19,6 +19,7 @@ from ptv2.backbone import tokenizer_fingerprint
 from ptv2.errors import UserError
 from ptv2.kinds.features import Feature, Features
 from ptv2.kinds.templates import Row
+from ptv2.rows.arrays import Columns
 from ptv2.rows.rows import Rows
 from ptv2.runtime.progress import Progress
 
@@ -67,10 +68,9 @@ def features_fingerprint(features: Features, rows: Rows, labelled: bool = True, 
     return hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def encode_now(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
+def encode_now(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Columns:
     """Encode all rows as `encode` does, in memory."""
-    encoded = _encode_rows({"index": list(range(len(rows.data)))}, features, rows, labelled, training)
-    return Dataset.from_dict(encoded)
+    return Columns(_encode_rows({"index": list(range(len(rows.data)))}, features, rows, labelled, training))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from ptv2.config.cards import SPLITS, TaskCard
@@ -20,6 +19,7 @@ from ptv2.kinds.options import check_fields
 from ptv2.metrics.resample import confidence
 from ptv2.metrics.split import Split
 from ptv2.metrics.table import METRICS, score, settings
+from ptv2.rows.arrays import Encoded
 from ptv2.rows.class_names import named
 from ptv2.rows.labels import Labels
 from ptv2.rows.rows import Rows
@@ -82,7 +82,7 @@ class TaskData:
             self.counts[split] = {"of": len(prepared.data), "bad": 0}
         if card.on_bad_row == "skip":
             self.rows = {split: self._without_bad(rows) for split, rows in self.rows.items()}
-        self._encoded: dict[str, Dataset] = {}
+        self._encoded: dict[str, Encoded] = {}
         self._put: set[str] = set()
         self._said: set[str] = set()  # splits of which it was said what a limit took
 
@@ -106,7 +106,7 @@ class TaskData:
         self.rows.pop(split, None)
         self._encoded.pop(split, None)
 
-    def encoded(self, split: str) -> Dataset:
+    def encoded(self, split: str) -> Encoded:
         """Return the features of a split, tokenised now or read from the cache.
 
         Raises:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from ptv2.config.cards import TaskCard
@@ -16,7 +15,7 @@ from ptv2.kinds.cut import encode_cut
 from ptv2.kinds.grading import EQUAL
 from ptv2.kinds.options import COMMON, Option, check_options
 from ptv2.kinds.templates import Part, Row, fields_of, joined, names_of, parts_of, value_at
-from ptv2.rows.arrays import column
+from ptv2.rows.arrays import Encoded, column
 from ptv2.rows.labels import Labels, missing
 from ptv2.rows.rows import Rows
 
@@ -83,7 +82,7 @@ class Features(ABC):
         """Make the rows that are encoded and scored of those that were read."""
         return rows
 
-    def notices(self, encoded: Dataset) -> list[str]:
+    def notices(self, encoded: Encoded) -> list[str]:
         """List what a user should know about a split's features: how many rows lose what to a limit."""
         if not (cut := lost(encoded, "cut")):
             return []
@@ -221,7 +220,7 @@ class Features(ABC):
         return [text.strip().replace("\n", "\\n") for text in texts]
 
 
-def lost(encoded: Dataset, limit: str) -> dict[int, int]:
+def lost(encoded: Encoded, limit: str) -> dict[int, int]:
     """Return the rows of which a limit took something, and the most that it took of a feature."""
     counts: dict[int, int] = {}
     if limit in encoded.column_names:
@@ -232,7 +231,7 @@ def lost(encoded: Dataset, limit: str) -> dict[int, int]:
     return counts
 
 
-def share(some: dict[int, int], encoded: Dataset) -> str:
+def share(some: dict[int, int], encoded: Encoded) -> str:
     """`3 of 12`, of the rows that were encoded."""
     return f"{len(some)} of {len(np.unique(column(encoded, 'row')))}"
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
@@ -20,6 +19,7 @@ from ptv2.kinds.grading import SEQ2SEQ
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, CUT, FIELD, NUMBERS, RESERVED, SETTINGS, TEXT, check_options, whole
 from ptv2.kinds.templates import Part, value_at
+from ptv2.rows.arrays import Encoded
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
 
@@ -167,7 +167,7 @@ class Seq2SeqFeatures(Features):
             raise UserError(f"impossible settings ({error})", where=where, do="correct them") from error
         return settings
 
-    def notices(self, encoded: Dataset) -> list[str]:
+    def notices(self, encoded: Encoded) -> list[str]:
         said = super().notices(encoded)
         if "target_cut" in encoded.column_names and (cut := sum(map(bool, encoded["target_cut"][:]))):
             longest = self.longest_target()

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from datasets import Dataset
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizer
 
@@ -17,6 +16,7 @@ from ptv2.kinds.grading import TAGGING
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, FIELD, whole
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
+from ptv2.rows.arrays import Encoded
 
 SPAN_METRICS = {"span_f1", "span_f1_no_v"}
 
@@ -99,7 +99,7 @@ class TaggingFeatures(Features):
             feature["labels"] = labels
         return [feature]
 
-    def notices(self, encoded: Dataset) -> list[str]:
+    def notices(self, encoded: Encoded) -> list[str]:
         if not (cut := lost(encoded, "cut")):
             return []
         scored = OUTSIDE if OUTSIDE in self.labels.ids else "wrong"

@@ -21,7 +21,10 @@ def collect(module: PromptedModel, loader: Any, device: torch.device | str, spli
         device: to compute on.
         split: of the rows, for the line that says how far it is; None: no such line.
     """
-    module.eval().to(device)
+    if module.training or module.backbone.model.training:  # to set what is set takes a tenth of the time of a short row
+        module.eval()
+    if next(module.parameters()).device != torch.device(device):
+        module.to(device)
     module.outputs.clear()
     with torch.no_grad(), nullcontext() if split is None else progress_of(module, loader, split) as said:
         for batch in loader:  # not inference mode, in which FSDP does not gather

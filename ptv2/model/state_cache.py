@@ -140,7 +140,7 @@ class StateCache:
         """Compute the states [N, D] of features in the order of their lengths, and count the tokens of each."""
         data, backbone = self.data.tasks[name], self.module.backbone
         encoded, prompted = data.encoded(split), self.prompted
-        lengths = column(encoded.select(features), "length")
+        lengths = column(encoded, "length")[features]
         states: list[Tensor] = []
         counts: list[int] = []
         for rows in batches_of(features, lengths):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from datasets import Dataset
 
 from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row, lost, share
@@ -17,6 +16,7 @@ from ptv2.kinds.grading import SPAN
 from ptv2.kinds.options import COMMON, FLAG, Option, whole
 from ptv2.kinds.span.answers import OUTSIDE, answers_of, best_threshold, first_sentence, locate, merge, token_span, trim
 from ptv2.metrics.qa import row_f1
+from ptv2.rows.arrays import Encoded
 from ptv2.rows.rows import Rows
 
 VALIDATION = "validation"
@@ -143,7 +143,7 @@ class SpanFeatures(Features):
                 break
         return {"answer_cut": max(0, min(over, default=0)), "answer_split": int(bool(split) and all(split))}
 
-    def notices(self, encoded: Dataset) -> list[str]:
+    def notices(self, encoded: Encoded) -> list[str]:
         long, split = lost(encoded, "answer_cut"), lost(encoded, "answer_split")
         said = []
         if long:
