@@ -23,6 +23,7 @@ from ptv2.backbone.inputs import in_front, take_embeddings
 from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, Site, install, observe, takes_positions, without_cache
 from ptv2.backbone.states import States
+from ptv2.backbone.targets import Targets
 from ptv2.backbone.token_gate import take_token_gates
 from ptv2.errors import UserError
 
@@ -118,7 +119,10 @@ class Backbone(nn.Module):
         return getattr(self.model, "pooler", None) is not None
 
     def forward(self, batch: dict[str, Any], prompts: Injection | None = None, reads: str = "states") -> States:
-        """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts` in force."""
+        """Compute what is read of token ids [B, T], padded on the right, with `prompts` in force.
+
+        reads: states, the language model's logits, those at one place (answer), or the likelihood of targets.
+        """
         inputs = {key: batch[key] for key in INPUTS if key in batch}
         mask_BT, prompts = inputs["attention_mask"], prompts or Injection()
         if self.entry is not None and KNOWN in batch:
@@ -134,11 +138,13 @@ class Backbone(nn.Module):
         if reads == "answer":
             with self.state.use(prompts), self._at_alone(batch["answer_at_B"] + P):
                 return States(None, mask_BT, logits_BTV=self.model(**inputs, **self._no_cache).logits)
-        if reads == "logits":
+        if "labels" not in batch and (reads == "targets" or (reads == "logits" and self.is_encoder_decoder)):
+            return States(None, mask_BT)  # such rows can only be written for
+        if reads in ("logits", "targets"):
             if self.is_encoder_decoder:
-                if "labels" not in batch:  # nothing for the decoder to read: such rows can only be written for
-                    return States(None, mask_BT)
                 inputs |= self._decoder_inputs(batch["labels"])
+            if reads == "targets":
+                return States(None, mask_BT, nll_BT=self.targets.nll(inputs, batch["labels"], prompts, P))
             with self.state.use(prompts):
                 logits_BTV = self.model(**inputs, **self._no_cache).logits
             return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
@@ -241,6 +247,11 @@ class Backbone(nn.Module):
             if self.can_generate:  # the tokens to write are among them
                 do = f"lower max_length or max_target_length by {tokens - left}"
             raise UserError(f"{parts} do not fit the backbone's {limit} positions", where=where, do=do)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """The language model's head by chunks; reading it first lets states take the place of the last stack."""
+        return Targets(self.model, self.state)
 
     @cached_property
     def feed_forward(self) -> dict[int, FeedForward]:
