@@ -268,9 +268,9 @@ class Backbone(nn.Module):
         take_token_gates(self.sites)
         return self.sites
 
-    def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
+    def enable_gradient_checkpointing(self, compiled: bool = False, chosen: Sequence[nn.Module] | None = None) -> None:
         """Recompute layers in the backward pass, see `checkpoint_layers`."""
-        checkpoint_layers(self.model, self.state, compiled)
+        checkpoint_layers(self.model, self.state, compiled, chosen)
 
     def observe(self, ids_T: Tensor) -> list[Observation]:
         """Compute what the bare backbone does at each site for a text of T tokens, in the order of the sites.

@@ -47,6 +47,9 @@ class BackboneConfig:
     attention: Literal["sdpa", "eager"] = "sdpa"  # the kernel that computes prompted attention
     dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none
     gradient_checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
+    # GiB that layers may keep for the backward pass, by an estimate for the longest rows: as many layers are recomputed
+    # as that needs; null: none, or all by gradient_checkpointing
+    memory_budget: float | None = number(None, POSITIVE)
     compile: bool = False  # torch.compile the backbone
     # keep on disk the states that enter the lowest prompted layer (method head: the last ones), and train from there;
     # needs prompt.layers=top:K or method=head, and a backbone without dropout
