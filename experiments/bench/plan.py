@@ -58,6 +58,7 @@ SYSTEMS = {
     "lora grouped": System("PEFT LoRA, Trainer, grouped by length", "trainer", {"method": "lora", "group": True}),
     "official": System("official recipe (all rows padded to the maximum)", "trainer", {"method": "official"}),
     "full ours": System("full fine-tuning, ptv2", "ours", FULL),
+    "full ours fused": System("full fine-tuning, ptv2, fused", "ours", FULL | {"optim.fused": True}),
     "full": System("full fine-tuning, Trainer", "trainer", {"method": "full"}),
     "parts": System("profile of ptv2", "parts"),
     "parts bf16": System("profile of ptv2 in bf16", "parts", BF16, "floor bf16"),

@@ -41,6 +41,9 @@ def check(config: Config, where: str = "config") -> None:
             "'backbone.memory_budget' chooses layers to recompute, and backbone.gradient_checkpointing recomputes all"
         )
         raise UserError(what, where=where, do="set one of them")
+    if config.optim.fused and config.optim.clip and "16" in str(config.trainer.get("precision")):
+        what = "'optim.fused' undoes the scaling of trainer.precision itself, which leaves Lightning nothing to clip"
+        raise UserError(what, where=where, do="set it to false, or optim.clip=0")
     check_folder(config.run.name, config.run.folder, where)
     for name, callback in config.run.callbacks.items():
         path = callback.get("path")

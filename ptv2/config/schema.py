@@ -85,6 +85,9 @@ class OptimConfig:
     gamma: float = number(0.95, POSITIVE)  # factor per epoch of `exponential`
     warmup: float = number(0.0, NONNEGATIVE)  # number of steps (1 or more), or proportion of all steps (below 1)
     clip: float = number(1.0, NONNEGATIVE)  # gradient norm; 0: off
+    # one kernel for an update: several times as fast, which shows where a backbone trains; it rounds otherwise, so a
+    # run that began without it goes on without it
+    fused: bool = False
     # weight of a label's loss: balanced: as its training labels are rare | {label: weight}: cls tagging multilabel
     class_weights: Any = field(default=None, metadata={"reads": str | dict[str, float] | None})
 
