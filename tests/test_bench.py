@@ -7,6 +7,7 @@ import pytest
 from experiments.bench.measured import Measured
 from experiments.bench.plan import GROUPS, QUICK, QUICK_SYSTEMS, SYSTEMS
 from experiments.bench.report import FOLDER, MARKS, README, quoted, readme, table
+from experiments.bench.scores import reached
 
 MACHINE = {"versions": {"ptv2": "0"}, "cpu": "a CPU", "device": "cpu", "threads": 2}
 
@@ -51,6 +52,11 @@ def test_table_and_readme_say_what_was_measured():
     )
     assert "| trec P=16 | 1.10 | - | 2.0x | - | - | 2.0, 2.0, - |" in readme(measured, known)
     assert quoted(f"a {MARKS[0]} old {MARKS[1]} b", "new") == f"a {MARKS[0]}\nnew\n{MARKS[1]} b"
+
+
+def test_seconds_to_a_score_are_those_of_the_first_epoch_that_has_it():
+    curve = [(1.0, 0.5), (2.0, 0.71), (3.0, 0.65)]
+    assert reached(curve) == {"s to 0.6": 2.0, "s to 0.7": 2.0, "s to 0.8": None}
 
 
 def test_every_group_has_its_floor_and_names_systems_that_exist():

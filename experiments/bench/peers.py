@@ -57,7 +57,7 @@ def trainer(group: Group, options: Mapping[str, Any], gate: Gate) -> None:
         dataloader_pin_memory=torch.cuda.is_available(),
     )
     rows: Any = [
-        _plain(feature, data.card.kind, ROWS[group.rows].official_length if method == "official" else None)
+        plain(feature, data.card.kind, ROWS[group.rows].official_length if method == "official" else None)
         for feature in data.encoded("train")
     ]
     Trainer(model, made, data_collator=collator, train_dataset=rows, callbacks=[Asking(gate)]).train()
@@ -121,7 +121,7 @@ class OfficialPrefix(nn.Module):
         start_positions: Tensor | None = None,
         end_positions: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return the loss of a batch; the Trainer drops columns that are no argument."""
+        """Return the loss of a batch, with a text's logits; the Trainer drops columns that are no argument."""
         B, places = len(input_ids), torch.arange(self.length, device=input_ids.device)
         prefix_BPF = self.prefix(places.expand(B, -1))
         prefix = self.dropout(prefix_BPF.view(B, self.length, 2 * self.layers, self.heads, self.width // self.heads))
@@ -130,7 +130,8 @@ class OfficialPrefix(nn.Module):
         cache = DynamicCache([(key, value) for key, value in pairs])
         read = self.model(input_ids, attention_mask=seen_BK, past_key_values=cache)
         if self.kind == "cls" and labels is not None:
-            return {"loss": nn.functional.cross_entropy(self.out(self.dropout(read.pooler_output)), labels)}
+            logits_BC = self.out(self.dropout(read.pooler_output))
+            return {"loss": nn.functional.cross_entropy(logits_BC, labels), "logits": logits_BC}
         logits_BTC = self.out(self.dropout(read.last_hidden_state))
         if labels is not None:
             return {"loss": nn.functional.cross_entropy(logits_BTC.flatten(0, 1), labels.flatten())}
@@ -139,7 +140,7 @@ class OfficialPrefix(nn.Module):
         return {"loss": torch.stack(losses).mean()}
 
 
-def _plain(feature: Mapping[str, Any], kind: str, most: int | None) -> dict[str, Any]:
+def plain(feature: Mapping[str, Any], kind: str, most: int | None) -> dict[str, Any]:
     """Make a row of what a model reads, cut to `most` tokens."""
     row = {name: feature[name][:most] for name in ("input_ids", "attention_mask")}
     if kind == "span":

@@ -51,6 +51,7 @@ SYSTEMS = {
     "ours mask": System("ptv2, one dropout mask for the batch", "ours", {"prompt.dropout_per": "batch"}),
     "ours bf16": System("ptv2, frozen weights in bf16", "ours", BF16, "floor bf16"),
     "ours top": System("ptv2, prompts in the top half", "ours", TOP),
+    "ours budget": System("ptv2, layers recomputed by a budget of 0.35 GiB", "ours", {"backbone.memory_budget": 0.35}),
     "ours memory": System("ptv2, memory", "ours", {"prompt.form": "memory", "optim.lr": 1e-3}),
     "ours values+slots": System("ptv2, values and slots", "ours", {"prompt.form": ["values", "slots"]}),
     "prefix": System("PEFT prefix, Trainer", "trainer", {"method": "prefix"}),
@@ -59,6 +60,7 @@ SYSTEMS = {
     "lora grouped": System("PEFT LoRA, Trainer, grouped by length", "trainer", {"method": "lora", "group": True}),
     "official": System("official recipe (all rows padded to the maximum)", "trainer", {"method": "official"}),
     "full ours": System("full fine-tuning, ptv2", "ours", FULL),
+    "full ours fused": System("full fine-tuning, ptv2, fused", "ours", FULL | {"optim.fused": True}),
     "full": System("full fine-tuning, Trainer", "trainer", {"method": "full"}),
     "parts": System("profile of ptv2", "parts"),
     "parts bf16": System("profile of ptv2 in bf16", "parts", BF16, "floor bf16"),
@@ -93,7 +95,7 @@ class Group:
 
 GROUPS = (
     Group("trec", 16, (*EVERY, "parts", "parts bf16"), share=2.5),
-    Group("rte", 16, (*OWN, "prefix", "official", "full", "parts"), share=3),
+    Group("rte", 16, (*OWN, "ours budget", "prefix", "official", "full", "parts"), share=3),
     Group("sst2", 16, (*OWN, *BESIDE), share=1.2),
     Group("conll2003", 16, (*OWN, *BESIDE), share=1.2),
     Group("e2e_nlg", 16, ("floor", "ours", "prefix", "lora"), share=2.4),

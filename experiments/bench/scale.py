@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ptv2.backbone.targets import CHUNK
+
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "scale.md"
 MARKS = ("<!-- {}: written by python -m experiments.bench.scale -->", "<!-- end -->")
@@ -63,7 +65,7 @@ class Model:
     vocabulary: int
     rows: int
     tokens: tuple[int, ...]  # T, of each stack
-    logits: bool = False  # whether the language model's head is computed
+    logits: bool = False  # whether the language model's head is computed, for tokens that are all targets
     tied: bool = True  # whether this head has the embeddings' weights
 
     @property
@@ -87,9 +89,13 @@ class Model:
                 linear += 2 * stack.layers * self.rows * moved * (self.tokens[0] - T)
             linear += 2 * stack.layers * stack.linear * self.rows * T
             attention += stack.layers * self.rows * own
-        if self.logits:
-            linear += 2 * self.rows * self.tokens[-1] * self.vocabulary * self.stacks[-1].width
+        linear += 2 * self.predicted * self.vocabulary * self.stacks[-1].width
         return linear, attention
+
+    @property
+    def predicted(self) -> int:
+        """Positions whose logits are computed: a decoder alone is not asked for its first token."""
+        return self.rows * (self.tokens[-1] - (len(self.stacks) == 1)) if self.logits else 0
 
     def step(self, P: int, full: bool = False) -> int:
         """Operations of a training step."""
@@ -120,14 +126,18 @@ class Model:
                 kept += stack.layers * self.rows * 4 * T * (stack.heads + 2)
             inner = T * (stack.width + stack.inner * stack.kept_inner)
             kept += stack.layers * self.rows * (bytes_each * inner + 8 * T)
-        return kept + (self.rows * self.tokens[-1] * self.vocabulary * 4 if self.logits else 0)
+        return kept + self.predicted * self.stacks[-1].width * bytes_each  # of the head, the gradient of what it reads
 
     def memory(self, P: int, devices: int = 1, sharded: bool = False) -> int:
-        """Bytes on a device: bf16 weights, whole or sharded, activations, and 16 bytes for each trained number."""
+        """Bytes on a device: bf16 weights, whole or sharded, activations, and 16 bytes for each trained number.
+
+        A chunk's logits, their softmax and its gradient are there while the layers' activations are.
+        """
         layers = sum(s.layers * s.linear for s in self.stacks)
         weights = self.weights if not sharded else self.weights - layers + layers // devices
         gathered = 2 * max(s.linear for s in self.stacks) if sharded else 0  # one layer, and the next on its way
-        return 2 * (weights + gathered) + self.activations(P, 2) + 16 * self.trained(P)
+        chunk = 3 * 4 * CHUNK if self.logits else 0
+        return 2 * (weights + gathered) + self.activations(P, 2) + chunk + 16 * self.trained(P)
 
     def traffic(self, P: int, devices: int, sharded: bool = False) -> float:
         """Bytes that each device sends per step: prompts' gradients; sharded, each layer is gathered twice, too."""

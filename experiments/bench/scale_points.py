@@ -1,6 +1,7 @@
 """Points that this machine can measure: one training step of small backbones with random weights, counted by torch."""
 
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -57,10 +58,13 @@ def measured(model: Model, P: int) -> dict[str, int]:
     labels_BT = torch.randint(5, model.vocabulary, (model.rows, model.tokens[-1]))
     batch = {"input_ids": ids_BT, "attention_mask": mask_BT, "labels": labels_BT}
 
+    if model.logits:
+        assert backbone.targets.words  # tried once, before anything is counted
+
     def loss() -> Tensor:
-        states = backbone(batch, prompt(model.rows), "logits" if model.logits else "states")
-        if states.logits_BTV is not None:
-            return torch.nn.functional.cross_entropy(states.logits_BTV.flatten(0, 1).float(), labels_BT.flatten())
+        states = backbone(batch, prompt(model.rows), "targets" if model.logits else "states")
+        if states.nll_BT is not None:
+            return states.nll_BT.sum() / labels_BT.numel()
         assert states.last_BTD is not None
         return states.last_BTD.square().mean()
 
@@ -76,17 +80,22 @@ def measured(model: Model, P: int) -> dict[str, int]:
 def kept_bytes(loss: Any, backbone: Backbone) -> int:
     """Count the bytes of all storages that autograd keeps of a forward pass, the weights aside."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in backbone.parameters()}
-    held: dict[int, int] = {}
-    tensors: list[Tensor] = []  # as long as they live no address is used twice
+    held: WeakSet[Held] = WeakSet()  # what a graph inside of the forward pass kept is gone when it returns
 
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            held[storage.data_ptr()] = storage.nbytes()
-            tensors.append(tensor)
-        return tensor
+    def pack(tensor: Tensor) -> Held:
+        made = Held(tensor)
+        held.add(made)
+        return made
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda made: made.tensor):
         kept = loss()
+    storages = {storage.data_ptr(): storage.nbytes() for storage in (made.tensor.untyped_storage() for made in held)}
     del kept
-    return sum(held.values())
+    return sum(size for address, size in storages.items() if address not in weights)
+
+
+class Held:
+    """A tensor, as long as autograd keeps it."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = tensor

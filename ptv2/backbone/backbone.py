@@ -24,6 +24,7 @@ from ptv2.backbone.packing import Packing
 from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, Site, install, observe, takes_positions, without_cache
 from ptv2.backbone.states import States
+from ptv2.backbone.targets import Targets
 from ptv2.backbone.token_gate import take_token_gates
 from ptv2.backbone.unpadded import take_unpadded
 from ptv2.errors import UserError
@@ -121,7 +122,10 @@ class Backbone(nn.Module):
         return getattr(self.model, "pooler", None) is not None
 
     def forward(self, batch: dict[str, Any], prompts: Injection | None = None, reads: str = "states") -> States:
-        """Compute what a head `reads` of token ids [B, T], padded on the right, with `prompts` in force."""
+        """Compute what is read of token ids [B, T], padded on the right, with `prompts` in force.
+
+        reads: states, the language model's logits, those at one place (answer), or the likelihood of targets.
+        """
         inputs = {key: batch[key] for key in INPUTS if key in batch}
         mask_BT, prompts = inputs["attention_mask"], prompts or Injection()
         if self.entry is not None and KNOWN in batch:
@@ -139,11 +143,13 @@ class Backbone(nn.Module):
         if reads == "answer":
             with self.state.use(prompts), self._at_alone(batch["answer_at_B"] + P):
                 return States(None, mask_BT, logits_BTV=self.model(**inputs, **self._no_cache).logits)
-        if reads == "logits":
+        if "labels" not in batch and (reads == "targets" or (reads == "logits" and self.is_encoder_decoder)):
+            return States(None, mask_BT)  # such rows can only be written for
+        if reads in ("logits", "targets"):
             if self.is_encoder_decoder:
-                if "labels" not in batch:  # nothing for the decoder to read: such rows can only be written for
-                    return States(None, mask_BT)
                 inputs |= self._decoder_inputs(batch["labels"])
+            if reads == "targets":
+                return States(None, mask_BT, nll_BT=self.targets.nll(inputs, batch["labels"], prompts, P))
             with self.state.use(prompts):
                 logits_BTV = self.model(**inputs, **self._no_cache).logits
             return States(None, mask_BT, logits_BTV=logits_BTV if self.is_encoder_decoder else logits_BTV[:, P:])
@@ -248,6 +254,11 @@ class Backbone(nn.Module):
             raise UserError(f"{parts} do not fit the backbone's {limit} positions", where=where, do=do)
 
     @cached_property
+    def targets(self) -> Targets:
+        """The language model's head by chunks; reading it first lets states take the place of the last stack."""
+        return Targets(self.model, self.state)
+
+    @cached_property
     def feed_forward(self) -> dict[int, FeedForward]:
         """The feed-forward layers by the index of their site; reading it first lets them take slots.
 
@@ -262,9 +273,9 @@ class Backbone(nn.Module):
         take_token_gates(self.sites)
         return self.sites
 
-    def enable_gradient_checkpointing(self, compiled: bool = False) -> None:
+    def enable_gradient_checkpointing(self, compiled: bool = False, chosen: Sequence[nn.Module] | None = None) -> None:
         """Recompute layers in the backward pass, see `checkpoint_layers`."""
-        checkpoint_layers(self.model, self.state, compiled)
+        checkpoint_layers(self.model, self.state, compiled, chosen)
 
     def unpad(self) -> None:
         """Run layers on the real tokens of a batch alone, and attention on its rows, see `unpadded.py`; once.

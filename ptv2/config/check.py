@@ -36,6 +36,14 @@ def check(config: Config, where: str = "config") -> None:
     for split in config.data.limit:
         if split not in SPLITS:
             raise UserError(f"no split '{split}'", where=f"{where}: data.limit", do=nearest(split, SPLITS))
+    if config.backbone.memory_budget is not None and config.backbone.gradient_checkpointing:
+        what = (
+            "'backbone.memory_budget' chooses layers to recompute, and backbone.gradient_checkpointing recomputes all"
+        )
+        raise UserError(what, where=where, do="set one of them")
+    if config.optim.fused and config.optim.clip and "16" in str(config.trainer.get("precision")):
+        what = "'optim.fused' undoes the scaling of trainer.precision itself, which leaves Lightning nothing to clip"
+        raise UserError(what, where=where, do="set it to false, or optim.clip=0")
     check_folder(config.run.name, config.run.folder, where)
     for name, callback in config.run.callbacks.items():
         path = callback.get("path")

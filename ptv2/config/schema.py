@@ -47,6 +47,9 @@ class BackboneConfig:
     attention: Literal["sdpa", "eager"] = "sdpa"  # the kernel that computes prompted attention
     dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none
     gradient_checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time
+    # GiB that layers may keep for the backward pass, by an estimate for the longest rows: as many layers are recomputed
+    # as that needs; null: none, or all by gradient_checkpointing
+    memory_budget: float | None = number(None, POSITIVE)
     compile: bool = False  # torch.compile the backbone
     # run linear layers on the real tokens of a batch alone, attention on its rows; on MiniLM-L6 a step takes 0.67 times
     # as long at 43 % of padding (rows in random order), and no less at the 3 % that data.group_by_length leaves
@@ -85,6 +88,9 @@ class OptimConfig:
     gamma: float = number(0.95, POSITIVE)  # factor per epoch of `exponential`
     warmup: float = number(0.0, NONNEGATIVE)  # number of steps (1 or more), or proportion of all steps (below 1)
     clip: float = number(1.0, NONNEGATIVE)  # gradient norm; 0: off
+    # one kernel for an update: several times as fast, which shows where a backbone trains; it rounds otherwise, so a
+    # run that began without it goes on without it
+    fused: bool = False
     # weight of a label's loss: balanced: as its training labels are rare | {label: weight}: cls tagging multilabel
     class_weights: Any = field(default=None, metadata={"reads": str | dict[str, float] | None})
 

@@ -38,6 +38,11 @@ class Head(nn.Module, ABC):
     votes: tuple[str, ...] = ()  # how answers of several prompts can be joined, see `prompt.vote`
     weighs = False  # whether the loss takes `optim.class_weights`
 
+    @property
+    def asks(self) -> str:
+        """What a batch is run for: of logits, the likelihood of its targets alone."""
+        return "targets" if self.reads == "logits" else self.reads
+
     def take(self, features: Features) -> None:
         """Take from the task's features what the head needs of them."""
         return

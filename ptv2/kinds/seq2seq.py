@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
@@ -232,7 +231,7 @@ def _text(target: Any) -> Any:
 
 
 class Seq2SeqHead(Head):
-    """Cross-entropy over the target's tokens; text by `generate`, with the family's cache."""
+    """The mean of what the backbone finds the target's tokens cost; text by `generate`, with the family's cache."""
 
     reads = "logits"
 
@@ -242,25 +241,21 @@ class Seq2SeqHead(Head):
         self.settings: dict[str, Any] = {}  # of transformers' `generate`, from the card
 
     def forward(self, states: States) -> Tensor | None:
-        """Return the logits; None for an encoder-decoder's rows without a target."""
-        return states.logits_BTV.float() if states.logits_BTV is not None else None
+        """Return the negative log-likelihood of each target token; None for rows without a target."""
+        return states.nll_BT
 
-    def loss(self, logits_BTV: Tensor, batch: dict[str, Any]) -> Tensor:
-        logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
-        return F.cross_entropy(logits_BTV.flatten(0, 1), labels_BT.flatten(), ignore_index=IGNORE)
+    def loss(self, nll_BT: Tensor, batch: dict[str, Any]) -> Tensor:
+        return nll_BT.sum() / self.terms(batch)
 
     def terms(self, batch: dict[str, Any]) -> int:
-        labels_BT = batch["labels"][:, 1:] if self.decoder_only else batch["labels"]
-        return int((labels_BT != IGNORE).sum())
+        return int(self._targets(batch).sum())
 
-    def decode(self, logits_BTV: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-        """Compute the negative log-likelihood of each row's target and its number of tokens."""
+    def decode(self, nll_BT: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
+        """Sum the negative log-likelihood of each row's target, and count its tokens."""
         if "labels" not in batch:
             return [{} for _ in batch["row"]]
-        assert logits_BTV is not None  # only rows without a target have none
-        logits_BTV, labels_BT = self._aligned(logits_BTV, batch["labels"])
-        nll_BT = F.cross_entropy(logits_BTV.transpose(1, 2), labels_BT, ignore_index=IGNORE, reduction="none")
-        counts = (labels_BT != IGNORE).sum(1).tolist()
+        assert nll_BT is not None  # only rows without a target have none
+        counts = self._targets(batch).sum(1).tolist()
         return [{"nll": nll, "tokens": n} for nll, n in zip(nll_BT.sum(1).tolist(), counts, strict=True)]
 
     def generate(self, backbone: Backbone, prompts: Injection, batch: dict[str, Any]) -> list[str]:
@@ -294,6 +289,6 @@ class Seq2SeqHead(Head):
                 what = f"`generate` refuses these settings ({error})"
                 raise Joint(what, where="task.options.generation", do="correct them") from error
 
-    def _aligned(self, logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
-        """Align logits and target: a decoder-only model's logits at t are about the token at t + 1."""
-        return (logits_BTV[:, :-1], labels_BT[:, 1:]) if self.decoder_only else (logits_BTV, labels_BT)
+    def _targets(self, batch: dict[str, Any]) -> Tensor:
+        """Tell which labels are predicted: nothing stands before a decoder-only model's first."""
+        return (batch["labels"][:, 1:] if self.decoder_only else batch["labels"]) != IGNORE

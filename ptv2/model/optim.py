@@ -15,7 +15,8 @@ def make_optimizer(config: OptimConfig, prompt: Iterable[nn.Parameter], rest: It
         {"params": [p for p in prompt if p.requires_grad], "lr": config.lr},
         {"params": [p for p in rest if p.requires_grad], "lr": config.head_lr or config.lr},
     ]
-    return AdamW([group for group in groups if group["params"]], weight_decay=config.weight_decay)
+    groups = [group for group in groups if group["params"]]
+    return AdamW(groups, weight_decay=config.weight_decay, fused=config.fused or None)  # None: as torch chooses
 
 
 def make_schedule(optimizer: AdamW, config: OptimConfig, steps: int, steps_per_epoch: int) -> LambdaLR:

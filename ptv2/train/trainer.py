@@ -12,6 +12,7 @@ from ptv2.model.build import Parts
 from ptv2.runtime.scheduler import on_slurm, slurm_environment
 from ptv2.train.board.layers import LayerCurves
 from ptv2.train.board.views import Views
+from ptv2.train.callbacks.budget import MemoryBudget
 from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.guard import CollapseGuard, FiniteGuard, Watchdog
 from ptv2.train.callbacks.learning import Learning
@@ -59,6 +60,8 @@ def make_trainer(
     ]
     if len(data.tasks) > 1:
         callbacks.append(TaskCurves(list(data.tasks), run.log_every, config.mixture.cosine_every))
+    if config.backbone.memory_budget is not None:
+        callbacks.append(MemoryBudget(data, config.backbone))
     if config.data.try_longest:
         callbacks.append(LongestBatch(data))
     callbacks += [LayerCurves()] * ("layers" in config.board.views) + [Views(config.board)]

@@ -96,7 +96,7 @@ def test_a_text_that_is_written_and_its_likelihood(family, side, tmp_path):
 
     def answers(chosen: list) -> tuple[list[str], list[float]]:
         batch = features.collate(chosen)
-        decoded = head.decode(head(backbone(batch, prompt(len(chosen)), "logits")), batch, [])
+        decoded = head.decode(head(backbone(batch, prompt(len(chosen)), "targets")), batch, [])
         return head.generate(backbone, prompt(len(chosen)), batch), [output["nll"] for output in decoded]
 
     texts, nll = answers(rows)

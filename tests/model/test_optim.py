@@ -1,8 +1,13 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
+from torch.optim import AdamW
 
+from ptv2.config.load import make_config
 from ptv2.config.schema import OptimConfig
+from ptv2.errors import UserError
 from ptv2.model.optim import make_optimizer, make_schedule
 
 
@@ -47,3 +52,38 @@ def test_the_head_may_have_a_rate_of_its_own():
 
 def test_a_method_that_trains_the_head_alone_has_one_group():
     assert len(make_optimizer(OptimConfig(), [], [nn.Parameter(torch.zeros(1))]).param_groups) == 1
+
+
+def updated(fused: bool, state: dict | None = None) -> tuple[AdamW, nn.Parameter]:
+    parameter = nn.Parameter(torch.linspace(-1, 1, 50))
+    optimizer = make_optimizer(OptimConfig(lr=0.1, weight_decay=0.1, fused=fused), [parameter], [])
+    if state is not None:
+        optimizer.load_state_dict(deepcopy(state))  # it would be updated in place
+    for step in range(1, 6):
+        parameter.grad = torch.linspace(-1, 2, 50).pow(step)
+        optimizer.step()
+    return optimizer, parameter
+
+
+def test_fused_updates_are_the_same_up_to_rounding():
+    (_, plain), (_, fused) = updated(False), updated(True)
+    torch.testing.assert_close(fused, plain, atol=1e-6, rtol=1e-6)
+
+
+def test_a_run_that_began_without_fused_updates_goes_on_without_them():
+    """What a checkpoint holds is resumed to the bit, whatever the config says by now."""
+    state = updated(False)[0].state_dict()
+    torch.testing.assert_close(updated(True, state)[1], updated(False, state)[1], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_what_lightning_cannot_clip_is_refused(precision):
+    config = {
+        "task": "demo/bbc_topic",
+        "backbone": {"name": "demo:minilm-l6"},
+        "run": {"name": "x"},
+        "trainer": {"precision": precision},
+    }
+    with pytest.raises(UserError, match=r"'optim\.fused' undoes the scaling"):
+        make_config(config | {"optim": {"fused": True}})
+    assert make_config(config | {"optim": {"fused": True, "clip": 0}}).optim.fused

@@ -40,13 +40,18 @@ class LongestBatch(Callback):
             )
 
 
-def longest_batch(data: TaskDataModule, name: str) -> dict[str, Any]:
-    """Collate the longest training rows of a task: as many as a batch holds, or as the budget of tokens does."""
-    encoded, config = data.tasks[name].encoded("train"), data.config
-    lengths = column(encoded, "length")
+def longest_rows(data: TaskDataModule, name: str) -> list[int]:
+    """Return the longest training rows of a task: as many as a batch holds, or as the budget of tokens does."""
+    lengths, config = column(data.tasks[name].encoded("train"), "length"), data.config
     budget = config.tokens_per_batch
     rows = config.batch_size if budget is None else max(1, budget // int(lengths.max()))
-    longest = np.argsort(-lengths, kind="stable")[:rows].tolist()
+    return np.argsort(-lengths, kind="stable")[:rows].tolist()
+
+
+def longest_batch(data: TaskDataModule, name: str, most: int | None = None) -> dict[str, Any]:
+    """Collate the longest training rows of a task, or `most` of them."""
+    encoded, config = data.tasks[name].encoded("train"), data.config
+    longest = longest_rows(data, name)[:most]
     drawn = [(name, feature) for feature in encoded.__getitems__(longest)]
     return collate(drawn, data.tasks, config.pad_to_max)
 
