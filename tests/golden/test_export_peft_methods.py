@@ -140,11 +140,6 @@ def test_it_comes_back_as_it_went(method, tmp_path):
 
 
 REFUSED = [
-    (
-        "llama",
-        {"method": "prompt", "prompt": {"ensemble": 2}},
-        "an ensemble of 2 prompts, and PEFT reads a row with one",
-    ),
     ("llama", {"method": "ia3"}, "holds method 'ia3', and form 'peft' is made of keys and values"),
     ("llama", {"method": ["deep", "lora"]}, "the low-rank matrices were trained beside the prompt"),
     ("gpt2", {"method": ["deep", "bitfit"], "prompt": {"position_offset": True}}, "the biases were trained beside"),
