@@ -28,6 +28,7 @@ class Graph(nn.Module):
     def __init__(self, source: Source):
         super().__init__()
         self.backbone, self.head = source.backbone, source.head
+        self.backbone.unpads = False  # how many tokens are real is not known before a batch is there
         self.prompt = source.injection()
 
     def forward(self, *inputs: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Layers that run on the real tokens alone change nothing: neither what heads read nor the gradients of the prompts."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from families import FAMILIES, make_backbone, make_batch, make_prompt, open_gates, real, save_backbone
@@ -10,6 +12,7 @@ from test_sharing import ROWS, prompt_for
 from ptv2.backbone import Injection, InputPrompt, load_backbone
 from ptv2.config.schema import BackboneConfig
 from ptv2.errors import UserError
+from ptv2.exchange.onnx import Graph
 
 READ_ALONE = [family for family in DECODERS if family != "gpt2"]
 TAKE = [family for family in FAMILIES if family != "deberta-v2"] + READ_ALONE
@@ -148,6 +151,18 @@ def test_families_whose_layers_need_rows_are_refused(family):
     backbone = make_backbone(family) if family in FAMILIES else make_lm_backbone(family)
     with pytest.raises(UserError, match=rf"the layers of family '{family}' need rows with their padding"):
         backbone.unpad()
+
+
+def test_a_graph_that_is_exported_reads_padded_rows():
+    backbone = make_backbone("bert")
+    backbone.unpad()
+    source = SimpleNamespace(backbone=backbone, head=lambda states: states.last_BTD, injection=Injection)
+    ids, mask, types = (batch_of("bert")[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
+    torch.testing.assert_close(
+        torch.export.export(Graph(source), (ids, mask, types)).module()(ids, mask, types),
+        make_backbone("bert")(batch_of("bert")).last_BTD,
+        **CLOSE,
+    )
 
 
 def test_the_key_of_a_config(tmp_path):
