@@ -19,7 +19,7 @@ from ptv2.backbone.families import pooled, position_limit, position_table, shift
 from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
-from ptv2.backbone.inputs import in_front, take_embeddings
+from ptv2.backbone.inputs import decoder_inputs, in_front, take_embeddings
 from ptv2.backbone.packing import Packing
 from ptv2.backbone.projection import project
 from ptv2.backbone.sites import Observation, Site, install, observe, takes_positions, without_cache
@@ -68,8 +68,7 @@ class Backbone(nn.Module):
         self.packed = 0  # weights that are in no parameter, see `quantize.py`
         self.sharded = False  # over the ranks, see `train/sharded.py`
         self.entry: Entry | None = None  # where known states enter
-        self.unpads = False  # layers run on the real tokens alone
-        self._position_shift = 0
+        self.unpads, self._position_shift = False, 0  # whether layers run on the real tokens alone
         self._no_cache, self._reads_no_cache = without_cache(model), without_cache(self.reader)
         take_embeddings(model, self.reader, self.state)
         self._answer_at_B: Tensor | None = None  # the column of each row whose logits alone are computed; None: all
@@ -147,7 +146,7 @@ class Backbone(nn.Module):
             return States(None, mask_BT)  # such rows can only be written for
         if reads in ("logits", "targets"):
             if self.is_encoder_decoder:
-                inputs |= self._decoder_inputs(batch["labels"])
+                inputs |= decoder_inputs(self.model, batch["labels"])
             if reads == "targets":
                 return States(None, mask_BT, nll_BT=self.targets.nll(inputs, batch["labels"], prompts, P))
             with self.state.use(prompts):
@@ -202,12 +201,6 @@ class Backbone(nn.Module):
             return inputs, prompts, 0
         inputs, placed = in_front(prompts.inputs, inputs)
         return inputs, replace(prompts, inputs=placed), placed.vectors_BPW.shape[1]
-
-    def _decoder_inputs(self, labels_BT: Tensor) -> dict[str, Tensor]:
-        """Make what the decoder reads to predict the labels: the labels, shifted by one as the family does it."""
-        shifted = getattr(self.model, "prepare_decoder_input_ids_from_labels", None)
-        # A few families shift only on the way to a loss of their own, which costs as much as the head's.
-        return {"decoder_input_ids": shifted(labels=labels_BT)} if shifted else {"labels": labels_BT}
 
     @torch.no_grad()
     def generate(self, inputs: dict[str, Tensor], prompts: Injection, settings: dict[str, Any]) -> Tensor:
@@ -278,11 +271,7 @@ class Backbone(nn.Module):
         checkpoint_layers(self.model, self.state, compiled, chosen)
 
     def unpad(self) -> None:
-        """Run layers on the real tokens of a batch alone, and attention on its rows, see `unpadded.py`; once.
-
-        Raises:
-            UserError: the family's layers need rows.
-        """
+        """Run layers on the real tokens of a batch alone, see `take_unpadded`; once."""
         take_unpadded(self.model, self.reader, self.state)
         self.unpads = True
 

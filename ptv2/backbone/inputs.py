@@ -54,3 +54,10 @@ def in_front(prompt: InputPrompt, inputs: dict[str, Tensor]) -> tuple[dict[str, 
     longer["input_ids"][:, :P] = inputs["input_ids"][:, -1:]
     at_1T = torch.arange(longer["input_ids"].shape[1], device=inputs["input_ids"].device)[None] < P
     return longer, InputPrompt(prompt.vectors_BPW, at_1T)
+
+
+def decoder_inputs(model: PreTrainedModel, labels_BT: Tensor) -> dict[str, Tensor]:
+    """Make what the decoder reads to predict the labels: the labels, shifted by one as the family does it."""
+    shifted = getattr(model, "prepare_decoder_input_ids_from_labels", None)
+    # A few families shift only on the way to a loss of their own, which costs as much as the head's.
+    return {"decoder_input_ids": shifted(labels=labels_BT)} if shifted else {"labels": labels_BT}
