@@ -78,6 +78,8 @@ def peer(group: Group, data: TaskData, method: str) -> tuple[nn.Module, Any]:
     tokenizer, rows = data.features.tokenizer, ROWS[group.rows]
     if data.card.kind == "seq2seq":
         model, task_type = load_language_model(config_of(group, {}).backbone), "CAUSAL_LM"
+        assert model is not None  # it has the head that it was pretrained with
+        model.is_quantized = False  # its file was: the weights are plain ones now, which the Trainer does not know
         collator: Any = DataCollatorForSeq2Seq(tokenizer)
     else:
         auto, task_type, collate = CLASSES[data.card.kind]

@@ -39,10 +39,9 @@ def checkpoint_layers(
         enable(settings)
         # transformers makes the embeddings' output require a gradient; prompts need none below their lowest layer.
         model.disable_input_require_grads()
-        for layer in layers if chosen is not None else ():
-            if layer not in chosen:
-                for part in _switch(layer):
-                    part.gradient_checkpointing = False
+        for layer in [] if chosen is None else [layer for layer in layers if layer not in chosen]:
+            for part in _switch(layer):
+                part.gradient_checkpointing = False
         return
     if not layers:
         raise UserError(
