@@ -14,6 +14,7 @@ Shapes: L layers, P positions, G key/value heads, D width of a key, N = G * D.
 import json
 import struct
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ def write_llama_state(source: Source, folder: Path) -> None:
         raise UserError(what, where=source.path, do=do)
     P = one_length(source, held, "a state of llama.cpp")
     held = for_cache(source, held)
-    token = source.backbone.tokenizer.eos_token_id or 0
+    token = cast(int, source.backbone.tokenizer.eos_token_id or 0)
     for dtype, name in ((torch.float32, "f32"), (torch.float16, "f16")):
         for flash in (False, True):
             states = [_laid_out(kv, dtype, PERMUTED[family]) for kv in held]
