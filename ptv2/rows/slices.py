@@ -57,7 +57,7 @@ def of_train(card: TaskCard, split: str, count: int) -> bool:
         UserError: the instruction of the training split cannot be read.
     """
     train, own = (card.dataset.splits.get(name) for name in ("train", split))
-    if split == "train" or not isinstance(train, str):
+    if split == "train" or not isinstance(train, str) or not isinstance(own, str):
         return False
     train = _checked(train, f"{card.name}.dataset.splits.train") if _bases(train) & set(SPLITS) else "train"
     return not set(_rows(train, count)).isdisjoint(_rows(own, count))
