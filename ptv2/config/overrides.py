@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from ptv2.config.keys import keys_of, of_origin, type_at
 from ptv2.config.merge import explained, fitted
 from ptv2.config.schema import Config
-from ptv2.config.text import value_of
+from ptv2.config.text import load, value_of
 from ptv2.errors import UserError, nearest
 
 WHERE = "command line"
@@ -82,7 +82,21 @@ def as_overrides(overrides: Iterable[str] | Mapping[str, Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """Write a value as YAML, of which JSON is a part; a text stands as it is."""
+    """Write a value as YAML, of which JSON is a part; a text as it stands, or in quotes where YAML would change it."""
     if value is None or isinstance(value, bool | int | float | list | tuple | dict):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if _changed(text) else text
+
+
+def _changed(text: str) -> bool:
+    """Tell whether YAML reads this text as another one or as a mapping; lists and mappings in brackets are meant."""
+    try:
+        value = load(text, Any, flags=True)
+    except ValueError:
+        return True
+    if value is None:
+        return text.strip().lower() not in ("", "~", "null")
+    if text[:1] in ("{", "["):
+        return False
+    return isinstance(value, dict | list) or (isinstance(value, str) and value != text)

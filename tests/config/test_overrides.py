@@ -3,6 +3,7 @@
 import pytest
 
 from ptv2.config.load import make_config, to_plain
+from ptv2.config.overrides import as_overrides
 from ptv2.config.text import value_of
 from ptv2.errors import UserError
 
@@ -184,3 +185,17 @@ def test_what_no_run_can_have_is_refused(item, says):
 def test_an_empty_group_changes_nothing():
     values = {"task": "demo/bbc_topic", "backbone": {"name": "none"}, "run": {"name": "a/b"}, "optim": {"lr": 3}}
     assert make_config(values, ["optim={}"]).optim.lr == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["\nAnswer:", "Answer: ", " # ", "# x", "a: b", "- a", '"quoted"', "'", "!x", "*", "plain"]
+)
+def test_a_text_of_python_stands_in_the_config_as_it_is(text):
+    made = make_config(BASE, as_overrides({"task.options.separator": text, "prompt.init": f"text:{text}"}))
+    assert made.tasks["rte"].options["separator"] == text
+    assert made.prompt.init == f"text:{text}"
+
+
+@pytest.mark.parametrize("given", ["null", "[a, b]", "{a: 1}", "0.01", "true"])
+def test_a_text_of_python_may_be_yaml(given):
+    assert as_overrides({"data.limit": given}) == [f"data.limit={given}"]
