@@ -63,7 +63,7 @@ class _Added:
         packing = self.place.state.injection.packing
         if packing is None or len(slots.key_BPW) == 1:
             return out + slots(states, self.layer.activation)
-        added_BTW = slots(packing.rows(states), self.layer.activation)
+        added_BTW = slots(packing.rows(states.reshape(1, -1, states.shape[-1])), self.layer.activation)
         return out + packing.tokens(added_BTW).view_as(out)
 
 

@@ -125,6 +125,9 @@ class Targets:
                 return self._returns(last_hidden_state=self._known_1ND)
             out = plain(*args, **kwargs)
             if self._noting:
+                if (packing := self.state.injection.packing) is not None:
+                    out.last_hidden_state = packing.rows(out.last_hidden_state)
+                    self.state.injection = self.state.injection.padded()
                 self._noted, self._returns = out.last_hidden_state, type(out)
                 out.last_hidden_state = out.last_hidden_state[:, :0]  # nothing is left to the language model's head
             return out

@@ -42,8 +42,9 @@ def dry_run(parts: "Parts") -> None:
     for part, logits in module.read(batch):
         loss = module.head(part["task"]).loss(logits, part)
         name = f"{part['task']} " if len(parts.tasks) > 1 else ""
+        read = "negative log-likelihood" if module.head(part["task"]).reads == "logits" else "logits"
         shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
-        shapes += [[f"{name}logits", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
+        shapes += [[f"{name}{read}", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
     shapes += [list(shape) for shape in module.method.shapes()]
     table("first batch", ["tensor", "shape"], shapes)
     if (padding := parts.data.padding()) is not None:

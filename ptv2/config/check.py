@@ -41,9 +41,13 @@ def check(config: Config, where: str = "config") -> None:
             "'backbone.memory_budget' chooses layers to recompute, and backbone.gradient_checkpointing recomputes all"
         )
         raise UserError(what, where=where, do="set one of them")
-    if config.optim.fused and config.optim.clip and "16" in str(config.trainer.get("precision")):
-        what = "'optim.fused' undoes the scaling of trainer.precision itself, which leaves Lightning nothing to clip"
-        raise UserError(what, where=where, do="set it to false, or optim.clip=0")
+    precision = str(config.trainer.get("precision"))
+    if config.optim.fused and precision in ("16", "16-mixed"):  # skipped steps and logged norms need them unscaled
+        what = f"'optim.fused' takes gradients with the scale that trainer.precision={precision} puts on them"
+        raise UserError(what, where=where, do="set it to false, or trainer.precision=bf16-mixed with optim.clip=0")
+    if config.optim.fused and config.optim.clip and "16" in precision:
+        what = f"Lightning clips no gradients of a fused optimiser under trainer.precision={precision}"
+        raise UserError(what, where=where, do="set optim.fused=false, or optim.clip=0")
     check_folder(config.run.name, config.run.folder, where)
     for name, callback in config.run.callbacks.items():
         path = callback.get("path")

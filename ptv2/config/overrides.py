@@ -13,6 +13,8 @@ from ptv2.config.text import load, value_of
 from ptv2.errors import UserError, nearest
 
 WHERE = "command line"
+BREAKS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
+"""Line breaks of YAML that JSON leaves as they are."""
 QUOTE = "quote it, as in 'task.inputs={text: premise}': the shell changes unquoted spaces, brackets and braces"
 
 
@@ -86,7 +88,7 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, bool | int | float | list | tuple | dict):
         return json.dumps(value, ensure_ascii=False)
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if _changed(text) else text
+    return json.dumps(text, ensure_ascii=False).translate(BREAKS) if _changed(text) else text
 
 
 def _changed(text: str) -> bool:

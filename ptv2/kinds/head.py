@@ -40,8 +40,8 @@ class Head(nn.Module, ABC):
 
     @property
     def asks(self) -> str:
-        """What a batch is run for: of logits, the likelihood of its targets alone."""
-        return "targets" if self.reads == "logits" else self.reads
+        """What a batch is run for: what the head reads of the backbone."""
+        return self.reads
 
     def take(self, features: Features) -> None:
         """Take from the task's features what the head needs of them."""

@@ -240,6 +240,11 @@ class Seq2SeqHead(Head):
         self.decoder_only = not backbone.is_encoder_decoder
         self.settings: dict[str, Any] = {}  # of transformers' `generate`, from the card
 
+    @property
+    def asks(self) -> str:
+        """Of the logits, the likelihood of the targets alone; "logits" in a head of your own that reads them."""
+        return "targets"
+
     def forward(self, states: States) -> Tensor | None:
         """Return the negative log-likelihood of each target token; None for rows without a target."""
         return states.nll_BT

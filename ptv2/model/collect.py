@@ -1,6 +1,7 @@
 """Outputs of a whole split without a Trainer."""
 
 from contextlib import nullcontext
+from itertools import chain
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def collect(module: PromptedModel, loader: Any, device: torch.device | str, spli
     """
     if module.training or module.backbone.model.training:  # to set what is set takes a tenth of the time of a short row
         module.eval()
-    if next(module.parameters()).device != torch.device(device):
+    if any(held.device != torch.device(device) for held in chain(module.parameters(), module.buffers())):
         module.to(device)
     module.outputs.clear()
     with torch.no_grad(), nullcontext() if split is None else progress_of(module, loader, split) as said:

@@ -4,6 +4,7 @@ The words are those of the datasets library, which also rounds: `train[:1000]`, 
 """
 
 from collections.abc import Callable
+from itertools import product
 
 from datasets import ReadInstruction
 
@@ -44,7 +45,7 @@ def rows_of(text: str, count: int, where: str) -> list[int]:
     Raises:
         UserError: it takes none.
     """
-    rows = [row for _, row in _rows(text, count)]
+    rows = [row for _, part in _parts(text, count) for row in part]
     if not rows:
         raise UserError(f"'{text}' takes none of the {count} rows", where=where, do="take more of them")
     return rows
@@ -60,13 +61,14 @@ def of_train(card: TaskCard, split: str, count: int) -> bool:
     if split == "train" or not isinstance(train, str) or not isinstance(own, str):
         return False
     train = _checked(train, f"{card.name}.dataset.splits.train") if _bases(train) & set(SPLITS) else "train"
-    return not set(_rows(train, count)).isdisjoint(_rows(own, count))
+    pairs = product(_parts(train, count), _parts(own, count))
+    return any(a == b and range(max(x.start, y.start), min(x.stop, y.stop)) for (a, x), (b, y) in pairs)
 
 
-def _rows(text: str, count: int) -> list[tuple[str, int]]:
-    """List the rows of an instruction, as (split, number), where a split has `count`."""
+def _parts(text: str, count: int) -> list[tuple[str, range]]:
+    """List the parts of an instruction, as (split, rows), where a split has `count` rows."""
     parts = ReadInstruction.from_spec(text).to_absolute(dict.fromkeys(_bases(text), count))
-    return [(part.splitname, row) for part in parts for row in range(count)[part.from_ : part.to]]
+    return [(part.splitname, range(count)[part.from_ : part.to]) for part in parts]
 
 
 def _bases(text: str) -> set[str]:

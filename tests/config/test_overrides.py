@@ -188,7 +188,8 @@ def test_an_empty_group_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    "text", ["\nAnswer:", "Answer: ", " # ", "# x", "a: b", "- a", '"quoted"', "'", "!x", "*", "plain"]
+    "text",
+    ["\nAnswer:", "Answer: ", " # ", "# x", "a: b", "- a", '"quoted"', "'", "!x", "*", "plain", "é\x85b", "a\u2028b"],
 )
 def test_a_text_of_python_stands_in_the_config_as_it_is(text):
     made = make_config(BASE, as_overrides({"task.options.separator": text, "prompt.init": f"text:{text}"}))

@@ -131,6 +131,23 @@ def test_logits_and_text_of_a_decoder(family):
     assert torch.equal(backbone.generate(sources, injection, settings), text)
 
 
+@pytest.mark.parametrize("family", READ_ALONE)
+def test_likelihoods_of_a_decoders_targets(family):
+    backbone, batch = make_lm_backbone(family), batch_of(family)
+    prompt = make_prompt(backbone)
+    batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+
+    def found():
+        nll_BT = backbone(batch, prompt(3), "targets").nll_BT
+        gradients = torch.autograd.grad(nll_BT.sum(), [p for p in prompt.parameters() if p.requires_grad])
+        return nll_BT, *gradients
+
+    padded = found()
+    backbone.unpad()
+    for ours, expected in zip(found(), padded, strict=True):
+        torch.testing.assert_close(ours, expected, **CLOSE)
+
+
 @pytest.mark.parametrize("shape", [{"lengths": (5, 5, 5), "width": 5}, {"lengths": (5,), "width": 9}])
 def test_a_batch_without_padding_or_of_one_row_runs_as_it_stands(shape):
     backbone, batch = make_backbone("bert"), batch_of("bert", **shape)

@@ -76,14 +76,26 @@ def test_a_run_that_began_without_fused_updates_goes_on_without_them():
     torch.testing.assert_close(updated(True, state)[1], updated(False, state)[1], atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
-def test_what_lightning_cannot_clip_is_refused(precision):
+@pytest.mark.parametrize(
+    ("precision", "clip", "says"),
+    [
+        ("bf16-mixed", 1.0, "Lightning clips no gradients"),
+        ("16-mixed", 1.0, "takes gradients with the scale"),
+        ("16-mixed", 0, "takes gradients with the scale"),  # a skipped step would find no scale to check
+        ("bf16-mixed", 0, None),
+        ("32-true", 1.0, None),
+    ],
+)
+def test_what_fused_updates_do_not_go_with_is_refused(precision, clip, says):
     config = {
         "task": "demo/bbc_topic",
         "backbone": {"name": "demo:minilm-l6"},
         "run": {"name": "x"},
         "trainer": {"precision": precision},
+        "optim": {"fused": True, "clip": clip},
     }
-    with pytest.raises(UserError, match=r"'optim\.fused' undoes the scaling"):
-        make_config(config | {"optim": {"fused": True}})
-    assert make_config(config | {"optim": {"fused": True, "clip": 0}}).optim.fused
+    if says is None:
+        assert make_config(config).optim.fused
+    else:
+        with pytest.raises(UserError, match=says):
+            make_config(config)
