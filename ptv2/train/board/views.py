@@ -7,6 +7,7 @@ from typing import Any, cast
 import lightning as L
 import numpy as np
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from ptv2.config.board import BoardConfig
@@ -25,7 +26,7 @@ from ptv2.train.callbacks.tasks import TaskCurves
 
 
 class Views(Callback):
-    """Draw the views at the first validation, every `board.every` after it, and the last one at the end.
+    """Draw the views at the first validation, every `board.every` after it, and at the last one.
 
     All ranks compute what needs the model, of which each may hold a part; rank zero draws. Nothing is drawn at random,
     so a run trains the same with and without.
@@ -49,12 +50,12 @@ class Views(Callback):
         self.step = trainer.global_step
         if "answers" in self.views:
             self._log_calibration(trainer, module)
-        if self.validations % self.config.every == 0:
+        if self.validations % self.config.every == 0 or trainer.global_step >= trainer.estimated_stepping_batches:
             self._draw(trainer, module)
         self.validations += 1
 
     def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
-        self._draw(trainer, module)
+        self._draw(trainer, module, saved=True)
         board, method = _board(trainer), prompted(module)
         if "prompts" in self.views and board is not None and method is not None:
             with evaluated(module):
@@ -62,8 +63,8 @@ class Views(Callback):
             if trainer.is_global_zero:
                 show_prompts(board.experiment, method, words, trainer.global_step)
 
-    def _draw(self, trainer: L.Trainer, module: Any) -> None:
-        """Draw all views of the last validation, once."""
+    def _draw(self, trainer: L.Trainer, module: Any, saved: bool = False) -> None:
+        """Draw all views of the last validation, once; a step that is saved gets no more lines in the log."""
         board, step, self.step = _board(trainer), self.step, None
         if board is None or step is None:
             return
@@ -73,7 +74,7 @@ class Views(Callback):
                 continue
             with evaluated(module):
                 if "attention" in self.views and prompted(module) is not None:
-                    self._draw_attention(trainer, board, module, task, now)
+                    self._draw_attention([] if saved else trainer.loggers, board, module, task, now)
                 if "samples" in self.views and module.head(task).reads == "logits":
                     board.experiment.add_text(f"samples/{task}", samples(module, task), now)
             if trainer.is_global_zero and task in module.outputs:
@@ -81,7 +82,7 @@ class Views(Callback):
         if trainer.is_global_zero:
             self._draw_prompt(trainer, board, module, now)
 
-    def _draw_attention(self, trainer: L.Trainer, board: Board, module: Any, task: str, step: int) -> None:
+    def _draw_attention(self, loggers: list[Logger], board: Board, module: Any, task: str, step: int) -> None:
         for place, shares_LH in attention_mass(module, task, self.config.rows).items():
             layers, heads = (list(map(str, range(n))) for n in shares_LH.shape)
             title = f"{task}: share of the attention on the prompt, {place}"
@@ -92,7 +93,7 @@ class Views(Callback):
                 for layer, shares_H in enumerate(shares_LH)
                 if not np.isnan(shares_H).all()
             }
-            for logger in trainer.loggers:
+            for logger in loggers:
                 logger.log_metrics(means, step)
 
     def _draw_answers(self, board: Board, module: Any, task: str, step: int) -> None:
