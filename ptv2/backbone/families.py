@@ -40,6 +40,15 @@ def unshare_layers(model: PreTrainedModel) -> None:
         stack.config.num_hidden_groups = depth
 
 
+def repeats_layers(model: PreTrainedModel) -> bool:
+    """Tell whether the model runs the weights of a layer at several depths, with a module for each depth or without."""
+    stacks: list[Any] = [m for m in model.modules() if hasattr(m, "albert_layer_groups")]
+    return any(
+        len({id(next(group.parameters())) for group in stack.albert_layer_groups}) < stack.config.num_hidden_layers
+        for stack in stacks
+    )
+
+
 def position_table(model: PreTrainedModel) -> nn.Embedding | None:
     """Find the table of learned absolute positions, if the family has one."""
     for name, module in model.named_modules():

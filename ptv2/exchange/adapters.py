@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from ptv2.backbone.families import repeats_layers
 from ptv2.backbone.linear_layers import is_linear
 from ptv2.backbone.sites import takes
 from ptv2.errors import UserError
@@ -158,7 +159,15 @@ def _at_input(source: Source, method: SoftPrompt) -> Adapter:
 
 
 def _low_rank(source: Source, method: Lora) -> Adapter:
-    """LORA: two matrices for each adapted layer, in the place that the layer has in the plain model."""
+    """LORA: two matrices for each adapted layer, in the place that the layer has in the plain model.
+
+    Raises:
+        UserError: the backbone runs a layer at several depths, which PEFT gives the same two.
+    """
+    if repeats_layers(source.backbone.model):
+        family = source.backbone.model.config.model_type
+        what = f"family '{family}' runs a layer at several depths, and PEFT has no LoRA of one depth alone"
+        raise UserError(what, where=source.path, do="use --form transformers, or ptv2.load")
     model, head = plain_model(source)
     own = dict(model.named_modules())
     held = {name: adapted for name, adapted in method.layers.named_modules() if isinstance(adapted, Adapted)}

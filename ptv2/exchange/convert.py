@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ptv2.artifact.files import write_artifact
 from ptv2.backbone import Backbone, load_backbone
+from ptv2.backbone.families import repeats_layers
 from ptv2.config.load import load_config
 from ptv2.config.overrides import as_overrides
 from ptv2.config.schema import Config
@@ -121,9 +122,16 @@ def _take_method(found: Found, module: PromptedModel) -> None:
 
 
 def _targets(found: Found, config: Config, backbone: Backbone) -> dict[str, Any]:
-    """Name the layers of LoRA: by the shortest names that mean them and no others."""
+    """Name the layers of LoRA: by the shortest names that mean them and no others.
+
+    Raises:
+        UserError: the backbone runs a layer at several depths; LoRA of ptv2 belongs to one depth.
+    """
     if not found.lora:
         return {}
+    if repeats_layers(backbone.model):
+        what = f"is LoRA of '{backbone.name}', which runs a layer at several depths, and ptv2 adapts each depth alone"
+        raise UserError(what, where=found.path, do="train it in ptv2, or convert LoRA of another family")
     names = sorted(_inside(found, backbone))
     short = sorted({name.rpartition(".")[2] for name in names})
     try:

@@ -206,6 +206,18 @@ def test_what_is_not_known_is_refused_in_one_line(tmp_path):
     assert "is LoRA with use_dora, which ptv2 does not have" in refused()
 
 
+@pytest.mark.parametrize("family", ["albert", "albert-groups"])
+def test_lora_of_layers_that_run_at_several_depths_is_refused(family, tmp_path):
+    """It adapts a layer at all of its depths, and its names would be found as those of the first."""
+    config = config_of(family, tmp_path)
+    model = AUTO["cls"].from_pretrained(tmp_path / "backbone", num_labels=3)
+    adapter = LoraConfig(task_type="SEQ_CLS", r=3, target_modules=["query", "value"])
+    get_peft_model(model, adapter).save_pretrained(tmp_path / "peft")
+    with pytest.raises(ptv2.UserError, match="which runs a layer at several depths"):
+        ptv2.convert(tmp_path / "peft", config, tmp_path / "prompt")
+    assert not (tmp_path / "prompt").exists()
+
+
 def test_an_official_checkpoint_of_another_backbone_is_refused(tmp_path):
     config = config_of("bert", tmp_path)
     model = BertForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from exchanged import encoder_artifact, lm_artifact
-from families import make_batch
+from families import make_batch, make_model, make_tokenizer
 from peft import PeftModel
 from safetensors.torch import load_file
 from seq2seq_models import make_lm_batch
@@ -99,14 +99,17 @@ def test_lora_adapts_no_layer_of_the_head(tmp_path):
     assert sum(name.endswith(".lora_A") for name, _ in theirs.named_modules()) == len(names)
 
 
-@pytest.mark.parametrize("sharing", ["shared", "task", "shared+task"])
+@pytest.mark.parametrize(
+    ("family", "sharing"),
+    [("bert", "shared"), ("bert", "task"), ("bert", "shared+task"), ("albert", "shared"), ("albert-groups", "shared")],
+)
 @torch.no_grad()
-def test_vectors_at_the_input_of_an_encoder(sharing, tmp_path):
-    path = encoder_artifact("bert", tmp_path, method="prompt", prompt={"sharing": sharing}, head={"pooling": "pooler"})
+def test_vectors_at_the_input_of_an_encoder(family, sharing, tmp_path):
+    path = encoder_artifact(family, tmp_path, method="prompt", prompt={"sharing": sharing}, head={"pooling": "pooler"})
     exported = ptv2.export(path, "peft", tmp_path / "peft")
     assert "is left out: it reads a token of the text by its place" in exported.notes[0]
     theirs = PeftModel.from_pretrained(AutoModel.from_pretrained(tmp_path / "backbone"), tmp_path / "peft").eval()
-    module, batch = load(path), {k: v for k, v in make_batch("bert").items() if k != "token_type_ids"}
+    module, batch = load(path), {k: v for k, v in make_batch(family).items() if k != "token_type_ids"}
     real = batch["attention_mask"].bool()
     expected = module.backbone(batch, module.method(3)).last_BTD
     torch.testing.assert_close(theirs(**batch).last_hidden_state[:, P:][real], expected[real], **CLOSE)
@@ -179,6 +182,30 @@ def test_ensembles_templates_and_trained_backbones_are_refused(changes, says, tm
     path = encoder_artifact("bert", tmp_path, **changes)
     with pytest.raises(ptv2.UserError, match=says):
         ptv2.export(path, "peft", tmp_path / "peft")
+
+
+@pytest.mark.parametrize("family", ["albert", "albert-groups"])
+def test_lora_of_layers_that_run_at_several_depths_is_refused(family, tmp_path):
+    """PEFT loads it on `from_pretrained`, where a group of layers has one LoRA for all of its depths."""
+    path = encoder_artifact(family, tmp_path, "tagging", method="lora")
+    with pytest.raises(ptv2.UserError, match="family 'albert' runs a layer at several depths"):
+        ptv2.export(path, "peft", tmp_path / "peft")
+    assert not (tmp_path / "peft").exists()
+
+
+@torch.no_grad()
+def test_lora_of_an_albert_with_a_layer_for_every_depth_goes_along(tmp_path):
+    make_model("albert", num_hidden_groups=3).save_pretrained(tmp_path / "backbone")
+    make_tokenizer("albert").save_pretrained(tmp_path / "backbone")
+    path = encoder_artifact("albert", tmp_path, "tagging", method="lora")
+    ptv2.export(path, "peft", tmp_path / "peft")
+    model = AutoModelForTokenClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
+    theirs = PeftModel.from_pretrained(model, tmp_path / "peft").eval()
+    module, batch = load(path), {k: v for k, v in make_batch("albert").items() if k != "token_type_ids"}
+    (head,) = module.heads.values()
+    real = batch["attention_mask"].bool()
+    expected = head(module.backbone(batch, module.method(3)))
+    torch.testing.assert_close(theirs(**batch).logits[real], expected[real], **CLOSE)
 
 
 @pytest.mark.parametrize("method", ["prompt", "lora"])

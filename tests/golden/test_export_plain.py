@@ -78,6 +78,15 @@ def test_so_is_a_whole_classifier(name, tmp_path):
     assert list(model.config.id2label.values()) == ["no", "so", "yes"]
 
 
+@pytest.mark.parametrize("family", ["albert", "albert-groups"])
+@torch.no_grad()
+def test_lora_of_a_layer_that_runs_at_several_depths_is_merged_at_each(family, tmp_path):
+    path, batch = encoder_artifact(family, tmp_path, method="lora"), make_batch(family)
+    ptv2.export(path, "transformers", tmp_path / "plain")
+    model, mask = AutoModel.from_pretrained(tmp_path / "plain"), batch["attention_mask"].bool()
+    torch.testing.assert_close(model(**batch).last_hidden_state[mask], states_of(path, batch)[mask], **CLOSE)
+
+
 REFUSED = [
     ({"prompt": {"form": "kv"}}, "keys and values in attention are positions, not weights"),
     ({"prompt": {"form": ["slots", "memory"]}}, "a memory is read by the queries beside the softmax"),
