@@ -33,6 +33,7 @@ from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
 from ptv2.model.load import artifact_config, load_artifact_backbone
 from ptv2.model.module import PromptModule
+from ptv2.train.callbacks.budget import MemoryBudget
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
 
@@ -158,6 +159,7 @@ def warm_up(config: Config) -> WarmUp:
     trainer = L.Trainer(
         accelerator=config.trainer.get("accelerator", "auto"),
         devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
+        callbacks=[MemoryBudget(parts.data, config.backbone)] * (config.backbone.memory_budget is not None),
         plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
         precision=config.trainer.get("precision"),
         max_steps=config.prompt.retrieve.steps,
