@@ -189,7 +189,7 @@ def said_and_real(parts, precision, close):
     [
         ("t5", "seq2seq", pairs((12, 2), (9, 3), (8, 4), (3, 35)), {"input_ids": (2, 13), "labels": (2, 36)}),
         ("t5", "seq2seq", pairs((12, 35), (9, 3), (8, 4), (3, 5)), {"input_ids": (2, 13), "labels": (2, 36)}),
-        ("bert", "choice", choices((2, 20), (5, 3), (5, 2), (3, 3)), {"input_ids": (7, 25)}),
+        ("bert", "choice", choices((2, 9), (5, 3), (5, 2), (3, 3)), {"input_ids": (7, 14)}),
         ("bert", "choice", choices((5, 20), (5, 3), (2, 2), (3, 3)), {"input_ids": (10, 25)}),
         ("bert", "cls", texts(3, 9, 7), {"input_ids": (2, 11)}),
     ],
