@@ -48,7 +48,7 @@ def column(data: Encoded, name: str) -> np.ndarray:
 
 def counts(data: Encoded, name: str) -> np.ndarray:
     """Return how many values each list of a column holds."""
-    return compact(pc.list_value_length(_stored(data, name)).to_numpy(zero_copy_only=False))
+    return compact(pc.call_function("list_value_length", [_stored(data, name)]).to_numpy(zero_copy_only=False))
 
 
 def _stored(data: Encoded, name: str) -> pa.Array | pa.ChunkedArray:
