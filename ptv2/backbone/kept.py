@@ -17,6 +17,11 @@ class Kept:
     whole: int = 0  # what autograd keeps, weights aside
     entering: int = 0  # the states that enter: all that is kept where the layer is recomputed
 
+    def extended(self, more: "Kept", times: int) -> "Kept":
+        """Add so many times what another count, of one text more, has beyond this one."""
+        whole, entering = more.whole - self.whole, more.entering - self.entering
+        return Kept(self.whole + times * whole, self.entering + times * entering)
+
 
 @contextmanager
 def counting(model: nn.Module, layers: Sequence[nn.Module]) -> Iterator[list[Kept]]:
@@ -38,7 +43,8 @@ def counting(model: nn.Module, layers: Sequence[nn.Module]) -> Iterator[list[Kep
 
     def enter(kept: Kept, args: tuple, kwargs: dict[str, Any]) -> None:
         states = args[0] if args else kwargs.get("hidden_states")
-        kept.entering += states.untyped_storage().nbytes() if isinstance(states, Tensor) else 0
+        if isinstance(states, Tensor) and torch.is_grad_enabled():  # else nothing is kept
+            kept.entering += states.untyped_storage().nbytes()
         inside.append(kept)
 
     hooks = []

@@ -7,6 +7,8 @@ names the artifacts it is nearest to, the best sources to start from.
 
 import argparse
 import json
+import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ def main(options: argparse.Namespace) -> None:
     said: dict[str, Any] = {"prompts": names, "similarity": matrix}
     if options.config is not None:
         config = load_config(options.config, options.overrides, options.imports)
-        ranked = rank(config, artifacts)
+        with redirect_stdout(sys.stderr) if options.json else nullcontext():  # what training says is no JSON
+            ranked = rank(config, artifacts)
         found = zip(ranked.sources, ranked.similarity, strict=True)
         said |= {"sources": {source.name: value for source, value in found}, "left_out": ranked.repeats}
     if options.json:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +24,7 @@ from ptv2.kinds.grading import BY_CHOICE
 from ptv2.kinds.options import COMMON, CUT, FIELD, whole
 from ptv2.kinds.templates import Part, fields_of, names_of, value_at
 from ptv2.kinds.texts import PooledHead
+from ptv2.rows.arrays import Encoded, column, counts
 from ptv2.rows.labels import text_of
 from ptv2.rows.rows import Rows
 
@@ -64,6 +66,10 @@ class ChoiceFeatures(Features):
         # Groups rows of like cost: a batch pads every choice to its longest one.
         feature["length"] = len(choices) * max(map(len, feature["input_ids"]))
         return [feature if right is None else feature | {"labels": right}]
+
+    def extent(self, encoded: Encoded) -> tuple[np.ndarray, list[np.ndarray]]:
+        texts = counts(encoded, "input_ids")
+        return texts, [column(encoded, "length") // texts]
 
     def _encode_choice(self, choice: str, row: Row, where: Callable[[], str]) -> Feature:
         stem = self.parts("text", row | {"choice": choice}, where)

@@ -90,6 +90,14 @@ class Features(ABC):
         what = f"{share(cut, encoded)} rows are longer than max_length={self.card.max_length} and were cut"
         return [f"{what}, by {most} token{'s' * (most > 1)} at most"]
 
+    def extent(self, encoded: Encoded) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return what makes a batch large: how many texts each feature is, and the widths that it is padded to.
+
+        A batch is as wide, in each of the widths (of sources, of targets), as the widest of its features.
+        """
+        lengths = column(encoded, "length")
+        return np.ones_like(lengths), [lengths]
+
     @abstractmethod
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False

@@ -6,6 +6,7 @@ Shapes: B batch, T tokens (of the target; of source and target where they are on
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig
@@ -18,7 +19,7 @@ from ptv2.kinds.grading import SEQ2SEQ
 from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, CUT, FIELD, NUMBERS, RESERVED, SETTINGS, TEXT, check_options, whole
 from ptv2.kinds.templates import Part, value_at
-from ptv2.rows.arrays import Encoded
+from ptv2.rows.arrays import Encoded, counts
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
 
@@ -90,6 +91,10 @@ class Seq2SeqFeatures(Features):
         if labelled and more and value_at(row, more):
             self._texts(value_at(row, more), more, where)
         return [self._feature(source, target) for target in (targets if training else targets[:1])]
+
+    def extent(self, encoded: Encoded) -> tuple[np.ndarray, list[np.ndarray]]:
+        texts, widths = super().extent(encoded)
+        return texts, widths if self.decoder_only else [*widths, counts(encoded, "labels")]
 
     def _targets(self, row: Row, where: Callable[[], str]) -> list[str]:
         return self._texts(value_at(row, self.card.label), self.card.label, where)

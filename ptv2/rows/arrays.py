@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset
 
 
@@ -42,12 +43,21 @@ Encoded = Dataset | Columns
 
 def column(data: Encoded, name: str) -> np.ndarray:
     """Return a column of whole numbers, int32 where they fit."""
+    return compact(_stored(data, name).to_numpy(zero_copy_only=False))
+
+
+def counts(data: Encoded, name: str) -> np.ndarray:
+    """Return how many values each list of a column holds."""
+    return compact(pc.call_function("list_value_length", [_stored(data, name)]).to_numpy(zero_copy_only=False))
+
+
+def _stored(data: Encoded, name: str) -> pa.Array | pa.ChunkedArray:
+    """Return a column as it is stored."""
     if isinstance(data, Columns):
-        return compact(data.arrays[name].to_numpy(zero_copy_only=False))
+        return data.arrays[name]
     if data._indices is None:  # all rows of its table, in their order
-        return compact(data.data.column(name).to_numpy())
-    table = cast(pa.Table, data.select_columns([name]).with_format("arrow")[:])
-    return compact(table.column(name).to_numpy())
+        return data.data.column(name)
+    return cast(pa.Table, data.select_columns([name]).with_format("arrow")[:]).column(name)
 
 
 def compact(numbers: Sequence[int] | np.ndarray) -> np.ndarray:

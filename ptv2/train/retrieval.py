@@ -20,6 +20,7 @@ from typing import cast
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
@@ -33,6 +34,7 @@ from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
 from ptv2.model.load import artifact_config, load_artifact_backbone
 from ptv2.model.module import PromptModule
+from ptv2.train.callbacks.budget import MemoryBudget
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
 
@@ -155,9 +157,13 @@ def warm_up(config: Config) -> WarmUp:
     parts = build(config)
     prompt = cast(VectorMethod, parts.module.method.prompted)  # see check_alone
     start = prompt.folded()
+    callbacks: list[Callback] = []
+    if config.backbone.memory_budget is not None:
+        callbacks.append(MemoryBudget(parts.data, config.backbone))
     trainer = L.Trainer(
         accelerator=config.trainer.get("accelerator", "auto"),
         devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
+        callbacks=callbacks,
         plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
         precision=config.trainer.get("precision"),
         max_steps=config.prompt.retrieve.steps,

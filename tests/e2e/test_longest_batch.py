@@ -25,13 +25,21 @@ def test_a_run_that_tried_its_longest_batch_is_the_same(ptv2, write_config, tmp_
     assert lines == others and all(torch.equal(weights[name], theirs[name]) for name in weights)
 
 
-def test_a_batch_that_does_not_fit_ends_the_run_in_one_line(ptv2, write_config, monkeypatch):
+@pytest.mark.parametrize(
+    ("more", "remedy"),
+    [
+        ((), "max_length, or use backbone.gradient_checkpointing\n"),
+        (("backbone.memory_budget=2",), "max_length, or backbone.memory_budget=2\n"),
+        (("backbone.gradient_checkpointing=true",), "data.tokens_per_batch or max_length\n"),
+    ],
+)
+def test_a_batch_that_does_not_fit_ends_the_run_in_one_line(ptv2, write_config, monkeypatch, more, remedy):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(longest, "compute", full)
-    said = ptv2("fit", "--config", write_config(), "data.try_longest=true")
-    assert said.code == 2 and said.err.count("\n") == 1
+    said = ptv2("fit", "--config", write_config(), "data.try_longest=true", *more)
+    assert said.code == 2 and said.err.count("\n") == 1 and said.err.endswith(remedy)
     assert (
         "data.batch_size: a batch of 8 x 10 tokens, the longest of task 'topics', does not fit the memory" in said.err
     )

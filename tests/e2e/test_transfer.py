@@ -136,6 +136,16 @@ def test_fit_retrieves_and_says_what(pretrained, ptv2, write_config, tmp_path):
     assert results["retrieved"] == json.loads((folder / "retrieved.json").read_text())
 
 
+def test_the_warm_up_keeps_to_the_memory_budget(pretrained, ptv2, write_config):
+    config = ("--config", write_config(), "prompt.retrieve.steps=2", "backbone.memory_budget=0.0000001")
+    said = ptv2("fit", *config, f"prompt.init=retrieve:{pretrained('shared').parent}")
+    assert said.code == 0, said.err
+    assert said.out.count("3 of 3 layers are recomputed in the backward pass") == 2  # there, and in the run
+    said = ptv2("similarity", "--artifact", pretrained("task"), "--json", *config)
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["sources"] and "3 of 3 layers are recomputed" in said.err
+
+
 def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write_config):
     folder = pretrained("task")
     config = ("--config", write_config(), "prompt.retrieve.steps=3")

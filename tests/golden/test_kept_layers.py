@@ -1,12 +1,19 @@
 """`backbone.memory_budget`: what layers keep is counted, and as few of them are recomputed as fit."""
 
+import json
+
+import lightning as L
 import pytest
 import torch
-from families import DEPTH, FAMILIES, make_backbone, make_batch, make_prompt, open_gates, real
-from seq2seq_models import make_lm_backbone, make_lm_batch, make_lm_prompt
+from families import DEPTH, FAMILIES, WORDS, make_backbone, make_batch, make_prompt, open_gates, real, save_backbone
+from seq2seq_models import make_lm_backbone, make_lm_batch, make_lm_prompt, save_lm
 
 from ptv2.backbone.checkpointing import layers_of
 from ptv2.backbone.kept import Kept, counting, peak, recomputed
+from ptv2.config.load import make_config
+from ptv2.model.build import build
+from ptv2.train.callbacks.budget import MemoryBudget
+from ptv2.train.callbacks.longest import longest_batch
 
 LAYERS = [Kept(40, 10), Kept(50, 10), Kept(60, 10)]
 
@@ -96,3 +103,99 @@ def test_some_layers_of_a_language_model(family):
     for others in found[1:]:
         for gradient, wanted in zip(others, found[0], strict=True):
             torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=1e-5)
+
+
+def words(count):
+    return " ".join((WORDS * 2)[:count])
+
+
+def texts(*lengths):
+    return [{"text": words(length), "label": "yes"} for length in lengths]
+
+
+def pairs(*lengths):
+    return [{"text": "a" * source, "label": "b" * target} for source, target in lengths]
+
+
+def choices(*lengths):
+    return [{"text": words(2), "choices": [words(length)] * count, "label": 0} for count, length in lengths]
+
+
+CARDS = {
+    "cls": {"inputs": {"text": "text"}, "labels": ["no", "yes"], "metrics": ["accuracy"]},
+    "seq2seq": {"inputs": {"source": "text"}, "options": {"max_target_length": 40}, "metrics": ["bleu"]},
+    "choice": {"inputs": {"text": "text", "choices": "choices"}, "metrics": ["accuracy"]},
+}
+BATCHES = {  # whole batches of which no row has the shape
+    "texts": ("bert", "cls", texts(20, 20, 20, 12, 12, 9, 5, 3)),
+    "texts of one length": ("bert", "cls", texts(*[9] * 8)),
+    "a text": ("bert", "cls", texts(9)),
+    "families of maps": ("deberta-v2", "cls", texts(20, 20, 12, 3)),
+    "tokens alone": ("modernbert", "cls", texts(20, 20, 12, 12, 8, 3)),
+    "targets longer than sources": ("t5", "seq2seq", pairs((12, 2), (9, 3), (8, 35), (5, 4), (4, 4), (3, 9))),
+    "targets and cross-attention": ("bart", "seq2seq", pairs((12, 2), (9, 3), (8, 35), (5, 4), (4, 4), (3, 9))),
+    "choices": ("bert", "choice", choices((5, 3), (2, 24), (4, 3), (3, 3))),
+}
+
+
+def parts_of(folder, family, kind, rows, *, unpad=False, **data):
+    """A run of a task with these training rows, and the layers of its backbone."""
+    (folder / "rows").mkdir()
+    (folder / "rows" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    save = save_lm if kind == "seq2seq" else save_backbone
+    card = {"name": "t", "kind": kind, "label": "label", "dataset": {"path": str(folder / "rows")}, "max_length": 48}
+    values = {
+        "task": card | CARDS[kind],
+        "backbone": {"name": str(save(family, folder / "backbone")), "unpad": unpad},
+        "prompt": {"length": 4},
+        "data": {"batch_size": len(rows)} | data,
+        "run": {"name": "run", "folder": str(folder)},
+    }
+    return build(make_config(values))
+
+
+def counted(parts, batch, precision):
+    """What the hooks count of each layer in one pass over a batch."""
+    with precision, counting(parts.module, layers_of(parts.module.backbone.model)) as found:
+        read = parts.module.members(batch)
+    del read
+    return found
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("batch", BATCHES)
+def test_a_few_texts_tell_what_the_batch_keeps(tmp_path, batch, precision):
+    said_and_real(parts_of(tmp_path, *BATCHES[batch]), precision, 0.03)
+
+
+def test_texts_of_mean_length_tell_what_real_tokens_keep(tmp_path):
+    said_and_real(parts_of(tmp_path, *BATCHES["texts"], unpad=True), "32-true", 0.1)
+
+
+def said_and_real(parts, precision, close):
+    """What is said of the longest batch is what the hooks count of the training batch with the same rows."""
+    ((name, _),) = parts.tasks.items()
+    trainer = L.Trainer(accelerator="cpu", precision=precision, logger=False, enable_checkpointing=False)
+    said = MemoryBudget(parts.data, parts.module.config.backbone).kept(trainer, parts.module, name)
+    (whole,) = parts.data.train_dataloader()
+    real = counted(parts, whole, trainer.strategy.precision_plugin.forward_context())
+    assert peak(real, 0) > 0
+    for one, other in zip(said, real, strict=True):
+        assert (one.whole, one.entering) == pytest.approx((other.whole, other.entering), rel=close)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "rows", "shapes"),
+    [
+        ("t5", "seq2seq", pairs((12, 2), (9, 3), (8, 4), (3, 35)), {"input_ids": (2, 13), "labels": (2, 36)}),
+        ("t5", "seq2seq", pairs((12, 35), (9, 3), (8, 4), (3, 5)), {"input_ids": (2, 13), "labels": (2, 36)}),
+        ("bert", "choice", choices((2, 9), (5, 3), (5, 2), (3, 3)), {"input_ids": (7, 14)}),
+        ("bert", "choice", choices((5, 20), (5, 3), (2, 2), (3, 3)), {"input_ids": (10, 25)}),
+        ("bert", "cls", texts(3, 9, 7), {"input_ids": (2, 11)}),
+    ],
+)
+def test_the_longest_batch_is_as_wide_as_any(tmp_path, family, kind, rows, shapes):
+    parts = parts_of(tmp_path, family, kind, rows, batch_size=2)
+    ((name, _),) = parts.tasks.items()
+    batch = longest_batch(parts.data, name)
+    assert {key: tuple(batch[key].shape) for key in shapes} == shapes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from ptv2.rows.arrays import Columns, column, compact
+from ptv2.rows.arrays import Columns, column, compact, counts
 
 DATA = Dataset.from_dict({"length": [5, 3, 9, 7], "text": list("abcd")})
 
@@ -60,3 +60,10 @@ def test_a_row_that_is_not_there():
 def test_a_column_of_numbers_is_an_array(make):
     numbers = column(make({"length": [3, 1, 2]}), "length")
     assert numbers.dtype == np.int32 and numbers.tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize("make", [Columns, Dataset.from_dict, lambda lists: Dataset.from_dict(lists).select([2, 0, 1])])
+@pytest.mark.parametrize("lists", [[[1, 2], [], [3]], [[[1, 2], [3]], [], [[4]]]])
+def test_how_many_values_a_list_holds(make, lists):
+    data = make({"input_ids": lists})
+    assert counts(data, "input_ids").tolist() == [len(held) for held in data["input_ids"]]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from ptv2.config.schema import BackboneConfig
 from ptv2.data.collate import collate
 from ptv2.data.datamodule import TaskDataModule
 from ptv2.errors import UserError
@@ -31,8 +32,7 @@ class LongestBatch(Callback):
                     compute(module, batch)
             except torch.OutOfMemoryError as error:
                 what = f"a batch of {rows} x {tokens} tokens, the longest of task '{name}', does not fit the memory"
-                do = "lower data.batch_size, data.tokens_per_batch or max_length, or use gradient_checkpointing"
-                raise UserError(what, where="data.batch_size", do=do) from error
+                raise UserError(what, where="data.batch_size", do=remedy(self.data.run_config.backbone)) from error
             peak = peak_memory()
             used = max(peak["rss"] or 0, 0) if peak["cuda"] is None else peak["cuda"]
             print(
@@ -40,20 +40,36 @@ class LongestBatch(Callback):
             )
 
 
+def remedy(config: BackboneConfig) -> str:
+    """Say what to do about a batch that does not fit the memory: what a run may still change."""
+    lower = "lower data.batch_size, data.tokens_per_batch or max_length"
+    if config.memory_budget is not None:
+        return f"{lower}, or backbone.memory_budget={config.memory_budget:g}"
+    return lower if config.gradient_checkpointing else f"{lower}, or use backbone.gradient_checkpointing"
+
+
 def longest_rows(data: TaskDataModule, name: str) -> list[int]:
-    """Return the longest training rows of a task: as many as a batch holds, or as the budget of tokens does."""
-    lengths, config = column(data.tasks[name].encoded("train"), "length"), data.config
-    budget = config.tokens_per_batch
+    """Return the training rows of a task that make its largest batch, as many as it holds or its budget of tokens does.
+
+    They are those with most texts and of these the longest, and rows that it is padded to: the one with the longest
+    target, say, whose source may be short.
+    """
+    task, config = data.tasks[name], data.config
+    encoded = task.encoded("train")
+    lengths, budget = column(encoded, "length"), config.tokens_per_batch
     rows = config.batch_size if budget is None else max(1, budget // int(lengths.max()))
-    return np.argsort(-lengths, kind="stable")[:rows].tolist()
+    if rows == 1:
+        return [int(lengths.argmax())]
+    texts, widths = task.features.extent(encoded)
+    longest = np.lexsort((-lengths, -texts))[:rows].tolist()
+    widest = [int(width.argmax()) for width in widths if width[longest].max() < width.max()]
+    return [*longest[: max(1, rows - len(widest))], *widest][:rows]
 
 
-def longest_batch(data: TaskDataModule, name: str, most: int | None = None) -> dict[str, Any]:
-    """Collate the longest training rows of a task, or `most` of them."""
-    encoded, config = data.tasks[name].encoded("train"), data.config
-    longest = longest_rows(data, name)[:most]
-    drawn = [(name, feature) for feature in encoded.__getitems__(longest)]
-    return collate(drawn, data.tasks, config.pad_to_max)
+def longest_batch(data: TaskDataModule, name: str) -> dict[str, Any]:
+    """Collate the training rows of a task that make its largest batch."""
+    features = data.tasks[name].encoded("train").__getitems__(longest_rows(data, name))
+    return collate([(name, feature) for feature in features], data.tasks, data.config.pad_to_max)
 
 
 def compute(module: PromptModule, batch: dict[str, Any]) -> None:
