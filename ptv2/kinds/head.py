@@ -34,14 +34,10 @@ class Head(nn.Module, ABC):
 
     plain_class: str | None = None  # of transformers with such a head: AutoModelFor...; None: there is none
     reads = "states"  # of the backbone: its last states, its language model's logits, or those at one place (answer)
+    asks: str | None = None  # what a batch is run for, where that is less than what it reads
     smooths = False  # whether the loss takes `head.label_smoothing`
     votes: tuple[str, ...] = ()  # how answers of several prompts can be joined, see `prompt.vote`
     weighs = False  # whether the loss takes `optim.class_weights`
-
-    @property
-    def asks(self) -> str:
-        """What a batch is run for: what the head reads of the backbone."""
-        return self.reads
 
     def take(self, features: Features) -> None:
         """Take from the task's features what the head needs of them."""

@@ -238,17 +238,12 @@ def _text(target: Any) -> Any:
 class Seq2SeqHead(Head):
     """The mean of what the backbone finds the target's tokens cost; text by `generate`, with the family's cache."""
 
-    reads = "logits"
+    reads, asks = "logits", "targets"  # a head of your own that reads logits sets `asks` to None
 
     def __init__(self, config: HeadConfig, backbone: Backbone, classes: int):
         nn.Module.__init__(self)  # no layer of its own
         self.decoder_only = not backbone.is_encoder_decoder
         self.settings: dict[str, Any] = {}  # of transformers' `generate`, from the card
-
-    @property
-    def asks(self) -> str:
-        """Of the logits, the likelihood of the targets alone; "logits" in a head of your own that reads them."""
-        return "targets"
 
     def forward(self, states: States) -> Tensor | None:
         """Return the negative log-likelihood of each target token; None for rows without a target."""

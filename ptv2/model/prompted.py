@@ -92,7 +92,8 @@ class PromptedModel(nn.Module):
     def members(self, batch: dict[str, Any]) -> list[tuple[dict[str, Any], list[Tensor]]]:
         """Return the parts of a batch with the logits that each prompt of an ensemble gives them; else of the one."""
         parts, copies = batch.get("parts", [batch]), self.method.copies
-        states = self.backbone(self.inputs(batch), self.prompts(batch), self.head(parts[0]["task"]).asks)
+        head = self.head(parts[0]["task"])
+        states = self.backbone(self.inputs(batch), self.prompts(batch), head.asks or head.reads)
         split = states.split([len(part["input_ids"]) for part in parts] * copies)
         read = [self.heads[part["task"]](own) for part, own in zip(parts * copies, split, strict=True)]
         return [(part, read[i :: len(parts)]) for i, part in enumerate(parts)]

@@ -72,7 +72,8 @@ def overhead(module: PromptedModel, bare: Backbone, batch: dict[str, Any]) -> fl
 
     The two take turns, so that another load on the machine slows both; the ratio is the median over rounds.
     """
-    reads, inputs = module.head(batch["task"]).asks, module.inputs(batch)
+    head, inputs = module.head(batch["task"]), module.inputs(batch)
+    reads = head.asks or head.reads
     ratios, started = [], time.monotonic()
     while len(ratios) < 4 or (len(ratios) <= ROUNDS and time.monotonic() - started < SECONDS):
         with_method = _seconds(lambda: module.backbone(inputs, module.prompts(batch), reads), module.backbone.device)
