@@ -30,13 +30,13 @@ class Packing:
     def tokens(self, states_BTX: Tensor) -> Tensor:
         """Take the real tokens out of their rows, [1, N, X]; one row serves all."""
         states_BTX = states_BTX.expand(len(self.real_BT), *states_BTX.shape[1:])
-        taken = _Taken.apply(states_BTX.reshape(self.real_BT.numel(), -1), self)
+        taken = _Moved.apply(states_BTX.reshape(self.real_BT.numel(), -1), self, True)
         return taken.view(1, -1, *states_BTX.shape[2:])
 
     def rows(self, states_1NX: Tensor) -> Tensor:
         """Put tokens back in their rows, [B, T, X], with zeros at padding."""
         held = states_1NX.reshape(len(self.place_N), -1)
-        return _Put.apply(held, self).view(*self.real_BT.shape, *states_1NX.shape[2:])
+        return _Moved.apply(held, self, False).view(*self.real_BT.shape, *states_1NX.shape[2:])
 
     def _take(self, states_MX: Tensor) -> Tensor:
         return states_MX.index_select(0, self.place_N)
@@ -47,27 +47,14 @@ class Packing:
         return put.mul_(self.real_BT.reshape(-1, 1))
 
 
-class _Taken(Function):
-    """Tokens out of rows; the gradient goes back to their places."""
+class _Moved(Function):
+    """Tokens taken out of rows, or put into them; their gradient goes the other way, that of padding nowhere."""
 
     @staticmethod
-    def forward(ctx: Any, states_MX: Tensor, packing: Packing) -> Tensor:
-        ctx.packing = packing
-        return packing._take(states_MX)
+    def forward(ctx: Any, states: Tensor, packing: Packing, out: bool) -> Tensor:
+        ctx.packing, ctx.out = packing, out
+        return packing._take(states) if out else packing._put(states)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.packing._put(grads[0]), None
-
-
-class _Put(Function):
-    """Tokens into rows; the gradient of padding goes nowhere."""
-
-    @staticmethod
-    def forward(ctx: Any, states_NX: Tensor, packing: Packing) -> Tensor:
-        ctx.packing = packing
-        return packing._put(states_NX)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.packing._take(grads[0]), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.packing._put(grads[0]) if ctx.out else ctx.packing._take(grads[0]), None, None

@@ -42,7 +42,7 @@ def dry_run(parts: "Parts") -> None:
     for part, logits in module.read(batch):
         loss = module.head(part["task"]).loss(logits, part)
         name = f"{part['task']} " if len(parts.tasks) > 1 else ""
-        read = "negative log-likelihood" if module.head(part["task"]).reads == "logits" else "logits"
+        read = "negative log-likelihood" if module.head(part["task"]).asks == "targets" else "logits"
         shapes += [[f"{name}{key}", str(tuple(value.shape))] for key, value in part.items() if torch.is_tensor(value)]
         shapes += [[f"{name}{read}", str(tuple(logits.shape))], [f"{name}loss", f"{loss.item():.4f}"]]
     shapes += [list(shape) for shape in module.method.shapes()]

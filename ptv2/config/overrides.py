@@ -85,10 +85,11 @@ def as_overrides(overrides: Iterable[str] | Mapping[str, Any]) -> list[str]:
 
 def _text(value: Any) -> str:
     """Write a value as YAML, of which JSON is a part; a text as it stands, or in quotes where YAML would change it."""
-    if value is None or isinstance(value, bool | int | float | list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False)
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False).translate(BREAKS) if _changed(text) else text
+    if not (value is None or isinstance(value, bool | int | float | list | tuple | dict)):
+        value = str(value)
+        if not _changed(value):
+            return value
+    return json.dumps(value, ensure_ascii=False).translate(BREAKS)
 
 
 def _changed(text: str) -> bool:

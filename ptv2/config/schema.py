@@ -51,8 +51,8 @@ class BackboneConfig:
     # as that needs; null: none, or all by gradient_checkpointing
     memory_budget: float | None = number(None, POSITIVE)
     compile: bool = False  # torch.compile the backbone
-    # run linear layers on the real tokens of a batch alone, attention on its rows; on MiniLM-L6 a step takes 0.67 times
-    # as long at 43 % of padding (rows in random order), and no less at the 3 % that data.group_by_length leaves
+    # run linear layers on the real tokens of a batch alone, attention on its rows: for rows in random order, of which
+    # much is padding; data.group_by_length leaves little to gain
     unpad: bool = False
     # keep on disk the states that enter the lowest prompted layer (method head: the last ones), and train from there;
     # needs prompt.layers=top:K or method=head, and a backbone without dropout
@@ -88,8 +88,8 @@ class OptimConfig:
     gamma: float = number(0.95, POSITIVE)  # factor per epoch of `exponential`
     warmup: float = number(0.0, NONNEGATIVE)  # number of steps (1 or more), or proportion of all steps (below 1)
     clip: float = number(1.0, NONNEGATIVE)  # gradient norm; 0: off
-    # one kernel for an update: several times as fast, which shows where a backbone trains; it rounds otherwise, so a
-    # run that began without it goes on without it
+    # one kernel for an update, which shows where a backbone trains; it rounds otherwise, so a run that began without it
+    # goes on without it
     fused: bool = False
     # weight of a label's loss: balanced: as its training labels are rare | {label: weight}: cls tagging multilabel
     class_weights: Any = field(default=None, metadata={"reads": str | dict[str, float] | None})

@@ -126,13 +126,10 @@ class ChoiceFeatures(Features):
         if value not in names:
             hint = " (-1 marks hidden test labels)" if value == "-1" else ""
             what = f"no choice is right: field '{field}' is '{value}'{hint}, the choices are {', '.join(names)}"
-            by_text = value in choices and not named and "choices" in self.card.inputs
-            do = (
-                f"set options.label_in={self.card.inputs['choices']}, as the label is a choice's text"
-                if by_text
-                else ""
-            )
-            raise UserError(what, where=where(), do=do or "correct the row or remove it")
+            do = "correct the row or remove it"
+            if value in choices and not named and "choices" in self.card.inputs:
+                do = f"set options.label_in={self.card.inputs['choices']}, as the label is a choice's text"
+            raise UserError(what, where=where(), do=do)
         return names.index(value)
 
     def _first(self) -> int:

@@ -200,3 +200,8 @@ def test_a_text_of_python_stands_in_the_config_as_it_is(text):
 @pytest.mark.parametrize("given", ["null", "[a, b]", "{a: 1}", "0.01", "true"])
 def test_a_text_of_python_may_be_yaml(given):
     assert as_overrides({"data.limit": given}) == [f"data.limit={given}"]
+
+
+def test_a_list_of_python_keeps_the_line_breaks_in_its_texts():
+    made = make_config(BASE, as_overrides({"task.options.words": {"a": ["é\x85b", "a\u2028b"]}}))
+    assert made.tasks["rte"].options["words"] == {"a": ["é\x85b", "a\u2028b"]}
