@@ -72,7 +72,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         "tokens/s": results["tokens_per_second"],
         "memory": results["peak_memory"]["rss"],
         "GPU memory": results["peak_memory"]["cuda"],
-        "rate": config.optim.lr,
+        "rate": _trained_with(cell),
         "steps": results["steps"],
         "best step": results["best_step"],
     }
@@ -107,8 +107,13 @@ def leave_other_run(cell: Cell, rate: float) -> None:
     The folder is renamed first: one that is removed in part would resume from what is left.
     """
     config = cell.path / "config.yaml"
-    if cell.path.is_dir() and not (config.is_file() and read_mapping(config, "a config")["optim"]["lr"] == rate):
+    if cell.path.is_dir() and not (config.is_file() and _trained_with(cell) == rate):
         aside = cell.path.with_name(f"{cell.path.name}.stale")
         shutil.rmtree(aside, ignore_errors=True)
         cell.path.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _trained_with(cell: Cell) -> float:
+    """Return the learning rate of the cell's run, which may have chosen it itself."""
+    return read_mapping(cell.path / "config.yaml", "a config")["optim"]["lr"]

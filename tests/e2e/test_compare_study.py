@@ -79,6 +79,15 @@ def start(zygote):
     return lambda *words: zygote("compare", words)
 
 
+def test_the_rate_of_the_table_is_the_one_that_a_run_chose_itself(ptv2, study, tmp_path):
+    said = ptv2("compare", "--config", study(methods={"own": ["optim.lr=auto"], "full": ["method=full"]}, seeds=[1]))
+    assert said.code == 0, said
+    own, full = table_of(said.out)
+    config = yaml.safe_load((tmp_path / "runs" / "small" / "own" / "topics" / "1" / "config.yaml").read_text())
+    assert float(own["rate"]) == config["optim"]["lr"] != 0.005
+    assert float(full["rate"]) == 0.02
+
+
 def test_a_comparison_ends_with_a_table_of_all_methods(ptv2, study, tmp_path):
     said = ptv2("compare", "--config", study(rates={"deep": [0.01, 0.03], "full": [0.003, 0.01]}), "--jobs", 2)
     assert said.code == 0, said
