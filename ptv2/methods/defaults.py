@@ -11,6 +11,7 @@ from typing import Any
 
 from ptv2.kinds import KINDS
 from ptv2.methods.base import Method
+from ptv2.methods.deep.rates import WRITING
 from ptv2.methods.lengths import longest
 from ptv2.methods.rates import STUDY
 
@@ -21,6 +22,8 @@ ENCODERS = {
     "deberta-v2",
 }  # fmt: skip
 """Families of which golden tests prompt the feed-forward layers and the values."""
+DECODERS = {"gpt2", "llama", "qwen3", "mistral"}
+"""The same, of those that write texts."""
 STEPS, EPOCHS = 400, (3, 40)
 STEPS_OF_TEXTS = 200
 WARMUP = 0.06
@@ -70,9 +73,13 @@ def form(run: Run) -> Choice:
     key, takes_forms = "prompt.form", all(method.takes_forms for method in run.methods.values())
     if run.rate_is_given:
         return Choice(key, "kv", "the official form, as optim.lr is given: other forms take other rates")
-    if run.family not in ENCODERS or run.writes or not takes_forms or not run.plain:
-        return Choice(key, "kv", "the official form; others were compared on encoders alone, without other settings")
-    return Choice(key, FORM, f"ahead of kv on four of five tasks of {STUDY}, level on the fifth")
+    if not takes_forms or not run.plain:
+        return Choice(key, "kv", "the official form; others were compared without other settings")
+    if run.family in DECODERS and run.writes:
+        return Choice(key, FORM, f"ahead of kv on E2E in {WRITING}")
+    if run.family in ENCODERS and not run.writes:
+        return Choice(key, FORM, f"ahead of kv on four of five tasks of {STUDY}, level on the fifth")
+    return Choice(key, "kv", "the official form; others were compared on encoders, and on decoders that write")
 
 
 def length(run: Run) -> Choice:

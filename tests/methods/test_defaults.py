@@ -9,6 +9,7 @@ import pytest
 
 from ptv2.methods import METHODS, defaults
 from ptv2.methods.base import Method
+from ptv2.methods.deep.rates import OF_TEXTS
 from ptv2.methods.deep.rates import RATES as FORMS
 from ptv2.methods.defaults import Run
 from ptv2.methods.rates import Rate
@@ -45,6 +46,9 @@ RUN = Run(
         ({"plain": False}, "kv"),
         ({"family": "llama", "is_decoder": True}, "kv"),
         ({"tasks": [("seq2seq", 1000)]}, "kv"),
+        ({"tasks": [("seq2seq", 1000)], "family": "t5"}, "kv"),
+        ({"tasks": [("seq2seq", 1000)], "family": "llama", "is_decoder": True}, ["values", "slots"]),
+        ({"tasks": [("seq2seq", 1000)], "family": "gemma3", "is_decoder": True}, "kv"),
         ({"methods": methods("deep", "lora")}, "kv"),
     ],
 )
@@ -60,7 +64,9 @@ def test_the_form(changes, form):
         ({"methods": methods("full")}, 0.0001),
         ({"methods": methods("deep", "full")}, 0.0001),
         ({"methods": methods("deep", "lora")}, 0.003),
-        ({"tasks": [("seq2seq", 300)]}, 0.005),
+        ({"tasks": [("seq2seq", 300)]}, 0.02),
+        ({"tasks": [("seq2seq", 300)], "forms": ("memory",)}, 0.0003),
+        ({"tasks": [("seq2seq", 300)], "forms": ("values", "slots")}, 0.003),
     ],
 )
 def test_the_rate(changes, rate):
@@ -109,6 +115,12 @@ def test_the_rates_are_the_medians_of_the_comparison():
         if row["mean"].get("rate") is not None:
             chosen.setdefault(row["method"].removeprefix("deep-").replace("-", "+"), []).append(row["mean"]["rate"])
     assert all(median(chosen[name]) == rate and len(chosen[name]) == 5 for name, rate in RATES.items())
+
+
+def test_the_rates_of_texts_are_what_the_comparison_on_a_decoder_chose():
+    lines = (ROOT / "experiments" / "methods" / "e2e" / "table.jsonl").read_text(encoding="utf-8").splitlines()
+    chosen = {row["method"]: row["mean"].get("rate") for row in map(json.loads, lines)}
+    assert all(chosen["deep-" + rate.of.replace("+", "-")] == rate.value for rate in OF_TEXTS)
 
 
 def test_the_page_has_every_method_and_its_rate():
