@@ -98,7 +98,7 @@ GROUPS = (
     Group("rte", 16, (*OWN, "ours budget", "prefix", "official", "full", "parts"), share=3),
     Group("sst2", 16, (*OWN, *BESIDE), share=1.2),
     Group("conll2003", 16, (*OWN, *BESIDE), share=1.2),
-    Group("e2e_nlg", 16, ("floor", "ours", "prefix", "lora"), share=2.4),
+    Group("e2e_nlg", 16, ("floor", "ours", "prefix", "lora", "parts"), share=2.6),
     Group("e2e_nlg", 16, ("generate bare", "generate", "generate prefix")),
     Group("trec", 128, LENGTHS, share=0.7),
     Group("trec", 64, LENGTHS, share=0.6),
