@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from ptv2.commands.tables import table
 from ptv2.errors import UserError
@@ -35,7 +36,7 @@ def compare_runs(options: argparse.Namespace) -> None:
     else:
         show_runs(tasks, options.markdown)
         if not options.markdown:
-            print(f"curves: tensorboard --logdir {Path(options.runs[0]).parent}")
+            print(f"curves: tensorboard --logdir {quote(str(Path(options.runs[0]).parent))}")
 
 
 def show_runs(tasks: Sequence[Beside], markdown: bool) -> None:

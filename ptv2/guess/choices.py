@@ -49,13 +49,15 @@ def choice_fields(seen: Seen) -> Proposal | None:
             groups.setdefault(found[1], []).append(field)
     for stem, fields in groups.items():
         named = CHOICE_NAMES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
-        if len(fields) < 2 or not (named or len(fields) > 2):
+        if len(fields) < 2:
             continue
         counts = [sum(field.values[i] is not None for field in fields) for i in range(len(seen.rows))]
         names = ", ".join(field.name for field in fields)
         for answer in seen.of("whole", "truth", "text"):
             beside = texts_beside(seen, {answer.name, *(field.name for field in fields)}, short=True)
             if answer in fields or not RIGHT.fullmatch(answer.name) or not beside:
+                continue
+            if not named and len(fields) == 2 and set(answer.counts) != {field.name for field in fields}:
                 continue
             if _is_text_of(answer, [[field.values[i] for field in fields] for i in range(len(seen.rows))]):
                 do = f"write its number into a field of its own: 1 for {fields[0].name}"

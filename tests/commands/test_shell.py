@@ -40,6 +40,11 @@ def test_a_mistake_is_one_line_and_code_2(capsys):
     assert capsys.readouterr() == ("", "error: here: is wrong; mend it\n")
 
 
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    assert code(lambda options: (tmp_path / "none" / "a.json.part").write_text(""), "--size", "3") == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/none/a.json: No such file or directory; name another\n"
+
+
 def test_debug_shows_where_it_was_raised():
     with pytest.raises(UserError, match="is wrong"):
         command.run(fail(UserError("is wrong")), parser(), ["--size", "3", "--debug"])

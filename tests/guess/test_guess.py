@@ -248,6 +248,11 @@ COLUMNS = {
         lambda i: [text(i), i, 2 * i + 1, "ab"[i * 7 % 3 % 2]],
         {"inputs": {"text": "question", "choice1": "option_a", "choice2": "option_b"}, "options": {"first": "a"}},
     ),
+    "two choices, of which an answer names one": (
+        "prompt,a,b,answer",
+        lambda i: [text(i), *CHOSEN[i][:2], "ab"[i * 7 % 3 % 2]],
+        {"kind": "choice", "inputs": {"text": "prompt", "choice1": "a", "choice2": "b"}},
+    ),
     "half steps": (
         "text,score",
         lambda i: [text(i), i * 7 % 9 / 2],
