@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -116,7 +117,8 @@ def say_expanded(words: Sequence[str]) -> None:
     for one, other in pairwise(words):
         key, equals, value = one.partition("=")
         if equals and other.startswith(f"{key}=") and other != one:
-            values = ",".join((value, other.removeprefix(f"{key}="))).replace(":", ": ")
+            parts = (value, other.removeprefix(f"{key}="))
+            values = ",".join(re.sub(r"^(\w+):(?=\w)", r"\1: ", part) for part in parts)  # YAML wants the blank
             print(
                 f"warning: '{key}' is given twice; if it was written with braces, quote it: '{key}={{{values}}}'",
                 file=sys.stderr,

@@ -112,7 +112,7 @@ def test_progress_bars_of_libraries_stay_out_of_files(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.limit=train:9", "data.limit=test:5"], "quote it: 'data.limit={train:9,test:5}'"),
+        (["data.limit=train:9", "data.limit=test:5"], "quote it: 'data.limit={train: 9,test: 5}'"),
         (["method=deep", "method=lora"], "quote it: 'method={deep,lora}'"),
         (["optim.lr=1", "optim.lr=1"], ""),
         (["optim.lr=1", "seed=3", "optim.lr=2"], ""),
