@@ -186,6 +186,6 @@ def test_a_list_with_what_is_no_text_in_it_is_refused(tokenizer, words):
 
 def test_numbers_that_are_all_the_same_are_said(tokenizer):
     kind = features(tokenizer, "regression")
-    same, other = (Columns({"labels": labels, "cut": [0, 0]}) for labels in ([0.5, 0.5], [0.5, 1.0]))
+    same, other = (Columns({"row": [0, 1], "cut": [0, 0], "labels": labels}) for labels in ([0.5, 0.5], [0.5, 1.0]))
     assert kind.notices(same) == ["every row has the number 0.5, so correlations are 0"]
-    assert kind.notices(other) == kind.notices(Columns({"cut": [0, 0]})) == []
+    assert kind.notices(other) == kind.notices(Columns({"row": [0, 1], "cut": [0, 0]})) == []
