@@ -49,9 +49,12 @@ def main(options: argparse.Namespace) -> None:
     show("advice", [chosen, *settings])
     show("alternatives", others)
     changes = list(dict.fromkeys(setting for setting, _ in [chosen, *settings]))
-    print(f"\npython -m ptv2.fit --config {options.config} {shlex.join([*options.overrides, *changes])}")
+    changed = {change.partition("=")[0] for change in changes}
+    kept = [item for item in options.overrides if item.partition("=")[0] not in changed]
+    file = shlex.quote(str(options.config))
+    print(f"\npython -m ptv2.fit --config {file} {shlex.join([*kept, *changes])}")
     grid = "--space optim.lr=1e-3..1e-2:log:4 --space prompt.length=4,8,16,32,64,128 --sampler grid"
-    print(f"python -m ptv2.search --config {options.config} {grid}   (what the authors advise for a new task)")
+    print(f"python -m ptv2.search --config {file} {grid}   (what the authors advise for a new task)")
 
 
 def advise(facts: "Facts", tasks: list[tuple[str, int]]) -> tuple[Advice, list[Advice], list[Advice]]:

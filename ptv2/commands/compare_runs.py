@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from ptv2.commands.tables import table
 from ptv2.errors import UserError
@@ -21,7 +22,9 @@ def compare_runs(options: argparse.Namespace) -> None:
     runs = [run for run in found.values() if run is not None]
     none = [path for path, run in found.items() if run is None]
     if not runs:
-        raise UserError("no results.json here", where=none[0], do="give the folder of a finished run")
+        inside = any(none[0].glob("*/results.json"))
+        do = f"give the folders in it: {none[0]}/*" if inside else "give the folder of a finished run"
+        raise UserError("no results.json here", where=none[0], do=do)
     for path in none:
         print(f"warning: {path}: not a run folder, left out", file=sys.stderr)
     tasks = beside(by_seed(runs), options.sort)
@@ -35,7 +38,7 @@ def compare_runs(options: argparse.Namespace) -> None:
     else:
         show_runs(tasks, options.markdown)
         if not options.markdown:
-            print(f"curves: tensorboard --logdir {Path(options.runs[0]).parent}")
+            print(f"curves: tensorboard --logdir {quote(str(Path(options.runs[0]).parent))}")
 
 
 def show_runs(tasks: Sequence[Beside], markdown: bool) -> None:

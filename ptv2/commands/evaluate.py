@@ -72,7 +72,7 @@ def show(found: "list[tuple[Predictor, Scored]]") -> None:
         for metric, value in scored.scores.items():
             ends, trivial = between(scored.intervals[metric]), scored.baseline.get(metric)
             rows.append([*(about if len(found) > 1 else []), metric, value, ends, trivial])
-    table(title, [*columns, "score", "95 % interval", "trivial answer"], rows)
+    table(title, [*columns, "score", "95 % interval", "trivial answer"], rows, width=150)
     for path, tasks in {str(predictor.artifact.path): trained_on(predictor) for predictor, _ in found}.items():
         for task, count in tasks.items():
             print(f"{path}: {task} was trained on {count} rows")

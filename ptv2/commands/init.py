@@ -8,6 +8,7 @@ there. Every row is checked, as `ptv2.tasks check` does.
 import argparse
 import re
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ptv2.commands import shell as command
@@ -44,12 +45,12 @@ def main(options: argparse.Namespace) -> None:
     config_file.write_text(config_text(found, card_file.name, backbone), encoding="utf-8")
     print(f"wrote {card_file} (the task) and {config_file} (a first run)")
     if faults:
-        do = f"correct them, then: python -m ptv2.tasks check {card_file}"
+        do = f"correct them, then: python -m ptv2.tasks check {quote(str(card_file))}"
         raise UserError(f"{', '.join(faults)} rows cannot be used", where=source, do=do)
     if "train" in found.found.splits:
-        print(f"train: python -m ptv2.fit --config {config_file}")
+        print(f"train: python -m ptv2.fit --config {quote(str(config_file))}")
     else:
-        print(f"score: python -m ptv2.evaluate --artifact runs/NAME --task {card_file}")
+        print(f"score: python -m ptv2.evaluate --artifact runs/NAME --task {quote(str(card_file))}")
 
 
 def checked(found: "Guess", backbone: str) -> tuple[dict[str, Any], list[str], list[str]]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 
 from ptv2.commands import shell as command
 from ptv2.errors import UserError
@@ -63,7 +64,8 @@ def main(options: argparse.Namespace) -> None:
         print(
             f"the best {key} is {best.params[key]}, at an end of what was searched: a wider range may hold a better one"
         )
-    print(f"python -m ptv2.fit --config {plan.folder / 'best.yaml'}   curves: tensorboard --logdir {plan.folder}")
+    best_file, logs = quote(str(plan.folder / "best.yaml")), quote(str(plan.folder))
+    print(f"python -m ptv2.fit --config {best_file}   curves: tensorboard --logdir {logs}")
 
 
 def parallel(options: argparse.Namespace) -> None:

@@ -2,15 +2,20 @@
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS
 from itertools import pairwise
 from typing import NoReturn
 
 from ptv2.errors import UserError
 from ptv2.runtime.quiet import quiet
 from ptv2.runtime.stop import Stopped
+
+PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS)
+"""Faults of a file or folder that the user named; others are of the machine or ours."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -98,6 +103,11 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
         raise SystemExit(stop.code) from None
     except BrokenPipeError:  # the reader of our output has ended, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if options.debug or error.errno not in PLACES or not error.filename:
+            raise
+        print(f"error: {str(error.filename).removesuffix('.part')}: {error.strerror}; name another", file=sys.stderr)
+        raise SystemExit(2) from None
     finally:
         warnings.formatwarning = shown
 
@@ -107,7 +117,8 @@ def say_expanded(words: Sequence[str]) -> None:
     for one, other in pairwise(words):
         key, equals, value = one.partition("=")
         if equals and other.startswith(f"{key}=") and other != one:
-            values = ",".join((value, other.removeprefix(f"{key}=")))
+            parts = (value, other.removeprefix(f"{key}="))
+            values = ",".join(re.sub(r"^(\w+):(?=\w)", r"\1: ", part) for part in parts)  # YAML wants the blank
             print(
                 f"warning: '{key}' is given twice; if it was written with braces, quote it: '{key}={{{values}}}'",
                 file=sys.stderr,

@@ -110,7 +110,7 @@ def check_command(options: argparse.Namespace, names: list[str], overrides: list
             unchecked.append(f"{name}: {str(error).partition(';')[0]}")
             continue
         except UserError as error:
-            faults.append(UserError(str(error), where=name))
+            faults.append(error if str(error).startswith(name) else UserError(str(error), where=name))
             continue
         checked = check_rows(name, data, skip=card.on_bad_row == "skip")
         lines, notes = lines + checked.lines, notes + checked.notes

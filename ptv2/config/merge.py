@@ -102,6 +102,10 @@ def fitted(kind: Any, value: Any, where: str, key: str = "") -> Any:
         if mapping is not None:
             return {}
         if Any not in options(kind):
+            name, colon, text = key.rpartition(".")[2].partition(":")
+            if colon:  # YAML takes {train:5} for the key 'train:5'
+                do = f"write a blank behind the colon: {name}: {text}"
+                raise UserError(f"'{key}' has no value", where=where, do=do)
             do = "give it a value" + ("; write the word null in quotes" if takes_text(kind) else "")
             raise UserError(f"'{key}' has no value", where=where, do=do)
     elif word is not None and value is not None and value not in get_args(word):

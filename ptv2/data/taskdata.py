@@ -64,7 +64,8 @@ class TaskData:
                 self.rows[split] = rows
         self.sources = {split: rows.fingerprint for split, rows in self.rows.items()}  # as read, before `limit`
         if splits and not self.rows:
-            raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset")
+            do = "name its file in the card" + (", or use another split" if len(splits) == 1 else "")
+            raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset", do=do)
         if labelled:
             columns = [name for rows in self.rows.values() for name in rows.data.column_names]
             check_fields(card.options, columns, f"{card.name}.options")

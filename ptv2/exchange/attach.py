@@ -31,6 +31,7 @@ from ptv2.model.load import artifact_config
 Which = str | None | Tensor | Sequence[str | None]
 """The prompt of all rows by its name, or of each row by its name or its number in `names`; None and -1: none."""
 
+INPUTS = ("input_ids", "inputs_embeds")
 TRAINED = "ptv2_prompts"
 """Attribute of the model that holds prompts that train."""
 
@@ -58,7 +59,7 @@ class Attached:
         for name, artifact in artifacts.items():
             prompt_class(artifact, configs[name])
             check_weights(artifact, reads_of(configs[name].tasks.values()), model, root)
-        self._before = Before(root)
+        self._before, self._detached = Before(root), False
         try:
             kernel = "sdpa" if root.config._attn_implementation != "eager" and root._supports_sdpa else "eager"
             self._backbone = Backbone(root, cast(Any, None), kernel=kernel)  # no text is read: no tokenizer
@@ -91,21 +92,41 @@ class Attached:
                 tensor [B], with -1 for none. `generate` repeats rows for its beams, and so are these.
 
         Raises:
-            UserError: no prompt of this name or number, or prompts that cannot share a batch.
+            UserError: no prompt of this name or number, prompts that cannot share a batch, or they are detached.
         """
-        if isinstance(which, Tensor):
-            self._which: list[str | None] = [self._numbered(number) for number in which.tolist()]
-        else:
-            self._which = [which] if which is None or isinstance(which, str) else list(which)
+        self._check_there("set_prompt")
         self._by_row = not (which is None or isinstance(which, str))
-        for name in self._which:
-            if name is not None and name not in self._prompts:
-                raise UserError(f"no prompt '{name}' is attached", where="set_prompt", do=nearest(name, self.names))
+        self._which: list[str | None] = self._listed(which)
         device = self._backbone.device
         shifts = [self._prompts[name].shift if name is not None else 0 for name in self._which]
         self._shift_B1 = torch.tensor(shifts, device=device)[:, None]
         self._refresh()
         return self
+
+    def _listed(self, which: Which) -> list[str | None]:
+        """Return the names, of rows or of the one that is for all of them."""
+        if which is None or isinstance(which, str):
+            names = [which]
+        elif isinstance(which, Tensor):
+            if which.dim() != 1 or which.is_floating_point() or which.dtype == torch.bool or not len(which):
+                what = f"is a tensor {list(which.shape)} of {which.dtype}, not a number for each row"
+                raise UserError(what, where="set_prompt", do="give whole numbers [B]")
+            names = [self._numbered(number) for number in which.tolist()]
+        elif isinstance(which, Sequence) and which:
+            names = list(which)
+        else:
+            raise UserError(f"is {which!r}", where="set_prompt", do="give a name, None, or one for each row")
+        for name in names:
+            self._check_named(name, "set_prompt")
+        return names
+
+    def _check_named(self, name: str | None, where: str) -> None:
+        if name is not None and name not in self._prompts:
+            raise UserError(f"no prompt '{name}' is attached", where=where, do=nearest(str(name), self.names))
+
+    def _check_there(self, where: str) -> None:
+        if self._detached:
+            raise UserError("the prompts are detached", where=where, do="attach them again")
 
     def _numbered(self, number: int) -> str | None:
         if not -1 <= number < len(self.names):
@@ -144,12 +165,19 @@ class Attached:
                 self._frozen = {}
                 self._shift_B1 = self._shift_B1.to(self._backbone.device)
                 self._refresh()
+            given = dict(zip(names, args, strict=False)) | kwargs
+            self._check_rows(given)
             if not self._shift_B1.any():
                 return None
-            given = dict(zip(names, args, strict=False)) | kwargs
             return (), given | {"position_ids": self._positions(root, given)}
 
         root.register_forward_pre_hook(before, with_kwargs=True)
+
+    def _check_rows(self, given: Mapping[str, Any]) -> None:
+        rows, batch = len(self._which), next((given[n] for n in INPUTS if given.get(n) is not None), None)
+        if self._by_row and batch is not None and len(batch) % rows:
+            what = f"prompts are set for {rows} rows, and the batch has {len(batch)}"
+            raise UserError(what, where="set_prompt", do="set one for each row of it, or one for all")
 
     def _positions(self, root: PreTrainedModel, given: Mapping[str, Any]) -> Tensor:
         """Return the positions [B, T] of tokens behind the prompt of their row."""
@@ -173,8 +201,10 @@ class Attached:
             name: of the prompt whose task it is; None: the first.
 
         Raises:
-            UserError: the model has no head that computes the same.
+            UserError: the model has no head that computes the same, or no prompt has this name.
         """
+        self._check_there("head")
+        self._check_named(name, "head")
         prompt = self._prompts[name or self.names[0]]
         self._heads.append(put_head(self.model, prompt.artifact, prompt.task_name))
         return self
@@ -185,7 +215,11 @@ class Attached:
         Args:
             folder: is made.
             name: of the prompt; None: the first.
+
+        Raises:
+            UserError: no prompt has this name.
         """
+        self._check_named(name, "save")
         prompt = self._prompts[name or self.names[0]]
         trained = {f"prompt.{k}": v.float().cpu().contiguous() for k, v in prompt.method.exported().items()}
         others = {k: v for k, v in prompt.artifact.weights.items() if not k.startswith("prompt.")}
@@ -193,6 +227,9 @@ class Attached:
 
     def detach(self) -> None:
         """Take the prompts out again: the model is what it was, to the bit."""
+        if self._detached:
+            return
+        self._detached = True
         self._before.put_back()
         for held in reversed(self._heads):
             held.put_back()
@@ -200,6 +237,7 @@ class Attached:
         self.model._modules.pop(TRAINED, None)
 
     def __enter__(self) -> Self:
+        self._check_there("attach")
         return self
 
     def __exit__(self, *error: object) -> None:

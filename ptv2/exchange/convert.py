@@ -1,5 +1,6 @@
 """`ptv2.convert`: what PEFT or the official P-Tuning v2 trained becomes an artifact."""
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from ptv2.errors import UserError
 from ptv2.exchange.export import Exported
 from ptv2.exchange.folder import check_free, whole_folder
 from ptv2.exchange.found import Found, find
-from ptv2.exchange.head_in import head_settings, take_head
+from ptv2.exchange.head_in import NAMES, head_settings, take_head
 from ptv2.kinds import kind_of, reads_of
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.deep.vectors import from_official
@@ -73,6 +74,7 @@ def convert(
     _take_method(found, module)
     notes += take_head(found, module, task)
     _check_backbone(found, backbone)
+    notes += _other_base(found, backbone) + _unread(found, backbone)
     artifact = artifact_of(module, {}, output)
     with whole_folder(output) as part:
         write_artifact(artifact, part)
@@ -168,6 +170,25 @@ def _take_lora(found: Found, method: Lora, backbone: Backbone) -> None:
                 what = f"has {tuple(tensor.shape)} at '{name}', backbone '{backbone.name}' takes {tuple(own.shape)}"
                 raise UserError(what, where=found.path, do="give the backbone that it was trained with")
             own.copy_(tensor)
+
+
+def _other_base(found: Found, backbone: Backbone) -> list[str]:
+    """Say so where the folder names another model than the config; the same one may have several names."""
+    names = [re.split("[/:]", name.rstrip("/"))[-1].lower() for name in (found.base, backbone.name)]
+    if not found.base or names[0] == names[1]:
+        return []
+    return [f"it says that it was trained on '{found.base}', and it is read for '{backbone.name}'"]
+
+
+def _unread(found: Found, backbone: Backbone) -> list[str]:
+    """Say which tensors are of neither the backbone nor a layer above it."""
+    own = backbone.model.state_dict()
+    inside = f"{backbone.model.base_model_prefix}."
+    heads = (*NAMES, "pre_classifier", "lm_head")
+    left = [name for name in found.rest if name.removeprefix(inside) not in own and not name.startswith(heads)]
+    left = [name for name in left if not name.endswith("position_ids")]  # a buffer of older models
+    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+    return [f"left out, as no part of the model: {', '.join(left[:3])}{more}"] if left else []
 
 
 def _check_backbone(found: Found, backbone: Backbone) -> None:

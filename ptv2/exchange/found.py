@@ -35,6 +35,7 @@ class Found:
     prompt: Tensor | None = None  # [P, 2 * L * D] of a prefix, [P, W] at the input
     lora: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # layer -> A, B; names as in the other program
     rest: dict[str, Tensor] = field(default_factory=dict)  # heads and backbone, under their names in the model
+    base: str = ""  # the model that it says it was trained on
 
 
 def find(path: Path) -> Found:
@@ -83,7 +84,7 @@ def _peft(path: Path) -> Found:
     if file is None:
         raise UserError(f"has no {files[0]}", where=path, do="copy it again")
     tensors = _read(file)
-    found = Found(path, f"PEFT {kind}", {})
+    found = Found(path, f"PEFT {kind}", {}, base=str(config.get("base_model_name_or_path") or ""))
     if kind == "LORA":
         found.settings = _lora_settings(path, config)
         _take_lora(found, {name.removeprefix("base_model.model."): t for name, t in tensors.items()})
@@ -91,7 +92,10 @@ def _peft(path: Path) -> Found:
     found.prompt = tensors.pop("prompt_embeddings", None)
     if found.prompt is None:
         raise UserError("holds no prompt_embeddings", where=file, do="save it with save_pretrained of PEFT")
-    P = config.get("num_virtual_tokens")
+    P = int(_positive(path, config, "num_virtual_tokens"))
+    if len(found.prompt) % P:
+        what = f"holds {len(found.prompt)} positions, and num_virtual_tokens is {P}"
+        raise UserError(what, where=path, do="copy both of its files again")
     if len(found.prompt) != P:
         what = f"has prompts for {len(found.prompt) / P:g} parts of the model, of which ptv2 reads one"
         raise UserError(what, where=path, do="convert an adapter of a model that is an encoder or a decoder")
@@ -101,6 +105,18 @@ def _peft(path: Path) -> Found:
     found.settings = _prefix_settings(P) if kind in PREFIXES else {"method": "prompt", "prompt.length": P}
     found.rest = {name.removeprefix("base_model."): tensor for name, tensor in tensors.items()}
     return found
+
+
+def _positive(path: Path, config: Mapping[str, Any], key: str) -> float:
+    """Return a number of adapter_config.json.
+
+    Raises:
+        UserError: there is none above 0.
+    """
+    value = config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise UserError(f"'{key}' is {value!r}", where=path / "adapter_config.json", do="copy it again")
+    return value
 
 
 def _prefix_settings(length: int) -> dict[str, Any]:
@@ -114,7 +130,7 @@ def _lora_settings(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: it has something that ptv2's layers have not.
     """
-    rank, alpha = config["r"], config["lora_alpha"]
+    rank, alpha = int(_positive(path, config, "r")), _positive(path, config, "lora_alpha")
     odd = [key for key in ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias", "use_qalora") if config.get(key)]
     if config.get("bias", "none") != "none":
         odd.append("bias")
@@ -135,6 +151,10 @@ def _take_lora(found: Found, tensors: Mapping[str, Tensor]) -> None:
             raise UserError(what, where=found.path, do="leave embeddings out of target_modules")
         else:
             found.rest[name] = tensor
+    torn = [layer for layer, parts in found.lora.items() if len(parts) < 2]
+    if torn or not found.lora:
+        what = f"has one of two matrices of '{torn[0]}'" if torn else "holds no matrices of LoRA"
+        raise UserError(what, where=found.path, do="copy it again")
 
 
 # -- the official code -------------------------------------------------------------------------------------------------

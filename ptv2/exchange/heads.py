@@ -39,13 +39,14 @@ class PutHead:
             setattr(self.model.config, name, value)
 
 
-def put_head(model: PreTrainedModel, artifact: Artifact, task: str) -> PutHead:
+def put_head(model: PreTrainedModel, artifact: Artifact, task: str, backbone: bool = True) -> PutHead:
     """Put a task's head into the model, with the label names.
 
     Args:
         model: with a head of the right class and size, e.g. of `AutoModelForTokenClassification`.
         artifact: holds the head.
         task: its name in the artifact.
+        backbone: put the trained weights of the backbone there too; False: the model has what became of them.
 
     Raises:
         UserError: no head of the model computes what this one does; the model is as it was.
@@ -63,7 +64,7 @@ def put_head(model: PreTrainedModel, artifact: Artifact, task: str) -> PutHead:
     own = model.state_dict()
     tensors |= {
         f"{model.base_model_prefix}.{name}": tensor
-        for name, tensor in artifact.state("backbone.model.").items()
+        for name, tensor in (artifact.state("backbone.model.") if backbone else {}).items()
         if f"{model.base_model_prefix}.{name}" in own
     }
     config: Any = model.config

@@ -36,6 +36,8 @@ def write_kv(source: Source, folder: Path) -> None:
             held, first_position = for_cache(source, held), lengths.pop()
         except UserError as error:
             source.notes.append(f"tokens begin at position 0, beside the keys: {error}")
+    elif len(lengths) > 1:
+        source.notes.append("tokens begin at position 0, beside the keys: layers have unlike numbers of positions")
     tensors: dict[str, Tensor] = {}
     for kv in held:
         name = f"{kv.site.place}.{kv.site.layer}"

@@ -97,7 +97,8 @@ def _with_head(
             for name, weight in weights.items():
                 if name in own:
                     own[name].copy_(weight)
-        return model, put_head(model, source.artifact, source.task)
+        return model, put_head(model, source.artifact, source.task, backbone=False)
     except UserError as error:
-        source.notes.append(f"the head of '{source.task}' is left out: {error}")
+        why = str(error).removeprefix(f"head of '{source.task}': ")
+        source.notes.append(f"the head of '{source.task}' is left out: {why}")
         return None

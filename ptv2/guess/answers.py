@@ -7,6 +7,7 @@ from ptv2.errors import UserError
 from ptv2.guess.fields import Field, flat
 from ptv2.guess.inputs import is_dense, joined, sources, text_roles, texts_beside
 from ptv2.guess.proposal import Proposal, Seen
+from ptv2.guess.unclear import check_single, no_answer
 
 LABEL = re.compile(r"(.+_)?(labels?|class|classes|target|y|gold|annotation)", re.IGNORECASE)
 TOPIC = re.compile(
@@ -33,16 +34,17 @@ def by_answer(seen: Seen) -> Proposal:
     classes = [field for field in seen.of("text", "whole", "truth") if _is_label(field, seen)]
     quantities = [field for field in seen.of("number", "whole") if field.distinct >= NUMBERS and field.filled > 0.9]
     numbers = [field for field in quantities if field.form == "number" or field not in classes]
+    steps = [field for field in seen.of("number") if field.distinct > 2 and field.filled > 0.9]  # such as half stars
     several = [field for field in seen.of("texts", "wholes") if _is_labels(field)]
     written = [field for field in seen.of("text", "texts") if field.is_rich and field.filled > 0.9]
     rich = [field for field in seen.of("text", "texts", "lists") if field.is_rich]
-    labelled = [_best(found, LABEL) for found in (classes, several, numbers)]
+    labelled = [_best(found, LABEL) for found in (classes, several, steps)]
     if (found := _proposed(seen, *labelled)) is not None:
         return found
     target = _best(written, WRITTEN)
     if target is not None and sources(seen, target):
         return generation(seen, target, f"'{target.name}' is named as texts are that are written")
-    if (found := _proposed(seen, *(_best(found, TOPIC) for found in (classes, several, numbers)))) is not None:
+    if (found := _proposed(seen, *(_best(found, TOPIC) for found in (classes, several, steps)))) is not None:
         return found
     if classes and not any(field.form != "text" for field in rich):
         return classification(seen, classes[-1])
@@ -52,9 +54,7 @@ def by_answer(seen: Seen) -> Proposal:
         found = _proposed(seen, None, several[-1] if several else None, numbers[-1] if numbers else None)
         assert found is not None  # there is one of them
         return found
-    names = ", ".join(f"{field.name} ({field.form})" for field in seen.fields.values())
-    do = "give each row a text and an answer, such as a field 'label'; docs/tasks.md lists the kinds"
-    raise UserError(f"no field looks like an answer to a text, there are {names}", do=do)
+    raise no_answer(seen, [field for names in (LABEL, TOPIC) for field in _named(list(seen.fields.values()), names)])
 
 
 def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Field | None) -> Proposal | None:
@@ -68,8 +68,11 @@ def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Fie
 
 def _best(fields: list[Field], names: re.Pattern[str]) -> Field | None:
     """Choose the field that is named as an answer is, the shortest name first."""
-    found = [field for field in fields if names.fullmatch(field.name.replace(" ", "_"))]
-    return min(found, key=lambda field: len(field.name), default=None)
+    return min(_named(fields, names), key=lambda field: len(field.name), default=None)
+
+
+def _named(fields: list[Field], names: re.Pattern[str]) -> list[Field]:
+    return [field for field in fields if names.fullmatch(field.name.rpartition(".")[2].replace(" ", "_"))]
 
 
 def _is_label(field: Field, seen: Seen) -> bool:
@@ -104,17 +107,26 @@ def _decides(number: Field, label: Field) -> bool:
 
 def classification(seen: Seen, label: Field) -> Proposal:
     """Propose one label a row."""
+    check_single(label)
     why = [f"'{label.name}' holds one of {label.distinct} labels, which rows share"]
     names = next((field for field in seen.of("text") if _names(field, label)), None)
     if names is not None:
         why.append(f"'{names.name}' names the numbers of '{label.name}' one to one, so it is read instead")
         label = names
+    if others := [field.name for field in seen.of("whole", "truth") if field is not label and _is_flag(field)]:
+        hold = f"{', '.join(map(repr, others))} hold{'s' if len(others) == 1 else ''} a 0 or 1 a row, too"
+        why.append(f"{hold}: change `label` to learn that, or write all as a list of labels a row (kind multilabel)")
     (_, most), *_ = label.counts.most_common(1)
     metrics = ["accuracy"] if label.distinct == 2 else ["accuracy", "macro_f1"]
     if most > 0.8 * label.counts.total():
         metrics = ["macro_f1", "accuracy"]
         why.append(f"one label is that of {most / label.counts.total():.0%} of the rows, so macro F1 comes first")
     return Proposal("cls", _text_inputs(seen, {label.name}, label), label.name, metrics, why)
+
+
+def _is_flag(field: Field) -> bool:
+    """Tell whether it says yes or no of each row."""
+    return set(field.counts) in ({"0", "1"}, {"false", "true"}) and field.filled > 0.9
 
 
 def _names(field: Field, label: Field) -> bool:
@@ -153,6 +165,8 @@ def multilabel(seen: Seen, labels: Field) -> Proposal:
 
 def generation(seen: Seen, target: Field, why: str) -> Proposal:
     """Propose a text to write."""
+    if TOPIC.fullmatch(target.name):
+        check_single(target)
     read, options = sources(seen, target), {}
     reasons = [why, f"it is written from {', '.join(repr(field.name) for field in read)}"]
     source = joined(read, "\n")
@@ -165,9 +179,19 @@ def generation(seen: Seen, target: Field, why: str) -> Proposal:
     if plain and read[0].distinct < 0.8 * len(seen.rows):
         options["group_by"] = read[0].name
         reasons.append(f"rows share a '{read[0].name}': scored together, with all their texts as references")
+    if (passage := next((field for field in read if _holds(field, target)), None)) is not None:
+        need = "kind span marks it there, if rows hold {text: [...], answer_start: [...]}"
+        reasons.append(f"'{target.name}' stands in '{passage.name}': {need}")
     short = target.words <= 5
     metrics = ["perplexity", "rouge_l", "squad_f1"] if short else ["perplexity", "rouge_l", "bleu", "chrf"]
     return Proposal("seq2seq", {"source": source}, target.name, metrics, reasons, options=options)
+
+
+def _holds(field: Field, target: Field) -> bool:
+    """Tell whether a longer text holds the target, in nearly every row."""
+    pairs = list(zip(field.values, target.values, strict=True))
+    inside = sum(isinstance(a, str) and isinstance(b, str) and b in a and len(a) > 2 * len(b) for a, b in pairs)
+    return inside > 0.9 * len(pairs)
 
 
 def _text_inputs(seen: Seen, taken: set[str], label: Field | None = None) -> dict[str, str]:

@@ -122,25 +122,29 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
     Returns:
         The card, and why.
     """
-    sources, targets = [], []
+    sources, targets, cut, faults = [], [], 0, []
     for rows in data.rows.values():
         step = max(1, len(rows.data) // MEASURED)
         sampled = rows.select(list(range(0, len(rows.data), step)))
         for _, features in tried(data.features, sampled):
-            for feature in [] if isinstance(features, UserError) else features:
+            if isinstance(features, UserError):
+                faults.append(features)
+                continue
+            for feature in features:
+                cut += bool(feature.get("cut"))
                 ids = feature["input_ids"]
                 longest = max(map(len, ids)) if isinstance(ids[0], list) else len(ids)
                 sources.append(feature.get("source_length", longest))
                 if data.features.answers == "text":
                     targets.append(sum(label != -100 for label in feature["labels"]))
     if not sources:
-        raise UserError("no row can be used", where=data.card.name)
+        raise UserError(f"no row can be used; the first: {faults[0]}", where=data.card.name)
     most = max(length for length in LENGTHS if length <= position_limit)
     if data.features.answers == "passage":
         length, why = min(PASSAGE, most), f"passages are read in windows of {min(PASSAGE, most)} tokens, as usual"
     else:
         length = _fitting(sources, LENGTHS, most)
-        whole = sum(n <= length for n in sources) / len(sources)
+        whole = (sum(n <= length for n in sources) - cut) / len(sources)
         why = f"max_length {length}: {whole:.1%} of the texts are read whole, the longest has {max(sources)} tokens"
         why += " or more" if max(sources) >= max(LENGTHS) else ""
     made = {key: value for key, value in card.items() if key != "options"} | {"max_length": length}

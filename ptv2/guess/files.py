@@ -7,13 +7,16 @@ from typing import Any, cast
 
 from ptv2.config.cards import SPLITS, DatasetCard, TaskCard
 from ptv2.errors import UserError
+from ptv2.guess.unclear import check_header
 from ptv2.kinds.templates import Row
 from ptv2.rows.class_names import class_names
+from ptv2.rows.conll import DOCUMENT, TAG
 from ptv2.rows.csv_rows import OTHERS
 from ptv2.rows.files import SUFFIXES, format_of
 from ptv2.rows.labels import missing
 from ptv2.rows.rows import Rows
 from ptv2.rows.sources import load_rows
+from ptv2.rows.table import Table
 from ptv2.rows.text import opened
 
 SAMPLE = 4000  # rows that are looked at
@@ -100,6 +103,11 @@ def _file(path: Path) -> Found:
         why += [f"the words stand in column {options['token_column'] + 1}"] if options else []
     rows = load_rows(_card(dataset, options), "train")
     assert rows is not None  # the file is named
+    if format == "csv":
+        check_header(rows, f"{path}:1")
+    if len(rows.data) < 2:
+        do = "give it more, the last of them are for validation; of JSON, write an object a row, not a list a field"
+        raise UserError("has one row", where=path, do=do)
     return Found(dataset | {"splits": PARTS | {"test": None}}, {"train": rows}, options, why)
 
 
@@ -132,6 +140,8 @@ def _csv_form(path: Path) -> dict[str, Any]:
             except UserError as error:
                 usual = usual or error
                 continue
+            if rows is not None and (twice := [name for name, (_, what) in _faults(rows) if "header" in what]):
+                raise UserError(f"two columns are named '{twice[0]}'", where=f"{path}:1", do="rename one")
             if rows is not None and len(rows.data.column_names) > 1:
                 return form
     if usual is None:
@@ -139,17 +149,24 @@ def _csv_form(path: Path) -> dict[str, Any]:
     raise usual
 
 
+def _faults(rows: Rows) -> Iterable[tuple[str, tuple[int, str]]]:
+    return rows.data.faults.items() if isinstance(rows.data, Table) else ()
+
+
 def _conll_columns(path: Path) -> dict[str, Any]:
     """Find the columns of words and tags: CoNLL-U numbers the words, and its fourth column holds parts of speech."""
-    numbered = lines = 0
+    numbered = tagged = lines = 0
     with opened(path, newline=None) as file:
         for line in file:
-            if line.strip() and not line.startswith("#"):
+            if line.strip() and not line.startswith(("#", DOCUMENT)):
                 cells = line.split("\t") if "\t" in line else line.split()
                 numbered += cells[0].replace("-", "").replace(".", "").isdecimal() and len(cells) > 2
+                tagged += TAG.fullmatch(cells[0]) is not None and len(cells) == 2 and not TAG.fullmatch(cells[1])
                 lines += 1
             if lines >= SAMPLE:
                 break
+    if tagged > 0.95 * lines:
+        return {"token_column": 1, "tag_column": 0}
     if numbered < 0.95 * lines:
         return {}
     return {"token_column": 1, "tag_column": 3} if ".conllu" in path.suffixes else {"token_column": 1}

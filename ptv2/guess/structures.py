@@ -5,17 +5,15 @@ from collections.abc import Callable
 from itertools import combinations
 
 from ptv2.errors import UserError
+from ptv2.guess.choices import choice_fields, choice_list
 from ptv2.guess.fields import Field
-from ptv2.guess.inputs import is_dense, joined, texts_beside
+from ptv2.guess.inputs import is_dense
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.kinds.span.answers import answers_of
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
 
 GAP = re.compile(r"@placeholder|\[MASK\]|<mask>|\[BLANK\]|<blank>|_{2,}|XXXX+", re.IGNORECASE)
 OFFSETS = {"start", "start_offset"}, {"end", "end_offset"}, {"type", "label", "entity_group"}
-CHOICE_NAMES = re.compile(r"choices?|options?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.I)
-NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
-RIGHT = re.compile(r"label|answer|correct|gold|right|target|key|solution", re.IGNORECASE)
 MOST_TAGS = 400  # that differ
 
 
@@ -203,71 +201,3 @@ def _among(some: Field, all_of_them: Field) -> bool:
     pairs = list(zip(some.values, all_of_them.values, strict=True))
     inside = sum(bool(a) and bool(b) and len(a) < len(b) and {*a} <= {*b} for a, b in pairs)
     return inside >= 0.9 * len(pairs)
-
-
-def choice_list(seen: Seen) -> Proposal | None:
-    """Find a list of choices, and the number or the letter of the right one."""
-    for choices in seen.of("texts"):
-        if not choices.in_all(lambda value: len(value) >= 2):
-            continue
-        lengths = [len(value or []) for value in choices.values]
-        for answer in seen.of("whole", "text", "truth"):
-            if not RIGHT.search(answer.name):
-                continue
-            letters = next((other for other in seen.of("texts") if _letters(other, lengths, answer)), None)
-            first = None if letters is not None else _first(answer, lengths)
-            if letters is None and first is None:
-                continue
-            options = {"label_in": letters.name} if letters is not None else {"first": first} if first else {}
-            stem = texts_beside(seen, {choices.name, answer.name, *([letters.name] if letters else [])}, short=True)
-            if not stem:
-                continue
-            what = f"a letter of '{letters.name}'" if letters is not None else f"a number from {first}"
-            why = [f"'{choices.name}' lists {_range(lengths)} choices a row, and '{answer.name}' is {what}"]
-            inputs = {"text": joined(stem), "choices": choices.name}
-            return Proposal("choice", inputs, answer.name, ["accuracy"], why, options=options)
-    return None
-
-
-def choice_fields(seen: Seen) -> Proposal | None:
-    """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one."""
-    groups: dict[str, list[Field]] = {}
-    for field in seen.of("text"):
-        if (found := NUMBERED.fullmatch(field.name)) is not None:
-            groups.setdefault(found[1], []).append(field)
-    for stem, fields in groups.items():
-        named = CHOICE_NAMES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
-        if len(fields) < 2 or not (named or len(fields) > 2):
-            continue
-        counts = [sum(field.values[i] is not None for field in fields) for i in range(len(seen.rows))]
-        for answer in seen.of("whole", "truth"):
-            first = _first(answer, counts) if RIGHT.search(answer.name) else None
-            beside = texts_beside(seen, {answer.name, *(field.name for field in fields)}, short=True)
-            if first is None or not beside:
-                continue
-            names = ", ".join(field.name for field in fields)
-            why = [f"{names} are choices, and '{answer.name}' is a number from {first}"]
-            inputs = {"text": joined(beside)} | {f"choice{i}": f.name for i, f in enumerate(fields, start=1)}
-            return Proposal("choice", inputs, answer.name, ["accuracy"], why, options={"first": first} if first else {})
-    return None
-
-
-def _letters(letters: Field, lengths: list[int], answer: Field) -> bool:
-    """Tell whether a list names as many choices as there are, and the answer is among the names."""
-    rows = zip(letters.values, lengths, answer.values, strict=True)
-    fits = [isinstance(names, list) and len(names) == n and str(right) in names for names, n, right in rows]
-    return sum(fits) >= 0.95 * len(fits) and max(map(len, letters.counts)) <= 2
-
-
-def _first(answer: Field, lengths: list[int]) -> int | None:
-    """Return the number of the first choice, 0 or 1, where all answers are numbers of choices."""
-    pairs = [(int(float(value)), n) for value, n in zip(answer.values, lengths, strict=True) if value is not None]
-    if not pairs or len({value for value, _ in pairs}) < 2:
-        return None
-    if all(0 <= value < n for value, n in pairs):
-        return 0 if any(value == 0 for value, _ in pairs) else 1
-    return 1 if all(1 <= value <= n for value, n in pairs) and any(value < n for value, n in pairs) else None
-
-
-def _range(lengths: list[int]) -> str:
-    return f"{min(lengths)}" if min(lengths) == max(lengths) else f"{min(lengths)} to {max(lengths)}"

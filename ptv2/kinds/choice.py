@@ -4,6 +4,7 @@ Shapes: B rows, S choices of all rows of a batch, N choices of the row that has 
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from ptv2.errors import UserError
 from ptv2.kinds.ensemble import joint_softmax
 from ptv2.kinds.features import Explained, Feature, Features, Row
 from ptv2.kinds.grading import BY_CHOICE
-from ptv2.kinds.options import COMMON, CUT, FIELD, whole
+from ptv2.kinds.options import COMMON, CUT, FIELD, Option
 from ptv2.kinds.templates import Part, fields_of, names_of, value_at
 from ptv2.kinds.texts import PooledHead
 from ptv2.rows.arrays import Encoded, column, counts
@@ -31,6 +32,14 @@ from ptv2.rows.rows import Rows
 CHOICE = "{choice}"
 
 
+def _counts_from(value: Any) -> bool:
+    letter = isinstance(value, str) and re.fullmatch("[A-Za-z]", value) is not None
+    return letter or (type(value) is int and value >= 0)
+
+
+FIRST = Option(_counts_from, "use a whole number, 0 or more, or a letter in quotes")
+
+
 class ChoiceFeatures(Features):
     """inputs: `text`, the stem, and the choices; label: the index of the right one.
 
@@ -38,8 +47,8 @@ class ChoiceFeatures(Features):
     own (`choice1`, `choice2`, ...: fields or templates; a row may lack the last ones). Each choice is read as the
     pair (stem, choice), as in the official code, or as one text where the stem's template says `{choice}`.
     `options.label_in`: the field with the choices' letters, where the label is a letter. `options.first` (0): the label
-    of the first choice (WinoGrande: 1), from which answers are counted, too. `options.truncate`: a field of the stem,
-    or `choice`.
+    of the first choice (WinoGrande: 1), from which answers are counted, too; A: the label is A, B, C, .... `truncate`:
+    a field of the stem, or `choice`.
 
     A row is one feature, whose `input_ids` are a list of encodings; `collate` lays them one after the other, so that a
     row's choices share a batch.
@@ -49,7 +58,7 @@ class ChoiceFeatures(Features):
 
     optional_roles = ("choices", "choice[0-9]*")
     trivial = "the place that is right most often"
-    valid_options = COMMON | CUT | {"label_in": FIELD, "first": whole()}
+    valid_options = COMMON | CUT | {"label_in": FIELD, "first": FIRST}
 
     @classmethod
     def has_labels(cls) -> bool:
@@ -111,7 +120,7 @@ class ChoiceFeatures(Features):
         if value is None:
             raise UserError(f"field '{field}' is missing", where=where())
         named = self.card.options.get("label_in")
-        letters = self._letters(row)
+        letters = self._letters(row, len(choices))
         if letters is None:
             if named:
                 what = f"field '{named}' does not hold a list of letters"
@@ -133,11 +142,15 @@ class ChoiceFeatures(Features):
         return names.index(value)
 
     def _first(self) -> int:
-        """Return the label of the first choice."""
-        return self.card.options.get("first", 0)
+        """Return the number of the first choice."""
+        first = self.card.options.get("first", 0)
+        return 0 if isinstance(first, str) else first
 
-    def _letters(self, row: Row) -> list[str] | None:
-        field = self.card.options.get("label_in")
+    def _letters(self, row: Row, count: int) -> list[str] | None:
+        """Return the letters of a row's choices, where its label is one of them."""
+        field, first = self.card.options.get("label_in"), self.card.options.get("first")
+        if not field and isinstance(first, str):
+            return [chr(ord(first) + i) for i in range(count)]
         letters = value_at(row, field) if field else None
         return [str(letter) for letter in letters] if isinstance(letters, list) else None
 
@@ -150,7 +163,7 @@ class ChoiceFeatures(Features):
 
     def _answer(self, row: Row, choices: list[str], index: int) -> dict[str, Any]:
         """Write an answer that a reader understands: {"index": 1, "letter": "B", "text": ...}."""
-        letters = self._letters(row)
+        letters = self._letters(row, len(choices))
         return (
             {"index": self._first() + index}
             | ({"letter": letters[index]} if letters else {})

@@ -12,6 +12,7 @@ from ptv2.errors import UserError
 from ptv2.kinds.features import Explained, Feature, Features, Row
 from ptv2.kinds.grading import REGRESSION
 from ptv2.kinds.texts import PooledHead, TextFeatures
+from ptv2.rows.arrays import Encoded
 from ptv2.rows.labels import missing
 
 LARGEST = torch.finfo(torch.float32).max  # the head computes in float32
@@ -39,6 +40,11 @@ class RegressionFeatures(TextFeatures):
     def baseline(self, training: list[float], references: list[float]) -> list[float]:
         """Predict the mean of the training rows."""
         return [sum(training) / len(training)] * len(references)
+
+    def notices(self, encoded: Encoded) -> list[str]:
+        numbers = set(encoded["labels"]) if "labels" in encoded.column_names else set()
+        same = [f"every row has the number {numbers.pop():g}, so correlations are 0"] if len(numbers) == 1 else []
+        return super().notices(encoded) + same
 
     def _label(self, row: Row, where: Callable[[], str]) -> float:
         field, value = self.card.label, row.get(self.card.label)

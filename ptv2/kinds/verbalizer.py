@@ -88,7 +88,13 @@ class TemplateFeatures(ClsFeatures):
                 raise UserError(
                     f"label '{label}' has no words", where=WORDS, do=f"write e.g. {{{label}: [good, great]}}"
                 )
-        return [[self._word(str(word), label, space) for word in given[label]] for label in names]
+        words = [[self._word(str(word), label, space) for word in given[label]] for label in names]
+        alike: dict[frozenset[int], str] = {}
+        for label, ids in zip(names, words, strict=True):
+            if (other := alike.setdefault(frozenset(ids), label)) != label:
+                what = f"labels '{other}' and '{label}' have the same words, so their scores are always equal"
+                raise UserError(what, where=WORDS, do="give each words of its own")
+        return words
 
     def _word(self, word: str, label: str, space: str) -> int:
         ids = self.tokenizer(space + word, add_special_tokens=False)["input_ids"]

@@ -53,7 +53,7 @@ def _parts(source: str | Path, delimiter: str | None, quoting: str | None) -> It
         return
     path = Path(source)
     if not path.is_file():
-        raise UserError("no such file", where=path)
+        raise UserError("is a folder; name a file in it" if path.is_dir() else "no such file", where=path)
     format = format_of(path.name) or "json"
     if format == "conll":
         do = "write its words as JSON lines; ptv2.evaluate scores CoNLL files"

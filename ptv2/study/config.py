@@ -1,5 +1,6 @@
 """The config of a comparison: methods x tasks x seeds on one base, and what is chosen for all of them alike."""
 
+import math
 import re
 from collections.abc import Sequence
 from copy import deepcopy
@@ -104,6 +105,7 @@ class Study:
         values["run"] |= {"name": f"{self.config.name}/{method}/{task}", "folder": self.config.folder}
         try:
             config = make_config(values, [*own, *overrides], where="base")
+            method_named(config.method)
         except UserError as error:
             raise UserError(str(error), where=f"{self.where}: method '{method}' on task '{task}'") from error
         if len(config.tasks) != 1:
@@ -137,6 +139,8 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
     base = _base(config.base, path)
     rates = _rates(config, path)
     study = Study(config, str(path), base, rates, None, _outside(config, path))
+    if not study.pairs:
+        raise UserError("every method skips every task", where=f"{path}: skip", do="leave some of them")
     full = []
     for task, method in study.pairs:
         made = study.run_config(task, method)
@@ -249,7 +253,7 @@ def _rates(config: StudyConfig, path: Path) -> dict[str, list[float]]:
     for method, overrides in config.methods.items():
         own = rates.get(method)
         numbers = isinstance(own, list) and all(isinstance(r, int | float) and not isinstance(r, bool) for r in own)
-        if not own or not numbers or any(rate <= 0 for rate in own) or len(set(own)) < len(own):
+        if not own or not numbers or not all(0 < rate < math.inf for rate in own) or len(set(own)) < len(own):
             do = "give a list of different numbers above 0, e.g. [0.003, 0.01]"
             raise UserError(f"of method '{method}' are {own!r}", where=where, do=do)
         if any(item.startswith("optim.lr=") for item in overrides or []):

@@ -59,7 +59,9 @@ class Run:
     def headline(self, task: str) -> tuple[str, str, float | None]:
         """Return split, metric and value of a task's main score: on the test set where there is one."""
         if self.results is None:
-            return "test", self.config["tasks"][task].get("metrics", ["-"])[0], None
+            card = self.config["tasks"][task]
+            split = "test" if card.get("dataset", {}).get("splits", {}).get("test", "test") else "validation"
+            return split, card.get("metrics", ["-"])[0], None
         split = "test" if task in self.results["scores"].get("test", {}) else "validation"
         metric, value = next(iter(self.results["scores"][split][task].items()))
         return split, metric, value

@@ -78,7 +78,7 @@ def test_every_setting_is_one_of_the_config():
 
 
 def test_the_command_says_what_each_piece_rests_on(capsys):
-    line = ["--config", "configs/quickstart.yaml", "data.limit.train=64"]
+    line = ["--config", "configs/quickstart.yaml", "method=full", "data.limit.train=64"]
     shell.run(advise.main, advise.command_line(), [*line, "--memory", "8"])
     out = capsys.readouterr().out
     assert "bbc_topic: demo/bbc_topic (cls), 64 training rows" in out and "22,713,216 parameters; device: 8.0 GB" in out

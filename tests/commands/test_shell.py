@@ -40,6 +40,11 @@ def test_a_mistake_is_one_line_and_code_2(capsys):
     assert capsys.readouterr() == ("", "error: here: is wrong; mend it\n")
 
 
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    assert code(lambda options: (tmp_path / "none" / "a.json.part").write_text(""), "--size", "3") == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/none/a.json: No such file or directory; name another\n"
+
+
 def test_debug_shows_where_it_was_raised():
     with pytest.raises(UserError, match="is wrong"):
         command.run(fail(UserError("is wrong")), parser(), ["--size", "3", "--debug"])
@@ -107,7 +112,7 @@ def test_progress_bars_of_libraries_stay_out_of_files(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.limit=train:9", "data.limit=test:5"], "quote it: 'data.limit={train:9,test:5}'"),
+        (["data.limit=train:9", "data.limit=test:5"], "quote it: 'data.limit={train: 9,test: 5}'"),
         (["method=deep", "method=lora"], "quote it: 'method={deep,lora}'"),
         (["optim.lr=1", "optim.lr=1"], ""),
         (["optim.lr=1", "seed=3", "optim.lr=2"], ""),

@@ -143,6 +143,7 @@ def test_the_tasks_of_the_file_are_replaced():
         ("prompt.layers[0]=1", r"unknown key 'prompt.layers\[0\]'; did you mean 'layers'"),
         ("imports=[a.py]", "unknown key 'imports'; did you mean 'import'"),
         ("import=a.py", r"'import' is 'a.py', not a list; write import=\[a.py\]"),
+        ("data.limit={train:5}", "write a blank behind the colon: train: 5"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_in_one_line(override, says):

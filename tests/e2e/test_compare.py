@@ -138,6 +138,8 @@ def test_what_is_no_finished_run(ptv2, finished, tmp_path):
     said = ptv2("compare", tmp_path)
     assert said.code == 2
     assert said.err == f"error: {tmp_path}: no results.json here; give the folder of a finished run\n"
+    above = finished("topics").parent
+    assert f"no results.json here; give the folders in it: {above}/*" in ptv2("compare", above).err
     (tmp_path / "results.json").write_text("{")
     assert ptv2("compare", tmp_path).err.startswith(f"error: {tmp_path}/results.json: cannot be read")
     results = json.loads((finished("topics") / "results.json").read_text())

@@ -130,6 +130,11 @@ def test_several_artifacts_stand_in_one_table_and_one_file(ptv2, finished, tmp_p
     ("more", "says"),
     [
         (("--json", "scores.txt"), "error: --json: is 'scores.txt'; give a file that ends in .json"),
+        (("--json", "nowhere/scores.json"), "error: nowhere/scores.json: No such file or directory; name another"),
+        (
+            ("task.dataset.data_files={test: null}",),
+            "error: topics.dataset: has no rows for test; name its file in the",
+        ),
         (("--limit", "0"), "error: command line: argument --limit: '0' is not a whole number above 0"),
         (("--split", "dev"), "error: command line: argument --split: invalid choice: 'dev'"),
     ],

@@ -214,13 +214,42 @@ def test_names_and_numbers_that_are_not_there_are_refused(artifact, tmp_path):
     attached = ptv2.attach(model, {"topics": artifact})
     for which, says in {
         "topic": "set_prompt: no prompt 'topic' is attached; did you mean 'topics'?",
-        1: "set_prompt: no prompt has the number 1; use 0 to 0 (topics), or -1 for none",
+        ("topics", "topic"): "set_prompt: no prompt 'topic' is attached; did you mean 'topics'?",
+        torch.tensor([1]): "set_prompt: no prompt has the number 1; use 0 to 0 (topics), or -1 for none",
+        torch.tensor([0.0]): "set_prompt: is a tensor [1] of torch.float32, not a number for each row; give whole",
+        torch.tensor([[0]]): "set_prompt: is a tensor [1, 1] of torch.int64, not a number for each row; give whole",
+        torch.tensor([], dtype=torch.long): "set_prompt: is a tensor [0] of torch.int64, not a number for each row",
+        1: "set_prompt: is 1; give a name, None, or one for each row",
     }.items():
         with pytest.raises(ptv2.UserError) as refused:
-            attached.set_prompt(which if isinstance(which, str) else torch.tensor([which]))
-        assert str(refused.value) == says
+            attached.set_prompt(which)
+        assert str(refused.value).startswith(says)
+    with pytest.raises(ptv2.UserError, match="head: no prompt 'topic' is attached; did you mean 'topics'"):
+        attached.put_head("topic")
+    with pytest.raises(ptv2.UserError, match="save: no prompt 'topic' is attached"):
+        attached.save(tmp_path / "saved", "topic")
     with pytest.raises(ptv2.UserError, match="prompts are attached to this model already"):
         ptv2.attach(model, artifact)
+
+
+def test_prompts_for_other_rows_than_the_batch_has_are_refused(artifact, tmp_path):
+    with ptv2.attach(AutoModel.from_pretrained(tmp_path / "backbone"), artifact) as attached:
+        attached.set_prompt(torch.tensor([0, -1]))
+        with pytest.raises(ptv2.UserError, match="prompts are set for 2 rows, and the batch has 3; set one for each"):
+            attached.model(**make_batch("bert"))
+
+
+def test_detached_prompts_stay_so(artifact, tmp_path):
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    first = ptv2.attach(model, artifact)
+    first.detach()
+    with pytest.raises(ptv2.UserError, match="set_prompt: the prompts are detached; attach them again"):
+        first.set_prompt(None)
+    second = ptv2.attach(model, artifact)
+    prompted = model(**make_batch("bert")).last_hidden_state
+    first.detach()  # not what was attached since
+    assert torch.equal(model(**make_batch("bert")).last_hidden_state, prompted)
+    second.detach()
 
 
 def test_an_artifact_of_a_newer_format_is_refused(artifact, tmp_path):

@@ -206,6 +206,45 @@ def test_what_is_not_known_is_refused_in_one_line(tmp_path):
     assert "is LoRA with use_dora, which ptv2 does not have" in refused()
 
 
+TORN = {
+    "a length that is no number": ("prefix", {"num_virtual_tokens": "five"}, None, "'num_virtual_tokens' is 'five'"),
+    "another length": ("prefix", {"num_virtual_tokens": 4}, None, "holds 5 positions, and num_virtual_tokens is 4"),
+    "no rank": ("lora", {"r": None}, None, "adapter_config.json: 'r' is None; copy it again"),
+    "no alpha": ("lora", {"lora_alpha": "7"}, None, "adapter_config.json: 'lora_alpha' is '7'; copy it again"),
+    "half of a layer": ("lora", {}, lambda names: names[1:], "has one of two matrices of '"),
+    "none of the layers": ("lora", {}, lambda names: names[:0], "holds no matrices of LoRA"),
+}
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a_damaged_adapter_is_refused_in_one_line(name, tmp_path):
+    method, changes, kept, says = TORN[name]
+    config, folder = config_of("bert", tmp_path), tmp_path / "peft"
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
+    get_peft_model(model, METHODS[method]("SEQ_CLS")).save_pretrained(folder)
+    settings = json.loads((folder / "adapter_config.json").read_text()) | changes
+    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    tensors = load_file(folder / "adapter_model.safetensors")
+    held = sorted(tensors) if kept is None else kept(sorted(tensors))
+    save_file({name: tensors[name] for name in held}, folder / "adapter_model.safetensors")
+    with pytest.raises(ptv2.UserError) as error:
+        ptv2.convert(folder, config, tmp_path / "prompt")
+    assert says in str(error.value) and not (tmp_path / "prompt").exists()
+
+
+def test_another_model_and_tensors_without_a_place_are_said(tmp_path):
+    config, folder = config_of("bert", tmp_path), tmp_path / "peft"
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
+    get_peft_model(model, METHODS["prefix"]("SEQ_CLS")).save_pretrained(folder)
+    assert len(ptv2.convert(folder, config, tmp_path / "plain").notes) == 1
+    settings = json.loads((folder / "adapter_config.json").read_text()) | {"base_model_name_or_path": "some/model"}
+    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    tensors = load_file(folder / "adapter_model.safetensors")
+    save_file(tensors | {"odd.weight": torch.ones(2)}, folder / "adapter_model.safetensors")
+    _, other, odd = ptv2.convert(folder, config, tmp_path / "prompt").notes
+    assert "it was trained on 'some/model'" in other and odd == "left out, as no part of the model: odd.weight"
+
+
 @pytest.mark.parametrize("family", ["albert", "albert-groups"])
 def test_lora_of_layers_that_run_at_several_depths_is_refused(family, tmp_path):
     """It adapts a layer at all of its depths, and its names would be found as those of the first."""

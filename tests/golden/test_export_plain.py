@@ -59,6 +59,7 @@ MERGED = {
     "lora": {"method": "lora"},
     "slots and lora": {"method": ["deep", "lora"], "prompt": {"form": "slots"}},
     "bitfit": {"method": "bitfit"},
+    "slots, values and bitfit": {"method": ["deep", "bitfit"], "prompt": {"form": ["slots", "values"]}},
 }
 
 
@@ -169,3 +170,9 @@ def test_a_cartridge_that_leaves_a_page_half_empty_is_refused(tmp_path):
     path = lm_artifact("llama", tmp_path)
     with pytest.raises(ptv2.UserError, match="has 4 positions, and Tokasaurus fills whole pages of 16"):
         ptv2.export(path, "cartridge", tmp_path / "cartridge")
+
+
+def test_layers_of_unlike_lengths_keep_their_positions_and_say_so(tmp_path):
+    path = encoder_artifact("bert", tmp_path, prompt={"length": [2, 3, 4]})
+    exported = ptv2.export(path, "kv", tmp_path / "kv")
+    assert "tokens begin at position 0, beside the keys: layers have unlike numbers of positions" in exported.notes

@@ -137,3 +137,15 @@ def test_an_artifact_of_another_shape_is_no_start(changes, artifact):
     config = Config(prompt=PromptConfig(**{"length": 4, "init": f"artifact:{artifact}"} | changes))
     with pytest.raises(UserError, match=r"holds form 'kv' with 3 layers of \(4, 64\)"):
         DeepPrompt(config, load(artifact).backbone, named_artifacts(config))
+
+
+def test_the_shapes_of_a_union_of_forms_are_all_named(tmp_path):
+    parts = trained(run_config("bert", tmp_path, prompt={"form": ["values", "slots"]}), steps=1)
+    write_artifact(artifact_of(parts.module, {}, tmp_path / "union"), tmp_path / "union")
+    longer = Config(prompt=PromptConfig(form=["values", "slots"], length=9, init=f"artifact:{tmp_path / 'union'}"))
+    with pytest.raises(
+        UserError, match=r"with (3 layers of .*), the config asks for form 'values\+slots' with "
+    ) as error:
+        DeepPrompt(longer, parts.module.backbone, named_artifacts(longer))
+    held, asked = str(error.value).partition("; ")[0].split(", the config asks")
+    assert held.endswith("3 layers of (4, 64)") and asked.endswith("3 layers of (9, 64)")

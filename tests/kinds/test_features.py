@@ -8,6 +8,7 @@ from ptv2.config.cards import make_card
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
 from ptv2.kinds.features import IGNORE
+from ptv2.rows.arrays import Columns
 from ptv2.rows.labels import Labels
 
 
@@ -181,3 +182,10 @@ def test_baselines(tokenizer):
 def test_a_list_with_what_is_no_text_in_it_is_refused(tokenizer, words):
     with pytest.raises(UserError, match="row 0: field 'text' holds a list with null or an object in it"):
         features(tokenizer).encode({"text": words, "label": "no"}, lambda: "row 0")
+
+
+def test_numbers_that_are_all_the_same_are_said(tokenizer):
+    kind = features(tokenizer, "regression")
+    same, other = (Columns({"row": [0, 1], "cut": [0, 0], "labels": labels}) for labels in ([0.5, 0.5], [0.5, 1.0]))
+    assert kind.notices(same) == ["every row has the number 0.5, so correlations are 0"]
+    assert kind.notices(other) == kind.notices(Columns({"row": [0, 1], "cut": [0, 0]})) == []

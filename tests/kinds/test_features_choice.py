@@ -178,3 +178,13 @@ def test_a_label_that_is_the_text_of_a_choice_gets_the_option_that_reads_it(toke
     assert "set options.label_in=texts" in says(features(tokenizer, **card), row)
     found = features(tokenizer, **card, options={"label_in": "texts"}).encode(row, lambda: "")
     assert found[0]["labels"] == 0
+
+
+def test_letters_count_from_the_first(tokenizer):
+    kind = features(tokenizer, options={"first": "A"})
+    row = COPA | {"label": "B"}
+    assert kind.encode(row, where)[0]["labels"] == 1
+    assert kind.reference(row) == {"index": 1, "letter": "B", "text": "a small hen"}
+    assert "field 'label' is 'C', the choices are A, B" in says(kind, COPA | {"label": "C"})
+    with pytest.raises(UserError, match="first is 'AB'; use a whole number, 0 or more, or a letter"):
+        features(tokenizer, options={"first": "AB"})

@@ -90,6 +90,7 @@ GOOD = "{prompt:1} {text} {mask}"
         ("{prompt:1 {text} {mask}", None, "is not a template"),
         (GOOD, {"big": "apple", "small": "zebra"}, "the word 'zebra' of label 'small' is 5 tokens, not one: z ##e ##b"),
         (GOOD, {"big": "apple", "small": "~"}, "the word '~' of label 'small' is not in the backbone's vocabulary"),
+        (GOOD, {"big": ["fig", "dog"], "small": ["dog", "fig"]}, "labels 'big' and 'small' have the same words"),
         (GOOD, {"big": "apple"}, "ptuning.verbalizer: label 'small' has no words; write e.g. {small: [good, great]}"),
         (GOOD, {"big": "apple", "small": []}, "label 'small' has no words"),
         (GOOD, {"bigg": "apple", "small": "fig"}, "unknown label 'bigg'; did you mean 'big'?"),

@@ -89,6 +89,15 @@ BAD = {
     "no rates": ({"rates": []}, "small.yaml: rates: of method 'deep' are []; give a list of different numbers above 0"),
     "a rate that is none": ({"rates": [0.1, "fast"]}, "rates: of method 'deep' are [0.1, 'fast']; give a list"),
     "a rate of 0": ({"rates": [0]}, "rates: of method 'deep' are [0]; give a list"),
+    "a rate without end": ({"rates": [float("inf")]}, "rates: of method 'deep' are [inf]; give a list"),
+    "every pair skipped": (
+        {"skip": {m: ["topics", "entities"] for m in ("deep", "full", "head")}},
+        "small.yaml: skip: every method skips every task",
+    ),
+    "an unknown method": (
+        {"methods": {"deep": ["method=deeep"]}},
+        "small.yaml: method 'deep' on task 'topics': method: unknown method 'deeep'; did you mean 'deep'?",
+    ),
     "rates for an unknown method": ({"rates": {"deap": [0.1]}}, "rates: 'deap' is no method; did you mean 'deep'?"),
     "no rates for a method": ({"rates": {"deep": [0.1], "full": [0.1]}}, "rates: of method 'head' are None; give"),
     "more trials for one method": (

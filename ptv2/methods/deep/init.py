@@ -1,5 +1,6 @@
 """Where a prompt starts: drawn, zero, what the frozen backbone computes for a text, or an earlier artifact."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -163,9 +164,9 @@ def misfit(
     if not fits or choose_slots(held, sites) != slots:
         has = "no prompt"
         if vectors_PF:
-            has = f"form '{'+'.join(held.forms)}' with {len(vectors_PF)} layers of {tuple(vectors_PF[0].shape)}"
+            has = f"form '{'+'.join(held.forms)}' with {_counted([tuple(vector_PF.shape) for vector_PF in vectors_PF])}"
         asked = "+".join(config.forms)
-        what = f"holds {has}, the config asks for form '{asked}' with {len(shapes)} layers of {shapes[0]}"
+        what = f"holds {has}, the config asks for form '{asked}' with {_counted(shapes)}"
         what += ", at other layers or places of the backbone" if fits else ""
         return what, "set prompt.form, prompt.length and prompt.layers to the artifact's values"
     if "memory" in held.forms and held.memory != config.memory:
@@ -174,3 +175,8 @@ def misfit(
         if getattr(held, key) and not getattr(config, key):
             return f"was trained with prompt.{key}", f"set prompt.{key}=true"
     return None
+
+
+def _counted(shapes: Sequence[tuple[int, ...]]) -> str:
+    """Write how many vectors there are of each shape."""
+    return " and ".join(f"{count} layers of {shape}" for shape, count in Counter(shapes).items())

@@ -1,0 +1,109 @@
+"""Multiple choice, as the structure of a row gives it away: a list of choices, or a field for each."""
+
+import re
+from collections.abc import Sequence
+
+from ptv2.errors import UserError
+from ptv2.guess.fields import Field
+from ptv2.guess.inputs import joined, texts_beside
+from ptv2.guess.proposal import Proposal, Seen
+
+CHOICE_NAMES = re.compile(r"choices?|options?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.I)
+NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
+RIGHT = re.compile(r".*(label|answer|correct|gold|right|target|key|solution).*", re.IGNORECASE)
+
+
+def choice_list(seen: Seen) -> Proposal | None:
+    """Find a list of choices, and the number or the letter of the right one."""
+    for choices in seen.of("texts"):
+        if not choices.in_all(lambda value: len(value) >= 2):
+            continue
+        lengths = [len(value or []) for value in choices.values]
+        for answer in seen.of("whole", "text", "truth"):
+            if not RIGHT.fullmatch(answer.name):
+                continue
+            named = next((other for other in seen.of("texts") if _letters(other, lengths, answer)), None)
+            if named is None and _is_text_of(answer, [value or [] for value in choices.values]):
+                named = choices
+            first = None if named is not None else _first(answer, lengths)
+            if named is None and first is None:
+                continue
+            options = {"label_in": named.name} if named is not None else {"first": first} if first else {}
+            stem = texts_beside(seen, {choices.name, answer.name, *([named.name] if named else [])}, short=True)
+            if not stem:
+                continue
+            what = (
+                _counted(first) if named is None else f"a {'text' if named is choices else 'letter'} of '{named.name}'"
+            )
+            why = [f"'{choices.name}' lists {_range(lengths)} choices a row, and '{answer.name}' is {what}"]
+            inputs = {"text": joined(stem), "choices": choices.name}
+            return Proposal("choice", inputs, answer.name, ["accuracy"], why, options=options)
+    return None
+
+
+def choice_fields(seen: Seen) -> Proposal | None:
+    """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one."""
+    groups: dict[str, list[Field]] = {}
+    for field in seen.fields.values():  # numbers that all differ are choices, too
+        if field.form in ("text", "whole", "number") and (found := NUMBERED.fullmatch(field.name)) is not None:
+            groups.setdefault(found[1], []).append(field)
+    for stem, fields in groups.items():
+        named = CHOICE_NAMES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
+        if len(fields) < 2:
+            continue
+        counts = [sum(field.values[i] is not None for field in fields) for i in range(len(seen.rows))]
+        names = ", ".join(field.name for field in fields)
+        for answer in seen.of("whole", "truth", "text"):
+            beside = texts_beside(seen, {answer.name, *(field.name for field in fields)}, short=True)
+            if answer in fields or not RIGHT.fullmatch(answer.name) or not beside:
+                continue
+            if not named and len(fields) == 2 and set(answer.counts) != {field.name for field in fields}:
+                continue
+            if _is_text_of(answer, [[field.values[i] for field in fields] for i in range(len(seen.rows))]):
+                do = f"write its number into a field of its own: 1 for {fields[0].name}"
+                raise UserError(f"'{answer.name}' holds the text of the right one of {names}", do=do)
+            first = _first(answer, counts)
+            if first is None:
+                continue
+            why = [f"{names} are choices, and '{answer.name}' is {_counted(first)}"]
+            inputs = {"text": joined(beside)} | {f"choice{i}": f.name for i, f in enumerate(fields, start=1)}
+            return Proposal("choice", inputs, answer.name, ["accuracy"], why, options={"first": first} if first else {})
+    return None
+
+
+def _letters(letters: Field, lengths: list[int], answer: Field) -> bool:
+    """Tell whether a list names as many choices as there are, and the answer is among the names."""
+    rows = zip(letters.values, lengths, answer.values, strict=True)
+    fits = [isinstance(names, list) and len(names) == n and str(right) in names for names, n, right in rows]
+    return sum(fits) >= 0.95 * len(fits) and max(map(len, letters.counts)) <= 2
+
+
+def _is_text_of(answer: Field, choices: Sequence[Sequence[object]]) -> bool:
+    """Tell whether an answer is, in nearly every row, the text of one of its choices."""
+    if answer.form != "text" or answer.distinct < 2:
+        return False
+    inside = [value in row for value, row in zip(answer.values, choices, strict=True)]
+    return sum(inside) >= 0.95 * len(inside)
+
+
+def _first(answer: Field, lengths: list[int]) -> int | str | None:
+    """Return the label of the first choice, 0, 1, A or a, where all answers are numbers or letters of choices."""
+    if len(answer.counts) < 2:
+        return None
+    for letter in "Aa":
+        if set(answer.counts) <= {chr(ord(letter) + i) for i in range(max(lengths))}:
+            return letter
+    if answer.form not in ("whole", "truth"):
+        return None
+    pairs = [(int(float(value)), n) for value, n in zip(answer.values, lengths, strict=True) if value is not None]
+    if all(0 <= value < n for value, n in pairs):
+        return 0 if any(value == 0 for value, _ in pairs) else 1
+    return 1 if all(1 <= value <= n for value, n in pairs) and any(value < n for value, n in pairs) else None
+
+
+def _counted(first: int | str | None) -> str:
+    return f"a letter from {first}" if isinstance(first, str) else f"a number from {first}"
+
+
+def _range(lengths: list[int]) -> str:
+    return f"{min(lengths)}" if min(lengths) == max(lengths) else f"{min(lengths)} to {max(lengths)}"

@@ -1,0 +1,79 @@
+"""What rows leave unclear, so that a guess would be wrong: no header, several labels in a cell, no answer at all."""
+
+import re
+from collections import defaultdict
+
+from ptv2.errors import UserError
+from ptv2.guess.fields import NUMBER, RICH_WORDS, Field, words_in
+from ptv2.guess.proposal import Seen
+from ptv2.rows.labels import missing, text_of
+from ptv2.rows.rows import Rows
+
+LISTED = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
+COMMA = re.compile(r"[-+]?\d+,\d+")
+MARKS = ";|,/"  # between the labels of a cell
+NAME = 5  # words of a label, at most
+
+
+def check_header(rows: Rows, where: str) -> None:
+    """Refuse a table whose first line is a row as the others.
+
+    Raises:
+        UserError: names of columns stand in the columns, or are numbers beside a text.
+    """
+    names = rows.data.column_names
+    columns = {name: {text_of(value) for value in rows.data[name] if not missing(value)} for name in names}
+    text = any(words_in(name) >= RICH_WORDS for name in names)
+    for name, values in columns.items():
+        number = NUMBER.fullmatch(name) is not None
+        if (name in values and not number) or (number and text and all(map(NUMBER.fullmatch, values))):
+            what = f"the first line is read as the names of the columns, and '{name}' is a value as the others"
+            raise UserError(what, where=where, do="begin the file with a line of names, such as text and label")
+
+
+def check_single(field: Field) -> None:
+    """Refuse a label whose cells hold several labels, or numbers that are read as texts.
+
+    Raises:
+        UserError: lists written as texts, or labels with a mark between them, some of which stand at several places;
+            decimal commas.
+    """
+    texts = [name for name in field.counts if field.form == "text"]
+    if texts and all(map(COMMA.fullmatch, texts)):
+        raise UserError(f"'{field.name}' holds numbers with a decimal comma, such as {texts[0]}", do="write a point")
+    example = max(texts, key=len, default="")
+    found = bool(texts) and all(map(LISTED.fullmatch, texts))
+    for mark in MARKS:
+        places: defaultdict[str, set[int]] = defaultdict(set)
+        for name in texts:
+            for place, part in enumerate(name.split(mark)):
+                places[part.strip()].add(place)
+        short = all(words_in(part) <= NAME for part in places)
+        found = found or (short and len(places) <= len(texts) and any(len(at) > 1 for at in places.values()))
+    if found:
+        do = "write a list a row, as JSON lines: kind multilabel"
+        raise UserError(f"'{field.name}' holds several labels in a cell, such as {example}", do=do)
+
+
+def no_answer(seen: Seen, named: list[Field]) -> UserError:
+    """Make the error of rows without an answer, with the reason why a field that is `named` as one is none."""
+    for field in named:
+        check_single(field)
+        if (why := _why_not(field, len(seen.rows))) is not None:
+            return UserError(f"no field looks like an answer to a text: '{field.name}' {why[0]}", do=why[1])
+    names = ", ".join(f"{field.name} ({field.form})" for field in seen.fields.values())
+    do = "give each row a text and an answer, such as a field 'label'; docs/tasks.md lists the kinds"
+    return UserError(f"no field looks like an answer to a text, there are {names}", do=do)
+
+
+def _why_not(field: Field, rows: int) -> tuple[str, str] | None:
+    """Say why a field that is named as an answer is none, and what to do."""
+    if "." in field.name:
+        return "lies in an object", "write it into a field of the row itself"
+    if field.filled <= 0.9:
+        return f"is blank in {1 - field.filled:.0%} of the rows", "fill it, or remove these rows"
+    if field.distinct < 2:
+        return f"is '{next(iter(field.counts), '')}' in every row", "give rows of other answers, too"
+    if field.form in ("text", "whole"):
+        return f"holds {field.distinct} values in {rows} rows, too many to be labels", "give more rows of each label"
+    return None
