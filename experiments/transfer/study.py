@@ -5,7 +5,7 @@ rate that a search over three, on validation rows and a draw of its own, chose f
 
 scratch: deep prompts from random values. same kind: from prompts pretrained on other sets of the kind. with head: the
 same, and the head of one of those sets, where it has the target's labels. everything: from prompts pretrained on the
-sets of all kinds. retrieved: from whichever of these four a short warm-up finds most alike. full: every weight of the
+sets of all kinds. retrieved: from whichever of these four is most similar to the target. full: every weight of the
 backbone fine-tuned.
 
 Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.study [TARGET ...]
@@ -146,7 +146,7 @@ def overrides_of(of: dict[str, Any]) -> list[str]:
 
 
 def retrieved(of: Cell) -> dict[str, Any]:
-    """Run a cell from the source that the warm-up finds and return its scores.
+    """Run a cell from the source that retrieval finds and return its scores.
 
     A run that starts from it is, bit for bit, that of the cell which names this source; where there is one it is not
     run again.

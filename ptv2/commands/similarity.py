@@ -1,8 +1,8 @@
 """How alike prompts are: `python -m ptv2.similarity --artifact DIR --artifact DIR ... [--config FILE]`.
 
 Prints how far every two prompts change the backbone's states of a few fixed texts in the same direction; what a random
-start explains of a change does not count. With the config of a new task, trains a prompt for it for a few steps and
-names the artifacts it is nearest to, the best sources to start from.
+start explains of a change does not count. With the config of a new task, ranks them as sources for it: by the share of
+the loss with an untrained prompt that a head saves with each of them, on rows it has not seen.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> None:
         return
     table("similarity", ["prompt", *names], [[name, *row] for name, row in zip(names, matrix, strict=True)])
     if "sources" in said:
-        title = f"nearest to {config.run.name} after {config.prompt.retrieve.steps} steps"
+        title = f"as a source for {config.run.name}, {config.prompt.retrieve.steps} steps of the head"
         table(title, ["prompt", "similarity"], [[name, value] for name, value in said["sources"].items()])
         for name in said["left_out"]:
             print(f"left out, a run of the same task and rows: {name}")

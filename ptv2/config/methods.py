@@ -13,7 +13,9 @@ from ptv2.config.starts import Start, prompt_start
 class RetrieveConfig:
     """Settings of `prompt.init=retrieve:<folder>`."""
 
-    steps: int = number(50, POSITIVE)  # of warm-up on the new task, whose prompt is compared with those of the folder
+    steps: int = number(
+        50, POSITIVE
+    )  # for which the head of the new task trains on what each prompt of the folder makes
     top: int = number(1, POSITIVE)  # number of most similar prompts to average, weighted by similarity
 
 

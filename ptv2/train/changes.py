@@ -3,7 +3,8 @@
 Two prompts are alike where they change the states in the same direction, whatever their vectors look like and however
 they are shaped. A random start changes states too, and two runs of one seed start alike: what is compared is the
 distance from the mean of freshly drawn starts, and a change counts by the share of it that exceeds theirs. So untrained
-prompts are like nothing, of equal and of unequal seeds.
+prompts are like nothing, of equal and of unequal seeds. Prompts that were trained for a few steps from one start are
+alike whatever their tasks, so a new task is not matched this way, see `probe.py`.
 
 Shapes: B texts, T tokens, D width of what is read, M = its numbers over all tokens of all texts.
 """
@@ -49,15 +50,10 @@ class Meter:
     """
 
     def __init__(self, config: Config, backbone: Backbone):
-        plain = {"init": "zero", "sharing": "shared", "train": "all", "norm": "none", "ensemble": 1}
-        prompt = replace(config.prompt, projection=None, residual=None, gate=False, **plain)
-        ptuning = replace(config.ptuning, encoder="none")
-        (name,) = [method for method in config.methods if METHODS[method].has_prompts]
-        name = METHODS[name].folded_into or name
-        self.config = replace(config, method=name, prompt=prompt, ptuning=ptuning)
+        self.config = plain(config)
         self.backbone = backbone
         backbone.position_shift = 0
-        self.method = self._new(self.config)
+        self.method = _made(self.config, backbone)
         self.position_shift = backbone.position_shift
         limit = position_limit(backbone.model)
         tokens = TOKENS if limit is None else min(TOKENS, limit // 2)  # the same for all prompts, which take some, too
@@ -69,46 +65,53 @@ class Meter:
         self._untrained: tuple[Tensor, float] | None = None
 
     def of(self, vectors_PF: list[Tensor]) -> Change:
-        """Measure a prompt whose start is not known."""
+        """Measure a prompt."""
         mean_M, noise = self.untrained()
         change_M = self.states(vectors_PF) - mean_M
         energy = float(change_M.square().sum())
         return Change(change_M, max(0.0, 1 - noise / energy) if energy > 0 else 0.0)
 
-    def between(self, start: list[Tensor], end: list[Tensor]) -> Change:
-        """Measure a prompt whose start is known: nothing of the change is chance."""
-        return Change(self.states(end) - self.states(start), 1.0)
-
     def untrained(self) -> tuple[Tensor, float]:
         """Return the mean states [M] of untrained prompts, and the largest squared distance of one from the others."""
         if self._untrained is None:
-            seen = torch.stack([self.states(self.drawn(seed)) for seed in range(DRAWS)])
+            seen = torch.stack([self.states(drawn(self.config, self.backbone, seed)) for seed in range(DRAWS)])
             others = (seen.sum(0) - seen) / (DRAWS - 1)
             self._untrained = seen.mean(0), float((seen - others).square().sum(1).max())
         return self._untrained
 
-    def drawn(self, seed: int) -> list[Tensor]:
-        """Draw the vectors of an untrained prompt, without touching the generator of training."""
-        config = replace(self.config, prompt=replace(self.config.prompt, init="normal"))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self._new(config).folded()
-
     @torch.no_grad()
     def states(self, vectors_PF: list[Tensor]) -> Tensor:
-        """Return what the backbone makes of all real tokens with these vectors, in one row [M] of float32."""
+        """Return what the backbone makes of all real tokens with these vectors: [M] in float32, an ensemble's mean."""
         self.method.start_from(vectors_PF)
         self.backbone.position_shift, training = self.position_shift, self.backbone.training
         self.backbone.eval()
-        prompts = self.method(len(self.inputs["input_ids"]))
-        mask_BT = self.inputs["attention_mask"].bool()
+        prompts, copies = self.method(len(self.inputs["input_ids"])), self.method.copies
+        inputs = {key: torch.cat([held] * copies) for key, held in self.inputs.items()}
         if self.backbone.is_encoder_decoder:
-            read = self.backbone(self.inputs | {"labels": self.inputs["input_ids"]}, prompts, "logits").logits_BTV
+            read = self.backbone(inputs | {"labels": inputs["input_ids"]}, prompts, "logits").logits_BTV
             read_BTD = read[..., :: max(1, read.shape[-1] // LOGITS)]
         else:
-            read_BTD = self.backbone(self.inputs, prompts).last_BTD
+            read_BTD = self.backbone(inputs, prompts).last_BTD
         self.backbone.train(training)
-        return read_BTD[mask_BT].float().flatten().cpu()
+        return read_BTD[inputs["attention_mask"].bool()].float().view(copies, -1).mean(0).cpu()
 
-    def _new(self, config: Config) -> VectorMethod:
-        return cast(VectorMethod, METHODS[config.methods[0]](config, self.backbone)).to(self.backbone.device).eval()
+
+def plain(config: Config) -> Config:
+    """Return the config of the prompt alone, as an artifact holds it: without what only training needs of it."""
+    made = {"init": "zero", "sharing": "shared", "train": "all", "norm": "none"}
+    prompt = replace(config.prompt, projection=None, residual=None, gate=False, **made)
+    (name,) = [method for method in config.methods if METHODS[method].has_prompts]
+    name = METHODS[name].folded_into or name
+    return replace(config, method=name, prompt=prompt, ptuning=replace(config.ptuning, encoder="none"))
+
+
+def drawn(config: Config, backbone: Backbone, seed: int) -> list[Tensor]:
+    """Draw the vectors of an untrained prompt of a plain config, without touching the generator of training."""
+    config = replace(config, prompt=replace(config.prompt, init="normal"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _made(config, backbone).folded()
+
+
+def _made(config: Config, backbone: Backbone) -> VectorMethod:
+    return cast(VectorMethod, METHODS[config.methods[0]](config, backbone)).to(backbone.device).eval()

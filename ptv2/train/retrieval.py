@@ -1,26 +1,22 @@
-"""Which earlier prompts suit a new task: how alike prompts are, and a start made of the nearest.
+"""Which earlier prompts suit a new task: how alike prompts are, and a start made of the most similar.
 
 SPoT (Vu et al. 2022, section 4): a new task starts from the prompt of the most similar task, or from the mean of the
 top k weighted by similarity. There, two tasks are alike where their prompts, averaged over positions, point the same
-way; but prompts that are drawn with one seed do so from the start. Here they are alike where they change the
-backbone's states alike, see `changes.py`.
+way; but prompts that are drawn with one seed do so from the start. Here a prompt is similar to a task as far as it
+helps the task's head to learn, see `probe.py`, and two prompts where they change the backbone's states alike, see
+`changes.py`.
 
 Shapes: P prompt positions, F vector width, N prompts.
 """
 
 import json
-import os
+import math
 from collections.abc import Sequence
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-import lightning as L
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
@@ -30,13 +26,10 @@ from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.methods import METHODS, Method, method_of, methods_named
-from ptv2.methods.vectors import VectorMethod
-from ptv2.model.build import build
 from ptv2.model.load import artifact_config, load_artifact_backbone
-from ptv2.model.module import PromptModule
-from ptv2.train.callbacks.budget import MemoryBudget
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
+from ptv2.train.probe import Probe
 
 
 @dataclass
@@ -80,6 +73,7 @@ class Retrieved:
         """Say what was chosen, what came next, and what was left out."""
         scored = [f"{name} (similarity {value:.3f})" for name, value in self.similarity.items()]
         said = f"the prompt starts from {' and '.join(scored[: len(self.weights)])}"
+        said += "" if max(self.similarity.values()) > 0 else ", though none is better than an untrained one"
         said += f"; next: {scored[len(self.weights)]}" if len(scored) > len(self.weights) else "; nothing else fits"
         return said + (f"; of the same task and rows: {', '.join(self.left_out)}" if self.left_out else "")
 
@@ -140,47 +134,6 @@ def likenesses(sources: Sequence[Source], imports: Sequence[str] = ()) -> list[l
     return [[one.likeness(other) for other in changes] for one in changes]
 
 
-@dataclass
-class WarmUp:
-    """A prompt that was trained for a few steps: where it started, where it came, and what it was trained in."""
-
-    start: list[Tensor]
-    end: list[Tensor]
-    module: PromptModule
-
-
-def warm_up(config: Config) -> WarmUp:
-    """Train a prompt for the config's task: `prompt.retrieve.steps` steps from a random start."""
-    config = deepcopy(config)
-    config.prompt.init, config.head.init = "normal", None
-    config.prompt.sharing, config.prompt.train, config.prompt.gate = "shared", "all", False
-    parts = build(config)
-    prompt = cast(VectorMethod, parts.module.method.prompted)  # see check_alone
-    start = prompt.folded()
-    callbacks: list[Callback] = []
-    if config.backbone.memory_budget is not None:
-        callbacks.append(MemoryBudget(parts.data, config.backbone))
-    trainer = L.Trainer(
-        accelerator=config.trainer.get("accelerator", "auto"),
-        devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
-        callbacks=callbacks,
-        plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
-        precision=config.trainer.get("precision"),
-        max_steps=config.prompt.retrieve.steps,
-        gradient_clip_val=config.optim.clip or None,
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(parts.module, parts.data)
-    end = prompt.folded()
-    if not all(vector_PF.isfinite().all() for vector_PF in end):
-        raise UserError("the warm-up produced non-finite values", where="prompt.init", do="lower optim.lr")
-    return WarmUp(start, end, parts.module)
-
-
 def check_alone(config: Config) -> None:
     """Refuse a config for which no prompt can be retrieved.
 
@@ -193,22 +146,21 @@ def check_alone(config: Config) -> None:
 
 
 def rank(config: Config, artifacts: Sequence[Artifact]) -> Ranked:
-    """Rank the artifacts' prompts that fit the config by their similarity to a warmed-up prompt of its task.
+    """Rank the artifacts' prompts that fit the config by their similarity to its task.
 
     Raises:
-        UserError: several tasks or no prompt in the config, or nothing fits.
+        UserError: several tasks or no prompt in the config, nothing fits, or a loss that is no number.
     """
     check_alone(config)
-    warm = warm_up(config)
-    ((_, task),) = warm.module.tasks.items()
-    prompt, backbone = cast(VectorMethod, warm.module.method.prompted), warm.module.backbone
+    probe = Probe(config)
     found = [source for artifact in artifacts for source in sources(artifact)]
     fitting = [
         source
         for source in found
-        if prompt.misfit(source.artifact, source.vectors_PF) is None and source.artifact.of_backbone(backbone)
+        if probe.prompt.misfit(source.artifact, source.vectors_PF) is None
+        and source.artifact.of_backbone(probe.backbone)
     ]
-    repeats = [source.name for source in fitting if source.repeats(task)]
+    repeats = [source.name for source in fitting if source.repeats(probe.task)]
     fitting = [source for source in fitting if source.name not in repeats]
     if not fitting:
         if repeats:
@@ -217,11 +169,13 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> Ranked:
             what = "no artifact has a prompt of this shape for this backbone"
             do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
         raise UserError(what, where="prompt.init", do=do)
-    meter = Meter(warm.module.config, backbone)
-    learned = meter.between(warm.start, warm.end)
-    alike = [learned.likeness(meter.of(source.vectors_PF)) for source in fitting]
-    order = sorted(range(len(fitting)), key=lambda i: -alike[i])
-    return Ranked([fitting[i] for i in order], [alike[i] for i in order], repeats)
+    similar = []
+    for source in fitting:
+        similar.append(probe.similarity(source.vectors_PF))
+        if not math.isfinite(similar[-1]):
+            raise UserError("with its prompt the loss is non-finite", where=source.name, do="move it out of the folder")
+    order = sorted(range(len(fitting)), key=lambda i: -similar[i])
+    return Ranked([fitting[i] for i in order], [similar[i] for i in order], repeats)
 
 
 def retrieve(config: Config) -> Retrieved:
@@ -236,7 +190,7 @@ def retrieve(config: Config) -> Retrieved:
     ranked = rank(config, library(folder, RunFolder(config).path))
     pairs = list(zip(ranked.sources, ranked.similarity, strict=True))
     best = [pair for pair in pairs[: config.prompt.retrieve.top] if pair[1] > 0]
-    best = best or pairs[:1]  # nothing changes the states alike: the nearest one alone
+    best = best or pairs[:1]  # none helps: the nearest one alone
     total = sum(similarity for _, similarity in best)
     weights = [similarity / total for _, similarity in best] if len(best) > 1 else [1.0]
     layers = zip(*(source.vectors_PF for source, _ in best), strict=True)
