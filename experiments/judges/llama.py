@@ -5,7 +5,8 @@ The engine is node-llama-cpp of the npm registry, whose packages carry llama.cpp
 are of one release, so another version of it is refused.
 
 ptv2 computes with the weights of SmolLM2's 4-bit GGUF in float32. llama.cpp would round what they are multiplied with,
-too, so it is given them written out in float32.
+too, so it is given them written out in float32. A cache of float16 rounds each key and value that it keeps, the
+prompt's among them: beside it, ptv2 rounds them likewise, and computes on in float32.
 """
 
 import json
@@ -17,16 +18,20 @@ import tempfile
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedTokenizerFast
 
 import ptv2
 from experiments.judges import smollm2, tiny
 from experiments.judges.gguf_files import write_full, write_tiny
 from experiments.judges.judge import Absent, Case, Judge
+from ptv2.backbone.injection import Injection, SitePrompt
 from ptv2.exchange.llama import PACKAGE, RELEASE
-from ptv2.exchange.source import source_of
+from ptv2.exchange.rotary import for_cache
+from ptv2.exchange.source import Source, keys_values, source_of
 
 MOST = 48  # tokens of a text
 CACHES = {"f32": 50, "f16": 50, "f32-flash": 10, "f16-flash": 10}
@@ -72,9 +77,30 @@ def theirs(package: Path, model: Path, state: Path, rows: Ids) -> tuple[Ids, lis
     return said["texts"], said["ends"]
 
 
-def ours(run: Path, rows: Ids) -> Ids:
-    """Let ptv2 continue the rows, some at a time."""
+def halved(states: Tensor) -> Tensor:
+    """Round numbers to float16, and return them in their own type."""
+    return states.half().to(states.dtype)
+
+
+class HalvedCache(DynamicCache):
+    """A cache that keeps keys, already rotated, and values as one of float16 would."""
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        return super().update(halved(key_states), halved(value_states), *args, **kwargs)
+
+
+def halved_prompt(source: Source) -> Injection:
+    """Return the keys and values that the file for a cache of float16 holds, with tokens behind their positions."""
+    held = for_cache(source, keys_values(source, "llama-state"))
+    sites = [SitePrompt(halved(kv.key_GPD)[None], halved(kv.value_GPE)[None]) for kv in held]
+    return Injection(sites, shift=held[0].length)
+
+
+def ours(run: Path, rows: Ids, cache: str) -> Ids:
+    """Let ptv2 continue the rows, some at a time, with what this type of cache keeps."""
     source = source_of(run, None)
+    half = cache == "f16"
+    injection = halved_prompt(source) if half else source.injection()
     pad, end = source.backbone.tokenizer.pad_token_id, source.backbone.tokenizer.eos_token_id
     settings = {"max_new_tokens": MOST, "do_sample": False, "pad_token_id": pad, "eos_token_id": end}
     texts: Ids = []
@@ -85,7 +111,8 @@ def ours(run: Path, rows: Ids) -> Ids:
             "input_ids": torch.tensor([[pad] * n + ids for n, ids in zip(lefts, few, strict=True)]),
             "attention_mask": torch.tensor([[0] * n + [1] * (longest - n) for n in lefts]),
         }
-        texts += source.backbone.generate(inputs, source.injection(), settings).tolist()
+        kept = {"past_key_values": HalvedCache()} if half else {}
+        texts += source.backbone.generate(inputs, injection, settings | kept).tolist()
     return texts
 
 
@@ -99,11 +126,12 @@ def compared(name: str, run: Path, model: Path, rows: Ids, caches: dict[str, int
 
     A GGUF has several tokens that end a text: ours is cut at the first of them.
     """
-    package, expected = engine(), ours(run, rows)
+    package = engine()
+    expected = {cache: ours(run, rows, cache) for cache in sorted({name.partition("-")[0] for name in caches})}
     ptv2.export(run, "llama-state", run / "state")
     for cache, most in caches.items():
         found, ends = theirs(package, model, run / "state" / f"{cache}.bin", rows[:most])
-        own = [until(ids, ends) for ids in expected[:most]]
+        own = [until(ids, ends) for ids in expected[cache.partition("-")[0]][:most]]
         same = sum(a == b for a, b in zip(found, own, strict=True))
         of = f"{len(found)} rows, {sum(map(len, own)):,} tokens"
         yield Case(f"{name}, cache {cache}: equal texts", of, same, len(found))
@@ -138,7 +166,8 @@ JUDGE = Judge(
     "Generated text: llama.cpp",
     "Deep prompts handed over as the state of a sequence (form llama-state) and continued greedily, id for id: of tiny "
     "random models, and of SmolLM2-135M after eight steps on E2E, up to 48 tokens a row. The cache holds float32 or "
-    f"float16, with and without flash attention. Engine: {PACKAGE} (llama.cpp {RELEASE}).",
+    "float16, with and without flash attention; beside one of float16, ptv2 rounds the same keys and values to it. "
+    f"Engine: {PACKAGE} (llama.cpp {RELEASE}).",
     ("gguf", "transformers"),
     0.0,
     cases,
