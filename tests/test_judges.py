@@ -123,6 +123,18 @@ def test_beside_a_cache_of_float16_keys_and_values_are_rounded_to_it():
         assert kept[0].dtype == torch.float32 and not torch.equal(expected[:, :, :1], states_BGSD)
 
 
+@pytest.mark.parametrize(
+    ("own", "found", "place", "others"),
+    [
+        ([5, 6, 2, 2], [5, 7, 8], 1, [7]),
+        ([5, 6, 7, 2], [5, 6], 2, [2, 3]),  # theirs is over
+        ([5, 2, 2, 2], [5, 6, 7], 1, [6]),  # ours is
+    ],
+)
+def test_where_texts_part_and_at_which_tokens(own, found, place, others):
+    assert llama.parting(own, found, [2, 3]) == (place, others)
+
+
 def test_a_quantised_gguf_is_written_out_in_full(tmp_path):
     numbers = np.linspace(-1, 1, 64, dtype=np.float32).reshape(2, 32)
     made = GGUFWriter(tmp_path / "small.gguf", "llama")
