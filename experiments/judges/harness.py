@@ -42,7 +42,7 @@ def cases() -> Iterator[Case]:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             tiny.save("llama", folder / "model")
-            keys = {"prompt": {"length": 4, "dropout": 0.0} | prompt, "optim": {"lr": 0.02}}
+            keys = {"prompt": {"form": "kv", "length": 4, "dropout": 0.0} | prompt, "optim": {"lr": 0.02}}
             fit(tiny.config("llama", folder, ROWS, **keys))
             asked = Asked(folder / "train.jsonl", f"{{{{text}}}} {tiny.SEPARATOR}", " {{label}}[SEP]")
             yield from compared(name, folder, NAME, asked, given(name, folder))

@@ -174,7 +174,7 @@ def cases() -> Iterator[Case]:
             family = name.partition(",")[0]
             own = folder / name
             tiny.save(family, own / "model")
-            prompt = {"length": 5, "init": "normal", "init_std": 1.0, "position_offset": offset}
+            prompt = {"form": "kv", "length": 5, "init": "normal", "init_std": 1.0, "position_offset": offset}
             tiny.start_of(tiny.config(family, own, 20, prompt=prompt), own / "run")
             lines = (own / "train.jsonl").read_text(encoding="utf-8").splitlines()
             tokenizer = PreTrainedTokenizerFast.from_pretrained(own / "model")
