@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quantize
 
 from experiments.judges import __main__ as judges
@@ -111,6 +112,27 @@ def test_the_engine_that_make_installs_is_the_one_that_files_are_written_for(eng
     package = engine_of(llama.PACKAGE.split()[1])
     assert llama.engine() == package
     assert llama.PACKAGE.replace(" ", "@") in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_beside_a_cache_of_float16_keys_and_values_are_rounded_to_it():
+    cache, states_BGSD = llama.HalvedCache(), torch.full((1, 1, 1, 2), 1 / 3)
+    for count in (1, 2):
+        kept = cache.update(states_BGSD, -states_BGSD, 0)
+        expected = states_BGSD.half().float().expand(1, 1, count, 2)
+        assert torch.equal(kept[0], expected) and torch.equal(kept[1], -expected)
+        assert kept[0].dtype == torch.float32 and not torch.equal(expected[:, :, :1], states_BGSD)
+
+
+@pytest.mark.parametrize(
+    ("own", "found", "place", "others"),
+    [
+        ([5, 6, 2, 2], [5, 7, 8], 1, [7]),
+        ([5, 6, 7, 2], [5, 6], 2, [2, 3]),  # theirs is over
+        ([5, 2, 2, 2], [5, 6, 7], 1, [6]),  # ours is
+    ],
+)
+def test_where_texts_part_and_at_which_tokens(own, found, place, others):
+    assert llama.parting(own, found, [2, 3]) == (place, others)
 
 
 def test_a_quantised_gguf_is_written_out_in_full(tmp_path):

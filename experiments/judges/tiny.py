@@ -117,7 +117,7 @@ def config(family: str, folder: Path, rows: int, **keys: Any) -> Config:
     values: dict[str, Any] = {
         "tasks": {"words": card},
         "backbone": {"name": str(folder / "model")},
-        "prompt": {"length": 4, "dropout": 0.0},
+        "prompt": {"form": "kv", "length": 4, "dropout": 0.0},
         "head": {"dropout": 0.0, "pooling": "pooler"} if encodes else {},
         "run": {"name": "run", "folder": str(folder), "log_every": 1},
         "trainer": {"accelerator": "cpu", "max_epochs": 1},

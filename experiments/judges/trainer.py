@@ -107,7 +107,7 @@ def cases() -> Iterator[Case]:
                     "warmup": 0.0,
                 }
                 keys = {"method": method, "optim": optim, "data": {"batch_size": BATCH}}
-                keys |= {"prompt": {"length": 4, "dropout": 0.0} | prompt}
+                keys |= {"prompt": {"form": "kv", "length": 4, "dropout": 0.0} | prompt}
                 run = tiny.config("bert", folder, STEPS * BATCH, **keys)
                 pair = list(zip(their_losses(run, folder, theirs), our_losses(run), strict=True))
             worst = max(range(len(pair)), key=lambda step: abs(pair[step][0] - pair[step][1]))

@@ -71,7 +71,9 @@ class Targets:
         return noted_BTD
 
     def nll(self, inputs: dict[str, Tensor], labels_BT: Tensor, prompts: Injection, P: int = 0) -> Tensor:
-        """Compute the negative log-likelihood of each label, [B, T] in float32: 0 where there is none.
+        """Compute the negative log-likelihood of each label, [B, T]: 0 where there is none.
+
+        It is in float32, or float64 where the model is.
 
         Args:
             inputs: of the model.
@@ -87,8 +89,8 @@ class Targets:
         if self.is_decoder:
             read_BTX, labels_BT = read_BTX[:, P:-1], labels_BT[:, 1:]
         has_BT = labels_BT != NO_TARGET
-        nll_BT = torch.zeros(has_BT.shape, device=has_BT.device)
-        nll_BT = nll_BT.masked_scatter(has_BT, nll_of(read_BTX[has_BT], labels_BT[has_BT]))
+        nll_N = nll_of(read_BTX[has_BT], labels_BT[has_BT])
+        nll_BT = nll_N.new_zeros(has_BT.shape).masked_scatter(has_BT, nll_N)
         return F.pad(nll_BT, (1, 0)) if self.is_decoder else nll_BT
 
     def _by_chunks(self, states_ND: Tensor, labels_N: Tensor) -> Tensor:
@@ -191,4 +193,5 @@ def _chunks(states_ND: Tensor, labels_N: Tensor, size: int) -> list[tuple[Tensor
 
 
 def _nll(logits_NV: Tensor, labels_N: Tensor) -> Tensor:
-    return F.cross_entropy(logits_NV.float(), labels_N, reduction="none")
+    full = torch.promote_types(logits_NV.dtype, torch.float32)
+    return F.cross_entropy(logits_NV.to(full), labels_N, reduction="none")

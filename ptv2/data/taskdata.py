@@ -66,7 +66,7 @@ class TaskData:
         if splits and not self.rows:
             do = "name its file in the card" + (", or use another split" if len(splits) == 1 else "")
             raise UserError(f"has no rows for {' or '.join(splits)}", where=f"{card.name}.dataset", do=do)
-        if labelled:
+        if labelled and splits:
             columns = [name for rows in self.rows.values() for name in rows.data.column_names]
             check_fields(card.options, columns, f"{card.name}.options")
         kind = kind_of(card).features

@@ -256,12 +256,13 @@ class Seq2SeqHead(Head):
         return int(self._targets(batch).sum())
 
     def decode(self, nll_BT: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
-        """Sum the negative log-likelihood of each row's target, and count its tokens."""
+        """Sum the negative log-likelihood of each row's target in float64, and count its tokens."""
         if "labels" not in batch:
             return [{} for _ in batch["row"]]
         assert nll_BT is not None  # only rows without a target have none
         counts = self._targets(batch).sum(1).tolist()
-        return [{"nll": nll, "tokens": n} for nll, n in zip(nll_BT.sum(1).tolist(), counts, strict=True)]
+        sums = nll_BT.cpu().double().sum(1).tolist()  # not every device has float64
+        return [{"nll": nll, "tokens": n} for nll, n in zip(sums, counts, strict=True)]
 
     def generate(self, backbone: Backbone, prompts: Injection, batch: dict[str, Any]) -> list[str]:
         """Generate a text for each row's source."""

@@ -13,6 +13,7 @@ from ptv2.config.run import PredictionsConfig
 from ptv2.data.loaders import Loaders
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
+from ptv2.kinds.options import check_fields
 from ptv2.model.cards import card_to_score, choose_task
 from ptv2.model.collect import collect
 from ptv2.model.load import artifact_config, artifact_tasks, load_artifact_backbone, load_module, merged
@@ -209,6 +210,7 @@ class Predictor:
         refuse_unfit(asked, numbers, own.features.fields(), own.card.label)
         asked.check()
         fields = set().union(*asked.rows)
+        check_fields(own.card.options, fields, f"{own.card.name}.options")
         data = TaskData(
             own.card,
             own.tokenizer,

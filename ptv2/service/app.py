@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,7 +19,7 @@ from ptv2.errors import UserError
 from ptv2.rows.json_rows import parsed
 from ptv2.service.completions import CompletionRequest, completion, question_of
 from ptv2.service.metrics import Metrics
-from ptv2.service.refused import Refused
+from ptv2.service.refused import Refused, line_of
 from ptv2.service.service import Question, Service
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -44,7 +45,8 @@ def make_app(service: Service, tokens: Sequence[str] = ()) -> FastAPI:
         service: what answers.
         tokens: of which a request has to show one; none: all may ask.
     """
-    app = FastAPI(title="ptv2", docs_url=None, redoc_url=None, openapi_url=None)  # docs/serving.md has the routes
+    # docs/serving.md has the routes; one with a slash at its end is another, as a redirect has no JSON
+    app = FastAPI(title="ptv2", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     limits, open_requests = service.limits, [0]
 
     async def counted() -> AsyncIterator[None]:
@@ -87,7 +89,7 @@ def make_app(service: Service, tokens: Sequence[str] = ()) -> FastAPI:
         shown = PredictionsConfig(None if asked.top == "all" else asked.top, asked.with_inputs)
         question = Question(asked.artifact, asked.rows, asked.task, asked.on_bad_row == "skip", shown)
         job, records = await service.answer(question, lambda: hung_up(request))
-        said = {str(number): str(error) for number, error in sorted(job.asked.bad.items())}
+        said = {str(number): line_of(str(error)) for number, error in sorted(job.asked.bad.items())}
         answer = {"artifact": asked.artifact, "version": job.joined.version, "records": records}
         return json_response(answer | ({"skipped": said} if said else {}))
 
@@ -178,8 +180,21 @@ async def hung_up(request: Request) -> None:
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """Write an answer as UTF-8, as the lines of `predict` are written."""
-    return Response(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), status, None, "application/json")
+    """Write an answer as UTF-8, as the lines of `predict` are written, with null for what JSON has no number for."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False)
+    return Response(text.encode("utf-8", "replace"), status, None, "application/json")
+
+
+def finite(value: Any) -> Any:
+    """Put None for infinite numbers and NaN, as JavaScript writes them; a request may have held them in a field."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 async def refused(_request: Request, error: Exception) -> Response:

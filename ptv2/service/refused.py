@@ -2,6 +2,14 @@
 
 from typing import Any
 
+MOST = 1000  # characters of a message, which may quote the request
+
+
+def line_of(message: str) -> str:
+    """Make a message one line that can be sent back: short, and without half a surrogate pair out of a request."""
+    line = " ".join(message.split()).encode("utf-8", "replace").decode()
+    return line if len(line) <= MOST else f"{line[: MOST - 1]}…"
+
 
 class Refused(Exception):
     """A request that is not answered.
@@ -9,15 +17,13 @@ class Refused(Exception):
     Args:
         status: of HTTP.
         code: a word that programs compare.
-        message: a line for people.
+        message: for people; it is made one line, and cut where it is long.
         retry: seconds after which it may be worth another try.
     """
 
     def __init__(self, status: int, code: str, message: str, retry: int | None = None):
         super().__init__(message)
-        # half a surrogate pair out of a request could not be sent back
-        self.status, self.code, self.message = status, code, message.encode("utf-8", "replace").decode()
-        self.retry = retry
+        self.status, self.code, self.message, self.retry = status, code, line_of(message), retry
 
     @property
     def body(self) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ptv2 import UserError, load
+
 Row = dict[str, Any]
 FRUIT, ANIMALS = ["apple", "pear", "plum", "fig"], ["cat", "dog", "cow", "hen"]
 
@@ -172,6 +174,11 @@ def test_questions_are_scored_whole(config, ptv2, tmp_path):
     assert said.code == 0, said.err
     scores, baseline, _ = results(tmp_path)
     assert list(scores) == ["f1a", "em_question"] and 0 < baseline["em_question"] < 1
+    predictor = load(tmp_path / "runs" / "run")
+    rows = [json.loads(line) for line in (folder / "validation.jsonl").read_text().splitlines()]
+    assert predictor.score(rows) == scores
+    with pytest.raises(UserError, match=r"options\.group: no column 'idx\.question'"):
+        predictor.score([{key: value for key, value in row.items() if key != "idx"} for row in rows])
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,26 @@ def test_rows_without_a_target_can_be_written_for(family):
     assert "labels" not in batch
     assert head.decode(head(backbone(batch, prompt(3), "targets")), batch, []) == [{}, {}, {}]
     assert head.generate(backbone, prompt(3), batch) == head.generate(backbone, prompt(3), labelled)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_a_model_in_float64_is_scored_in_float64(family):
+    """To 1e-12 of what a forward pass per token gives: nothing on the way is rounded to float32."""
+    backbone, prompt, head = make(family)
+    for module in (backbone, prompt, head):
+        module.double()
+    batch = make_batch(backbone)
+    sides = head.decode(head(backbone(batch, prompt(3), "targets")), batch, [])
+    by_hand = [-sum(log_likelihoods(backbone, prompt, row)) for row in ROWS]
+    assert [side["nll"] for side in sides] == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_a_target_is_summed_in_float64():
+    """Its tokens are of float32, in which 2^24 + 1 is 2^24."""
+    backbone, _, head = make("t5")
+    batch = make_batch(backbone)
+    nll_BT = torch.where(batch["labels"] != IGNORE, 1.0, 0.0)
+    nll_BT[:, 0] = 2.0**24
+    for side in head.decode(nll_BT, batch, []):
+        assert side["nll"] == 2**24 + side["tokens"] - 1
