@@ -1,7 +1,7 @@
 """How fast each system trains: all of them in turn, on the same rows, each in a process of its own.
 
-Run: make bench, or python -m experiments.bench.run --quick. A run goes on where an earlier one ended: groups whose
-results are there are not measured again (--again).
+Run: make bench, or python -m experiments.bench.run --quick. A run goes on where an earlier one on the same machine
+ended: groups whose results are there are not measured again (--again). Results of another machine are replaced.
 """
 
 import argparse
@@ -28,6 +28,9 @@ from ptv2.backbone import quiet_transformers
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
 
+MACHINE = "cpu", "device", "threads", "versions"
+"""Of an environment, what the results of one table have in common."""
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # so that asking for a GPU does not initialise CUDA here
 RUNS: dict[str, Callable[..., None]] = {
     "floor": systems.floor,
     "keys": systems.keys,
@@ -118,6 +121,12 @@ def can_run(name: str) -> bool:
     return "bf16" not in name or torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
 
 
+def surroundings() -> dict[str, Any]:
+    """Ask for the environment in a process of its own: CUDA must not be initialised in the one that forks."""
+    with get_context("fork").Pool(1) as pool:
+        return pool.apply(environment)
+
+
 def options(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     made = argparse.ArgumentParser(description=__doc__)
@@ -138,11 +147,15 @@ def main() -> None:
     quiet_transformers()
     asked, file = options(), FOLDER / "results.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() and not asked.tried else {}
+    here = surroundings() | {"threads": asked.threads}
+    if not asked.report and any(known.get("environment", {}).get(key) != here[key] for key in MACHINE):
+        known = {}
     groups = [g for g in GROUPS if g.name in (asked.only or (QUICK if asked.quick else [g.name for g in GROUPS]))]
     minutes, planned = (3 if asked.quick else asked.minutes), sum(group.share for group in groups)
     began = time.monotonic()
     for group in [] if asked.report else groups:
         if group.name in known.get("groups", {}) and not asked.again:
+            print(f"{group.name}: measured on this machine before (--again measures it again)", flush=True)
             continue
         left = began + 60 * minutes - time.monotonic()
         if left <= 0:
@@ -154,7 +167,7 @@ def main() -> None:
         made = measure(group, [name for name in group.systems if name in wanted and can_run(name)], asked, until)
         if not any(made["windows"].values()):
             continue
-        known = {"clock": asked.clock, "environment": environment() | {"threads": asked.threads}} | known
+        known = {"clock": asked.clock, "environment": here} | known
         known.setdefault("groups", {})[group.name] = made
         if not asked.tried:
             FOLDER.mkdir(parents=True, exist_ok=True)

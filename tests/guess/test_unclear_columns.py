@@ -1,0 +1,127 @@
+"""Tables whose columns and cells say what they are for, and those that leave it unclear."""
+
+import json
+import random
+
+import pytest
+
+from ptv2.errors import UserError
+from ptv2.guess.card import guess
+
+WORDS = "cat dog cow hen apple pear plum fig eats sees red big small in at Ann Bob Rome Oslo".split()
+
+
+def text(seed, words=8):
+    draw = random.Random(seed)
+    return " ".join(draw.choices(WORDS, k=words))
+
+
+CHOSEN = [[text(10 * i + k, 3) for k in range(4)] for i in range(80)]
+COLUMNS = {
+    "choices and a letter": (
+        "question,A,B,C,D,answer",
+        lambda i: [text(i), *CHOSEN[i], "ABCD"[i * 7 % 4]],
+        {"kind": "choice", "label": "answer", "options": {"first": "A"}},
+    ),
+    "choices that are numbers": (
+        "question,option_a,option_b,correct_option",
+        lambda i: [text(i), i, 2 * i + 1, "ab"[i * 7 % 3 % 2]],
+        {"inputs": {"text": "question", "choice1": "option_a", "choice2": "option_b"}, "options": {"first": "a"}},
+    ),
+    "two choices, of which an answer names one": (
+        "prompt,a,b,answer",
+        lambda i: [text(i), *CHOSEN[i][:2], "ab"[i * 7 % 3 % 2]],
+        {"kind": "choice", "inputs": {"text": "prompt", "choice1": "a", "choice2": "b"}},
+    ),
+    "half steps": (
+        "text,score",
+        lambda i: [text(i), i * 7 % 9 / 2],
+        {"kind": "regression", "label": "score"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_say_what_they_are_for(name, tmp_path):
+    header, row, expected = COLUMNS[name]
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join([header, *(",".join(map(str, row(i))) for i in range(80))]) + "\n")
+    card = guess(file, "example").card
+    assert {key: card.get(key) for key in expected} == expected
+
+
+def test_choices_of_which_a_text_is_right(tmp_path):
+    lines = (json.dumps({"stem": text(i), "ends": CHOSEN[i], "answer": CHOSEN[i][i * 7 % 4]}) for i in range(80))
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    card = guess(tmp_path / "a.jsonl", "a").card
+    assert (card["kind"], card["options"]) == ("choice", {"label_in": "ends"})
+
+
+def test_a_tag_before_each_word(tmp_path):
+    sentences = ("\n".join(f"{'B-LOC' if w == 'Oslo' else 'O'}\t{w}" for w in text(i).split()) for i in range(30))
+    (tmp_path / "a.conll").write_text("\n\n".join(sentences) + "\n")
+    card = guess(tmp_path / "a.conll", "a").card
+    assert (card["kind"], card["options"]) == ("tagging", {"token_column": 1, "tag_column": 0})
+
+
+SETS = [["joy"], ["joy", "love"], ["love", "fear", "joy"], ["fear"]]
+UNCLEAR = {
+    "no header": ("", lambda i: f"{text(i)},{['good', 'bad'][i % 2]}", "'good' is a value as the others"),
+    "no header, numbers": ("", lambda i: f"{text(i)},{i % 5}", "'0' is a value as the others"),
+    "a column twice": ("text,text,label", lambda i: f"{text(i)},{text(-i)},{i % 2}", "two columns are named 'text'"),
+    "labels in a cell": ("text,labels", lambda i: f"{text(i)},{';'.join(SETS[i % 4])}", "several labels in a cell"),
+    "labels, at times none": (
+        "text,tags",
+        lambda i: f"{text(i)},{'|'.join(SETS[i % 4]) if i % 5 else ''}",
+        "several labels in a cell, such as love|fear|joy",
+    ),
+    "a list as a text": ("text,labels", lambda i: f'{text(i)},"{SETS[i % 4]}"', "several labels in a cell"),
+    "the text of the right choice": (
+        "question,choice1,choice2,answer",
+        lambda i: ",".join([text(i), *CHOSEN[i][:2], CHOSEN[i][i * 7 % 3 % 2]]),
+        "'answer' holds the text of the right one of choice1, choice2",
+    ),
+    "decimal commas": ("text,score", lambda i: f'{text(i)},"{i % 7},5"', "'score' holds numbers with a decimal comma"),
+    "blank labels": (
+        "text,label",
+        lambda i: f"{text(i)},{'a' if i % 5 else ''}",
+        "'label' is blank in 20% of the rows",
+    ),
+    "one label": ("text,label", lambda i: f"{text(i)},good", "'label' is 'good' in every row"),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_what_is_unclear_is_said(name, tmp_path):
+    header, row, says = UNCLEAR[name]
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join([header, *map(row, range(60))]).lstrip() + "\n")
+    with pytest.raises(UserError) as error:
+        guess(file, "a")
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"a": {"label": "xy"[i % 2]}, "text": text(i)} for i in range(30)], "'a.label' lies in an object"),
+        ([{"text": "a cat", "label": "x"}, {"text": "a dog", "label": "y"}], "holds 2 values in 2 rows"),
+        ([{"text": ["a cat", "a dog"], "label": ["x", "y"]}], "has one row"),
+    ],
+)
+def test_rows_without_a_usable_answer_are_named(rows, says, tmp_path):
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(UserError, match=says):
+        guess(tmp_path / "a.jsonl", "a")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (lambda i: {"text": text(i), "joy": i % 2, "fear": i % 3 // 2}, "'joy' holds a 0 or 1 a row, too"),
+        (lambda i: {"context": text(i, 30), "question": text(-i), "answer": text(i, 30)[:9]}, "stands in 'context'"),
+    ],
+)
+def test_what_else_the_rows_may_be_for_is_said(row, says, tmp_path):
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row(i)) for i in range(60)))
+    assert says in " ".join(guess(tmp_path / "a.jsonl", "a").why)
