@@ -95,8 +95,8 @@ class Attached:
             UserError: no prompt of this name or number, prompts that cannot share a batch, or they are detached.
         """
         self._check_there("set_prompt")
-        self._by_row = not (which is None or isinstance(which, str))
         self._which: list[str | None] = self._listed(which)
+        self._by_row = not (which is None or isinstance(which, str))
         device = self._backbone.device
         shifts = [self._prompts[name].shift if name is not None else 0 for name in self._which]
         self._shift_B1 = torch.tensor(shifts, device=device)[:, None]

@@ -92,7 +92,7 @@ def _peft(path: Path) -> Found:
     found.prompt = tensors.pop("prompt_embeddings", None)
     if found.prompt is None:
         raise UserError("holds no prompt_embeddings", where=file, do="save it with save_pretrained of PEFT")
-    P = int(_positive(path, config, "num_virtual_tokens"))
+    P = _count(path, config, "num_virtual_tokens")
     if len(found.prompt) % P:
         what = f"holds {len(found.prompt)} positions, and num_virtual_tokens is {P}"
         raise UserError(what, where=path, do="copy both of its files again")
@@ -119,6 +119,18 @@ def _positive(path: Path, config: Mapping[str, Any], key: str) -> float:
     return value
 
 
+def _count(path: Path, config: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of adapter_config.json.
+
+    Raises:
+        UserError: there is none above 0.
+    """
+    value = _positive(path, config, key)
+    if value != int(value):
+        raise UserError(f"'{key}' is {value!r}", where=path / "adapter_config.json", do="copy it again")
+    return int(value)
+
+
 def _prefix_settings(length: int) -> dict[str, Any]:
     """Of keys and values in every layer, in a cache: tokens begin at P."""
     return {"method": "deep", "prompt.length": length, "prompt.form": "kv", "prompt.position_offset": True}
@@ -130,7 +142,7 @@ def _lora_settings(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: it has something that ptv2's layers have not.
     """
-    rank, alpha = int(_positive(path, config, "r")), _positive(path, config, "lora_alpha")
+    rank, alpha = _count(path, config, "r"), _positive(path, config, "lora_alpha")
     odd = [key for key in ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias", "use_qalora") if config.get(key)]
     if config.get("bias", "none") != "none":
         odd.append("bias")

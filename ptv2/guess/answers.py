@@ -34,7 +34,8 @@ def by_answer(seen: Seen) -> Proposal:
     classes = [field for field in seen.of("text", "whole", "truth") if _is_label(field, seen)]
     quantities = [field for field in seen.of("number", "whole") if field.distinct >= NUMBERS and field.filled > 0.9]
     numbers = [field for field in quantities if field.form == "number" or field not in classes]
-    steps = [field for field in seen.of("number") if field.distinct > 2 and field.filled > 0.9]  # such as half stars
+    few = [field for field in seen.of("number") if 2 < field.distinct < NUMBERS and field.filled > 0.9]  # half stars
+    steps = [field for field in (*numbers, *few) if "." not in field.name]
     several = [field for field in seen.of("texts", "wholes") if _is_labels(field)]
     written = [field for field in seen.of("text", "texts") if field.is_rich and field.filled > 0.9]
     rich = [field for field in seen.of("text", "texts", "lists") if field.is_rich]
@@ -54,7 +55,8 @@ def by_answer(seen: Seen) -> Proposal:
         found = _proposed(seen, None, several[-1] if several else None, numbers[-1] if numbers else None)
         assert found is not None  # there is one of them
         return found
-    raise no_answer(seen, [field for names in (LABEL, TOPIC) for field in _named(list(seen.fields.values()), names)])
+    last = [(field.name.rpartition(".")[2], field) for field in seen.fields.values()]
+    raise no_answer(seen, [field for names in (LABEL, TOPIC) for name, field in last if names.fullmatch(name)])
 
 
 def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Field | None) -> Proposal | None:
@@ -68,11 +70,8 @@ def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Fie
 
 def _best(fields: list[Field], names: re.Pattern[str]) -> Field | None:
     """Choose the field that is named as an answer is, the shortest name first."""
-    return min(_named(fields, names), key=lambda field: len(field.name), default=None)
-
-
-def _named(fields: list[Field], names: re.Pattern[str]) -> list[Field]:
-    return [field for field in fields if names.fullmatch(field.name.rpartition(".")[2].replace(" ", "_"))]
+    found = [field for field in fields if names.fullmatch(field.name.replace(" ", "_"))]
+    return min(found, key=lambda field: len(field.name), default=None)
 
 
 def _is_label(field: Field, seen: Seen) -> bool:

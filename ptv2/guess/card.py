@@ -122,7 +122,7 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
     Returns:
         The card, and why.
     """
-    sources, targets, cut, faults = [], [], 0, []
+    sources, targets, uncut, faults = [], [], [], []
     for rows in data.rows.values():
         step = max(1, len(rows.data) // MEASURED)
         sampled = rows.select(list(range(0, len(rows.data), step)))
@@ -131,10 +131,10 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
                 faults.append(features)
                 continue
             for feature in features:
-                cut += bool(feature.get("cut"))
                 ids = feature["input_ids"]
                 longest = max(map(len, ids)) if isinstance(ids[0], list) else len(ids)
                 sources.append(feature.get("source_length", longest))
+                uncut.append(not feature.get("cut"))
                 if data.features.answers == "text":
                     targets.append(sum(label != -100 for label in feature["labels"]))
     if not sources:
@@ -144,7 +144,7 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
         length, why = min(PASSAGE, most), f"passages are read in windows of {min(PASSAGE, most)} tokens, as usual"
     else:
         length = _fitting(sources, LENGTHS, most)
-        whole = (sum(n <= length for n in sources) - cut) / len(sources)
+        whole = sum(n <= length and read for n, read in zip(sources, uncut, strict=True)) / len(sources)
         why = f"max_length {length}: {whole:.1%} of the texts are read whole, the longest has {max(sources)} tokens"
         why += " or more" if max(sources) >= max(LENGTHS) else ""
     made = {key: value for key, value in card.items() if key != "options"} | {"max_length": length}

@@ -44,11 +44,12 @@ def choice_list(seen: Seen) -> Proposal | None:
 def choice_fields(seen: Seen) -> Proposal | None:
     """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one."""
     groups: dict[str, list[Field]] = {}
-    for field in seen.fields.values():  # numbers that all differ are choices, too
+    for field in seen.fields.values():
         if field.form in ("text", "whole", "number") and (found := NUMBERED.fullmatch(field.name)) is not None:
             groups.setdefault(found[1], []).append(field)
     for stem, fields in groups.items():
         named = CHOICE_NAMES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
+        fields = [field for field in fields if named or field.form == "text"]  # numbers are choices, too, if named so
         if len(fields) < 2:
             continue
         counts = [sum(field.values[i] is not None for field in fields) for i in range(len(seen.rows))]
@@ -59,7 +60,7 @@ def choice_fields(seen: Seen) -> Proposal | None:
                 continue
             if not named and len(fields) == 2 and set(answer.counts) != {field.name for field in fields}:
                 continue
-            if _is_text_of(answer, [[field.values[i] for field in fields] for i in range(len(seen.rows))]):
+            if named and _is_text_of(answer, [[field.values[i] for field in fields] for i in range(len(seen.rows))]):
                 do = f"write its number into a field of its own: 1 for {fields[0].name}"
                 raise UserError(f"'{answer.name}' holds the text of the right one of {names}", do=do)
             first = _first(answer, counts)
@@ -79,11 +80,12 @@ def _letters(letters: Field, lengths: list[int], answer: Field) -> bool:
 
 
 def _is_text_of(answer: Field, choices: Sequence[Sequence[object]]) -> bool:
-    """Tell whether an answer is, in nearly every row, the text of one of its choices."""
+    """Tell whether an answer is, in nearly every row, the text of one of its choices, and not of the same in all."""
     if answer.form != "text" or answer.distinct < 2:
         return False
-    inside = [value in row for value, row in zip(answer.values, choices, strict=True)]
-    return sum(inside) >= 0.95 * len(inside)
+    rows = list(zip(answer.values, choices, strict=True))
+    places = [row.index(value) for value, row in rows if value in row]
+    return len(places) >= 0.95 * len(rows) and len(set(places)) > 1
 
 
 def _first(answer: Field, lengths: list[int]) -> int | str | None:

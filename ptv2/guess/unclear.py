@@ -9,8 +9,9 @@ from ptv2.guess.proposal import Seen
 from ptv2.rows.labels import missing, text_of
 from ptv2.rows.rows import Rows
 
-LISTED = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
+LISTED = re.compile(r"[\[{].*[,'\"].*[\]}]|\[\]", re.DOTALL)
 COMMA = re.compile(r"[-+]?\d+,\d+")
+RARE = 0.1  # share of the rows, below which a mark between labels says nothing
 MARKS = ";|,/"  # between the labels of a cell
 NAME = 5  # words of a label, at most
 
@@ -22,11 +23,15 @@ def check_header(rows: Rows, where: str) -> None:
         UserError: names of columns stand in the columns, or are numbers beside a text.
     """
     names = rows.data.column_names
+    if any(all(text_of(row[name]) == name for name in names) for row in rows.data):
+        return  # files were joined, each with its header
+    filled = len(rows.data)
     columns = {name: {text_of(value) for value in rows.data[name] if not missing(value)} for name in names}
     text = any(words_in(name) >= RICH_WORDS for name in names)
     for name, values in columns.items():
         number = NUMBER.fullmatch(name) is not None
-        if (name in values and not number) or (number and text and all(map(NUMBER.fullmatch, values))):
+        shared = 2 * len(values) <= filled  # as labels are
+        if (name in values and shared and not number) or (number and text and all(map(NUMBER.fullmatch, values))):
             what = f"the first line is read as the names of the columns, and '{name}' is a value as the others"
             raise UserError(what, where=where, do="begin the file with a line of names, such as text and label")
 
@@ -40,7 +45,8 @@ def check_single(field: Field) -> None:
     """
     texts = [name for name in field.counts if field.form == "text"]
     if texts and all(map(COMMA.fullmatch, texts)):
-        raise UserError(f"'{field.name}' holds numbers with a decimal comma, such as {texts[0]}", do="write a point")
+        do = "write a point where it is decimal, and a list a row where these are several labels"
+        raise UserError(f"'{field.name}' holds numbers with a comma, such as {texts[0]}", do=do)
     example = max(texts, key=len, default="")
     found = bool(texts) and all(map(LISTED.fullmatch, texts))
     for mark in MARKS:
@@ -48,8 +54,10 @@ def check_single(field: Field) -> None:
         for name in texts:
             for place, part in enumerate(name.split(mark)):
                 places[part.strip()].add(place)
-        short = all(words_in(part) <= NAME for part in places)
-        found = found or (short and len(places) <= len(texts) and any(len(at) > 1 for at in places.values()))
+        marked = sum(field.counts[name] for name in texts if mark in name) > RARE * field.counts.total()
+        names = all(words_in(part) <= NAME and not NUMBER.fullmatch(part) for part in places)
+        moved = sum(len(at) > 1 for at in places.values())  # parts that stand at several places
+        found = found or (marked and names and len(places) <= len(texts) and moved > 1)
     if found:
         do = "write a list a row, as JSON lines: kind multilabel"
         raise UserError(f"'{field.name}' holds several labels in a cell, such as {example}", do=do)

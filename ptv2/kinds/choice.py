@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,8 @@ class ChoiceFeatures(Features):
         """Return the letters of a row's choices, where its label is one of them."""
         field, first = self.card.options.get("label_in"), self.card.options.get("first")
         if not field and isinstance(first, str):
-            return [chr(ord(first) + i) for i in range(count)]
+            alphabet = ascii_lowercase if first.islower() else ascii_uppercase
+            return list(alphabet[alphabet.index(first) :][:count])
         letters = value_at(row, field) if field else None
         return [str(letter) for letter in letters] if isinstance(letters, list) else None
 

@@ -124,8 +124,8 @@ def _batches(name: str, task: TaskData, config: Config) -> list[dict[str, Any]]:
     count = max(FEWEST, int((lengths[order].cumsum() <= TOKENS).sum()))
     rows = order[:count].tolist()
     size = min(config.data.batch_size, math.ceil(len(rows) / FOLDS))
-    drawn = [features.__getitems__(rows[i : i + size]) for i in range(0, len(rows), size)]
-    return [collate([(name, feature) for feature in batch], {name: task}) for batch in drawn]
+    read = [features.__getitems__(rows[i : i + size]) for i in range(0, len(rows), size)]
+    return [collate([(name, feature) for feature in batch], {name: task}) for batch in read]
 
 
 def _device(config: Config) -> torch.device:

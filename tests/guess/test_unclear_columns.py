@@ -64,6 +64,40 @@ def test_a_tag_before_each_word(tmp_path):
     assert (card["kind"], card["options"]) == ("tagging", {"token_column": 1, "tag_column": 0})
 
 
+USUAL = {
+    "whole numbers that differ": (
+        lambda i: {"sentence1": text(i), "sentence2": text(-i), "score": i * 37 % 101},
+        {"kind": "regression", "label": "score"},
+    ),
+    "a text and all of its references": (
+        lambda i: {"source": text(i), "target": text(-i), "references": [text(-i), text(-2 * i - 1)]},
+        {"kind": "seq2seq", "options": {"references": "references"}},
+    ),
+    "features beside a text": (
+        lambda i: {"text": text(i), "x1": i % 7, "x2": i / 3, "x3": i % 5, "label": i % 2},
+        {"kind": "cls", "label": "label"},
+    ),
+    "marks out of five": (lambda i: {"text": text(i), "rating": f"{1 + i % 5}/5"}, {"kind": "cls"}),
+    "not applicable": (lambda i: {"text": text(i), "label": ["A", "B", "C", "N/A"][i % 4]}, {"kind": "cls"}),
+    "one or the other": (lambda i: {"text": text(i), "label": ["yes", "no", "yes/no"][i % 3]}, {"kind": "cls"}),
+    "labels in brackets": (lambda i: {"text": text(i), "label": ["[POS]", "[NEG]"][i % 2]}, {"kind": "cls"}),
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_what_only_looks_unclear_is_read(name, tmp_path):
+    row, expected = USUAL[name]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row(i)) for i in range(120)))
+    card = guess(tmp_path / "a.jsonl", "a").card
+    assert {key: card.get(key) for key in expected} == expected
+
+
+def test_a_word_that_a_column_is_named_by_is_a_row_as_others(tmp_path):
+    rows = [f"{WORDS[i % len(WORDS)] if i else 'word'},{text(i)},{i % 2}" for i in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(["word,sentence,label", *rows]) + "\n")
+    assert guess(tmp_path / "a.csv", "a").card["label"] == "label"
+
+
 SETS = [["joy"], ["joy", "love"], ["love", "fear", "joy"], ["fear"]]
 UNCLEAR = {
     "no header": ("", lambda i: f"{text(i)},{['good', 'bad'][i % 2]}", "'good' is a value as the others"),
@@ -81,7 +115,7 @@ UNCLEAR = {
         lambda i: ",".join([text(i), *CHOSEN[i][:2], CHOSEN[i][i * 7 % 3 % 2]]),
         "'answer' holds the text of the right one of choice1, choice2",
     ),
-    "decimal commas": ("text,score", lambda i: f'{text(i)},"{i % 7},5"', "'score' holds numbers with a decimal comma"),
+    "decimal commas": ("text,score", lambda i: f'{text(i)},"{i % 7},5"', "'score' holds numbers with a comma"),
     "blank labels": (
         "text,label",
         lambda i: f"{text(i)},{'a' if i % 5 else ''}",
