@@ -23,14 +23,14 @@ def check_header(rows: Rows, where: str) -> None:
         UserError: names of columns stand in the columns, or are numbers beside a text.
     """
     names = rows.data.column_names
-    if any(all(text_of(row[name]) == name for name in names) for row in rows.data):
+    cells = {name: ["" if missing(value) else text_of(value) for value in rows.data[name]] for name in names}
+    if any(list(row) == list(names) for row in zip(*cells.values(), strict=True)):
         return  # files were joined, each with its header
-    filled = len(rows.data)
-    columns = {name: {text_of(value) for value in rows.data[name] if not missing(value)} for name in names}
+    columns = {name: {*values} - {""} for name, values in cells.items()}
     text = any(words_in(name) >= RICH_WORDS for name in names)
     for name, values in columns.items():
         number = NUMBER.fullmatch(name) is not None
-        shared = 2 * len(values) <= filled  # as labels are
+        shared = 2 * len(values) <= len(rows.data)  # as labels are
         if (name in values and shared and not number) or (number and text and all(map(NUMBER.fullmatch, values))):
             what = f"the first line is read as the names of the columns, and '{name}' is a value as the others"
             raise UserError(what, where=where, do="begin the file with a line of names, such as text and label")
