@@ -40,9 +40,10 @@ def compare_methods(options: argparse.Namespace) -> None:
     from ptv2.study.config import read_study
     from ptv2.study.plan import Plan
 
-    if options.jobs < 1:
+    if options.jobs is not None and options.jobs < 1:
         raise UserError(f"is {options.jobs}", where="--jobs", do="give a number from 1")
     study = read_study(options.config, options.imports)
+    options.jobs = options.jobs or study.config.jobs
     plan = Plan(study)
     plan.check_folder(write=not options.table)
     if options.slurm is not None:
@@ -84,7 +85,7 @@ def _failures(failed: dict[str, str]) -> str:
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.compare", __doc__, imports=True)
     made.add_argument("--config", type=Path, help="YAML file of a study: methods, tasks and seeds on one base")
-    made.add_argument("--jobs", type=int, default=1, metavar="N", help="cells that run at a time (1)")
+    made.add_argument("--jobs", type=int, metavar="N", help="cells that run at a time; else as the file says, or 1")
     made.add_argument("--table", action="store_true", help="write the table of the finished cells and run none")
     made.add_argument("--slurm", type=int, metavar="N", help="submit an array of N jobs that divide the cells")
     command.add_sbatch(made)

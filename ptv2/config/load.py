@@ -127,7 +127,7 @@ def _find_cards(values: dict[str, Any], folder: Path) -> None:
 
 
 def _replace_task(values: dict[str, Any], overrides: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Let `task=NAME` or `tasks={...}` on the command line replace the file's tasks; hand the other overrides back."""
+    """Let `task=` or `tasks=` on the command line replace the file's tasks; hand the other overrides back."""
     rest = []
     for item in overrides:
         key, _, text = item.partition("=")
@@ -135,8 +135,18 @@ def _replace_task(values: dict[str, Any], overrides: list[str]) -> tuple[dict[st
             rest.append(item)
             continue
         values = {name: value for name, value in values.items() if name not in ("task", "tasks")}
-        values[key] = line.read(key, text, str if key == "task" else dict[str, str])
+        values[key] = read_tasks(key, text)
     return values, rest
+
+
+def read_tasks(key: str, text: str) -> Any:
+    """Read what `task=` or `tasks=` on the command line says: a card's name as it stands, or a mapping in braces.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    named = key == "task" and not text.lstrip().startswith("{")
+    return line.read(key, text, str if named else KEYS[key])
 
 
 def _expand_tasks(values: dict[str, Any], overrides: Sequence[str], where: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from omegaconf import MISSING, OmegaConf
 
 from ptv2.config.check import check_folder
-from ptv2.config.load import KEYS, make_config
+from ptv2.config.load import KEYS, make_config, read_tasks
 from ptv2.config.merge import merge, read_mapping
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
@@ -37,6 +37,7 @@ class StudyConfig:
     search_seed: int | None = None  # of the runs that choose a rate; null: the first of seeds
     limit: dict[str, int] = field(default_factory=dict)  # split -> largest number of rows, as data.limit
     reference: str | None = None  # method that the others are compared to; null: the one with method=full
+    jobs: int = 1  # cells that run at a time, where --jobs does not say
     skip: dict[str, list[str]] = field(default_factory=dict)  # method -> tasks for which it is not defined
     outside: str | None = None  # file of texts outside of the tasks, one a line, for forgetting; null: ours
     results: str | None = None  # folder of results.jsonl, table and figure; null: that of the cells
@@ -78,10 +79,11 @@ class Study:
         values, entry = deepcopy(self.base), self.config.tasks[task]
         overrides = list(entry) if isinstance(entry, list) else []
         cards = [item for item in overrides if item.startswith("task=")]
-        card = {"card": entry} if isinstance(entry, str) else entry if isinstance(entry, dict) else None
+        card = entry
         if cards:
-            card = {"card": cards[-1].partition("=")[2]}
+            card = read_tasks("task", cards[-1].partition("=")[2])
             overrides = [item for item in overrides if item not in cards]
+        card = {"card": card} if isinstance(card, str) else card if isinstance(card, dict) else None
         if card is not None:
             values.pop("task", None)
             values["tasks"] = {re.sub(r"[^\w-]", "_", task): card}
@@ -136,6 +138,8 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
     for key, value in as_written.items():  # what they refer to by ${...} is filled in by each run
         setattr(config, key, value)
     _check_names(config, path)
+    if config.jobs < 1:
+        raise UserError(f"is {config.jobs}", where=f"{path}: jobs", do="give a number from 1")
     base = _base(config.base, path)
     rates = _rates(config, path)
     study = Study(config, str(path), base, rates, None, _outside(config, path))

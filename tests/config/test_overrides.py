@@ -124,6 +124,9 @@ def test_what_the_file_leaves_out_may_stand_on_the_command_line():
 def test_the_tasks_of_the_file_are_replaced():
     assert list(make_config(BASE, ["tasks={a: glue/rte, b: glue/sst2}"]).tasks) == ["a", "b"]
     assert list(make_config(BASE, ["tasks={a: glue/rte, b: glue/sst2}", "task=glue/cola"]).tasks) == ["cola"]
+    changed = make_config(BASE, ["task={card: glue/cola, max_length: 40, labels: [no, 007]}"]).tasks["cola"]
+    assert (changed.max_length, changed.labels) == (40, ["no", "007"])
+    assert make_config(BASE, ["tasks={a: glue/rte, b: {card: glue/sst2, max_length: 64}}"]).tasks["b"].max_length == 64
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def test_values_from_the_environment_are_filled_in_by_each_run(study, monkeypatc
     assert "${oc.env:SOMEWHERE}" in str(made.config.tasks)
 
 
+def test_a_task_may_be_a_mapping_among_its_overrides(study):
+    made = study(tasks={"topics": ["task={card: demo/bbc_topic, max_length: 9}"]})
+    assert config_of(made, "topics", "deep").tasks["topics"].max_length == 9
+
+
 @pytest.fixture(autouse=True)
 def somewhere(monkeypatch):
     monkeypatch.setenv("SOMEWHERE", "here")
@@ -64,6 +69,7 @@ BAD = {
     "an unknown key": ({"metods": {}}, "small.yaml: unknown key 'metods'; did you mean 'methods'?"),
     "no methods": ({"methods": {}}, "small.yaml: no methods; give some, e.g. methods: {deep: [method=deep]}"),
     "no tasks": ({"tasks": None}, "small.yaml: no tasks; give some"),
+    "no cells at a time": ({"jobs": 0}, "small.yaml: jobs: is 0; give a number from 1"),
     "no seeds": ({"seeds": []}, "small.yaml: no seeds; give some"),
     "methods as a list": ({"methods": ["deep"]}, "small.yaml: 'methods' is ['deep'], not a mapping; write e.g."),
     "a method that is a word": ({"methods": {"deep": "deep"}}, "methods.deep: is 'deep'; give a list of overrides"),
