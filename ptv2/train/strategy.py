@@ -5,11 +5,13 @@ are several devices. fsdp2: the frozen layers are sharded, for a backbone that d
 by torch's older FSDP, on GPUs alone.
 """
 
+import inspect
 from datetime import timedelta
 from typing import Any
 
 import torch
 from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch.nn.parallel import DistributedDataParallel
 
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
@@ -19,6 +21,7 @@ STRATEGIES = ("auto", "ddp", "fsdp2", "fsdp")
 
 
 SHARDED = {"fsdp2": ShardedStrategy, "fsdp": FSDP1Strategy}
+NAMES = ("forward_sync_buffers", "broadcast_buffers")  # of one option, in new and in old releases of torch
 
 
 def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
@@ -43,7 +46,8 @@ def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
     # gradient would save the search and still move them, by their momentum.
     # Buffers are constants, or the same on all ranks; sent around before each forward pass, they would have to be
     # waited for in scoring too.
-    return DDPStrategy(find_unused_parameters=len(config.tasks) > 1, forward_sync_buffers=False, timeout=timeout)
+    option = next(name for name in NAMES if name in inspect.signature(DistributedDataParallel).parameters)
+    return DDPStrategy(find_unused_parameters=len(config.tasks) > 1, timeout=timeout, **{option: False})
 
 
 def check_gpus(settings: dict[str, Any]) -> None:
