@@ -39,8 +39,8 @@ TAIL = """\
 - What an export cannot hold exactly: [export.md](export.md).
 
 `backbone.quantize: int8` has tests of its own, for all encoders here, GPT-2, Llama, Mistral, T5 and BART, where torchao
-is installed (`tests/golden/test_quantized.py`). Not tested: `int4`, flash attention kernels, several GPUs, several
-nodes.
+is installed (`tests/golden/test_quantized.py`), and so has `int4`, where bitsandbytes is
+(`tests/golden/test_four_bits.py`). Not tested: `int4` on GPUs, flash attention kernels, several GPUs, several nodes.
 """
 
 

@@ -1,9 +1,11 @@
 """A frozen backbone whose linear layers hold 8 or 4 bits for each weight; what is trained stays float32.
 
 Embeddings, norms and biases stay as they are, and so do the output layer of a language model, whose errors would be
-those of the logits, and weights that were drawn at random, which an artifact holds. It saves memory, not time.
+those of the logits, and weights that were drawn at random, which an artifact holds. With int4, so do layers of which
+transformers asks that they stay float32, as T5's `wo`, because models read the dtype of their weight. It saves memory,
+not time.
 
-int8 is torchao's, on any device, and tested. int4 is bitsandbytes' and has not been run: the tests have no GPU.
+int8 is torchao's, int4 is bitsandbytes' NormalFloat, on any device. Both are tested on CPUs; int4 has not run on a GPU.
 
 Shapes: B batch, T tokens, I input width, O output width.
 """
@@ -28,18 +30,16 @@ def check_quantize(kind: str) -> None:
     """Refuse a kind of quantisation that this machine cannot do.
 
     Raises:
-        UserError: its package is not installed, or there is no GPU for it.
+        UserError: its package is not installed.
     """
-    package, where = PACKAGES[kind], "backbone.quantize"
-    if kind == "int4" and not torch.cuda.is_available():
-        raise UserError("int4 needs a CUDA GPU, and there is none", where=where, do="use int8")
+    package = PACKAGES[kind]
     if importlib.util.find_spec(package) is None:
-        extra = "'ptv2[quantize]'" if kind == "int8" else package
-        raise UserError(f"{kind} needs {package}, which is not installed", where=where, do=f"run: pip install {extra}")
+        what = f"{kind} needs {package}, which is not installed"
+        raise UserError(what, where="backbone.quantize", do="run: pip install 'ptv2[quantize]'")
 
 
 def quantize(model: PreTrainedModel, kind: str, fresh: Collection[str] = ()) -> int:
-    """Quantise the model's linear layers in place; for int4, move the model to this process's GPU.
+    """Quantise the model's linear layers in place; for int4, move the model to this process's GPU if it has one.
 
     Returns how many weights are in none of its parameters any more.
 
@@ -50,17 +50,20 @@ def quantize(model: PreTrainedModel, kind: str, fresh: Collection[str] = ()) -> 
     """
     quantized = {"int8": Int8Linear, "int4": _int4}[kind]
     output = model.get_output_embeddings()
+    whole = set(model._keep_in_fp32_modules or ()) if kind == "int4" else set()
     kept = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding) or module is output}
     made: dict[int, nn.Module] = {}
     before = sum(weight.numel() for weight in model.parameters())
     for name, layer in list(model.named_modules(remove_duplicate=False)):
         if type(layer) not in (nn.Linear, Conv1D) or id(layer.weight) in kept or f"{name}.weight" in fresh:
             continue
+        if whole & {*name.split(".")}:
+            continue
         if id(layer) not in made:
             made[id(layer)] = quantized(_linear(layer))
         model.set_submodule(name, made[id(layer)])
-    if kind == "int4":
-        nn.Module.to(model, f"cuda:{os.environ.get('LOCAL_RANK', 0)}")  # bitsandbytes quantises on the way to a GPU
+    if kind == "int4":  # bitsandbytes quantises on the way to a device
+        nn.Module.to(model, f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu")
     return before - sum(weight.numel() for weight in model.parameters())
 
 
@@ -125,11 +128,12 @@ class _Multiply(torch.autograd.Function):
 
 
 def _int4(layer: nn.Linear) -> nn.Module:
-    """Make bitsandbytes' linear layer with 4-bit NormalFloat weights, which are quantised once it is on a GPU."""
+    """Make bitsandbytes' linear layer with 4-bit NormalFloat weights, which are quantised once it is moved."""
     from bitsandbytes.nn import Linear4bit, Params4bit  # pyright: ignore[reportMissingImports]
 
     settings = {"compute_dtype": layer.weight.dtype, "quant_type": "nf4"}
     made = Linear4bit(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta", **settings)
     made.weight = Params4bit(layer.weight.detach(), requires_grad=False, quant_type="nf4")
     made.bias = layer.bias
+    made.support_avx512bf16_for_cpu = False  # its layout for inference has no backward pass
     return made

@@ -43,7 +43,7 @@ class BackboneConfig:
     gguf_file: str | None = None  # name of a GGUF file in the hub repository or folder: weights are dequantised
     # the frozen weights are cast once, trained ones stay float32; auto: bfloat16 where this machine is faster in it
     dtype: Literal["float32", "bfloat16", "auto"] = "float32"
-    quantize: Literal["int8", "int4"] | None = None  # linear weights; int8: torchao, int4: bitsandbytes, untested
+    quantize: Literal["int8", "int4"] | None = None  # linear weights; int8: torchao, int4: bitsandbytes
     attention: Literal["sdpa", "eager"] = "sdpa"  # the kernel that computes prompted attention
     dropout: float | None = number(None, FRACTION)  # of the frozen layers; null: the model's own (official), 0: none
     gradient_checkpointing: bool = False  # recompute layers in the backward pass: less memory, more time

@@ -6,18 +6,20 @@ import pytest
 
 pytest.importorskip("torchao")
 
+PACKAGES = {"int8": "torchao", "int4": "bitsandbytes"}
 INT8 = "backbone.quantize=int8"
 
 
-@pytest.mark.parametrize("task", ["topics", "names"])
-def test_an_artifact_predicts_as_the_run_did(task, ptv2, write_config, finished, cards, tmp_path):
-    said = ptv2("fit", "--config", write_config(task), INT8)
-    assert said.code == 0 and "torchao" not in said.err, said.err
+@pytest.mark.parametrize(("task", "kind"), [("topics", "int8"), ("names", "int8"), ("names", "int4")])
+def test_an_artifact_predicts_as_the_run_did(task, kind, ptv2, write_config, finished, cards, tmp_path):
+    pytest.importorskip(PACKAGES[kind])
+    said = ptv2("fit", "--config", write_config(task), f"backbone.quantize={kind}")
+    assert said.code == 0 and PACKAGES[kind] not in said.err, said.err
     folder, plain = tmp_path / "runs" / task, finished(task)
     results, expected = (json.loads((run / "results.json").read_text()) for run in (folder, plain))
     assert results["parameters"] == expected["parameters"]
     about, other = (json.loads((run / "prompt" / "artifact.json").read_text()) for run in (folder, plain))
-    assert about["config"]["backbone"]["quantize"] == "int8"
+    assert about["config"]["backbone"]["quantize"] == kind
     assert about["backbone"]["weights"] == other["backbone"]["weights"]
 
     said = ptv2("evaluate", "--artifact", folder, "--task", cards[task], "--json")
