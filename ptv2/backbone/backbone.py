@@ -110,7 +110,11 @@ class Backbone(nn.Module):
     @property
     def reader(self) -> nn.Module:
         """The part whose last states the heads read: the encoder of an encoder-decoder, the model below an LM head."""
-        return self.model.get_encoder() if self.is_encoder_decoder else self.model.base_model
+        if self.is_encoder_decoder:
+            return self.model.get_encoder()
+        base: nn.Module = self.model.base_model
+        # The language model of OPT calls the stack inside of its base model, which the base model calls too.
+        return base.get_submodule("decoder") if hasattr(base, "decoder") and not hasattr(base, "encoder") else base
 
     @property
     def width(self) -> int:

@@ -119,7 +119,7 @@ def eager_attention_forward(
     `prompted_eager` finds it by its name: each family's file has a function so called.
     """
     scores_BHTS = module.scores(query_BHTD, key_BHSD, relative_pos, rel_embeddings)
-    scores_BHTS = scores_BHTS.masked_fill(~mask, torch.finfo(query_BHTD.dtype).min)
+    scores_BHTS = scores_BHTS.masked_fill(~mask, torch.finfo(scores_BHTS.dtype).min)  # autocast: not the queries' dtype
     weights_BHTS = module.weights(scores_BHTS)
     return (weights_BHTS @ value_BHSD).transpose(1, 2), weights_BHTS
 

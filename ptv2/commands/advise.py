@@ -22,7 +22,7 @@ Advice = tuple[str, "Reason"]  # a setting, key=value, and why
 
 
 def main(options: argparse.Namespace) -> None:
-    from ptv2.backbone import backbone_size, quiet_transformers
+    from ptv2.backbone import backbone_about, backbone_size, quiet_transformers
     from ptv2.commands.advice import Facts
     from ptv2.config.load import load_config
     from ptv2.model.auto import train_rows
@@ -37,6 +37,7 @@ def main(options: argparse.Namespace) -> None:
         parameters=backbone_size(config.backbone),
         memory=memory,
         deploy=options.deploy,
+        decoder=backbone_about(config.backbone)[1],
     )
     chosen, settings, others = advise(facts, tasks)
     if options.json:
@@ -75,7 +76,7 @@ def advise(facts: "Facts", tasks: list[tuple[str, int]]) -> tuple[Advice, list[A
     chosen, *others = found.items()
     prompted = METHODS[chosen[0].partition("=")[2]].has_prompts
     settings: list[Advice] = []
-    if prompted:
+    if prompted and not facts.values_and_slots:  # that form has a length of its own
         length, reasons = longest(tasks, facts.parameters)
         settings += [(f"prompt.length={length}", reason) for reason in reasons]
     for rule in OTHERS:

@@ -3,7 +3,8 @@
 Prefix-Tuning (Li & Liang 2021, section 4): the prefix of every layer comes out of an MLP on a smaller matrix (section
 4.3), which is folded away on export, so that the artifact is that of a `kv` prompt of method `deep`. An
 encoder-decoder's encoder, decoder and cross attention are prompted unless `prompt.length` says otherwise; one
-projection serves them all (the authors' code, as recalled and not read for this, trains one for each).
+projection serves them all (the authors' code, as recalled and not read for this, trains one for each). A prefix may
+start from the keys and values of words (section 7.4), exactly: the authors' code, as recalled, fits its MLP to them.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from ptv2.backbone import Backbone
 from ptv2.config.schema import Config
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
-from ptv2.methods.deep.prompt import DeepPrompt
+from ptv2.methods.deep.prompt import PROJECTED, DeepPrompt
 from ptv2.methods.rates import Rate, studied
 
 HIDDEN = 512
@@ -52,9 +53,10 @@ class Prefix(DeepPrompt):
         if prompt.forms != ("kv",):
             what = f"method 'prefix' learns keys and values, and the form is {', '.join(prompt.forms)}"
             raise UserError(what, where="prompt.form", do="use kv, or method=deep")
-        if prompt.start.kind != "normal":
+        if prompt.start.kind not in PROJECTED:
             what = f"init '{prompt.init}' cannot be put through the projection of method 'prefix'"
-            raise UserError(what, where="prompt.init", do="use normal, or method=deep, which has none")
+            do = "use normal, text:<words> or vocab, or method=deep, which has none"
+            raise UserError(what, where="prompt.init", do=do)
         super().check(cls._projected(config))
 
     def exported_config(self, plain: dict[str, Any]) -> dict[str, Any]:

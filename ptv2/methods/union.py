@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ptv2.backbone import Backbone, Injection, InputPrompt, SitePrompt
-from ptv2.config.schema import Config
+from ptv2.config.schema import Config, PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts, Method
+from ptv2.methods.prompt import OF_LAYERS
 
 FIELDS = {
     "key_BGPD": "keys and values",
@@ -47,10 +48,13 @@ class Union(Method):
         if config.prompt.ensemble > 1:
             do = "set it to 1, or use method=prompt alone"
             raise UserError("an ensemble of prompts trains alone", where="prompt.ensemble", do=do)
+        usual, layered = PromptConfig(), any(method.takes_forms for method in cls.methods.values())
         for name, method in cls.methods.items():
             if method.alone:
                 raise UserError(f"'{name}' {method.alone}", where="method", do="name it alone, or leave it out")
             prompt = config.prompt if method.has_prompts else replace(config.prompt, init="normal")
+            if layered and not method.takes_forms:  # keys of prompts in layers are another's
+                prompt = replace(prompt, **{key: getattr(usual, key) for key in OF_LAYERS})
             method.check(replace(config, method=name, prompt=prompt))
 
     @property

@@ -106,6 +106,11 @@ class _Body(nn.Module):
 
     states_BTD: Tensor
 
+    @property
+    def decoder(self) -> "_Body":
+        """The stack inside of the body, which OPT's language model calls."""
+        return self
+
     def forward(self, *_: Any, **__: Any) -> Given:
         return Given(last_hidden_state=self.states_BTD)  # pyright: ignore[reportArgumentType]
 

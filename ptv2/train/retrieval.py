@@ -138,9 +138,11 @@ def check_alone(config: Config) -> None:
     """Refuse a config for which no prompt can be retrieved.
 
     Raises:
-        UserError: several tasks, or a method without a prompt.
+        UserError: several tasks, or a method without a prompt or with several.
     """
-    if len(config.tasks) > 1 or not method_of(config).has_prompts:
+    method_of(config)  # refuses what it cannot run
+    prompted = [name for name, method in methods_named(config.method).items() if method.has_prompts]
+    if len(config.tasks) > 1 or len(prompted) != 1:
         what = f"{len(config.tasks)} tasks, method '{config.method_name}'"
         raise UserError(what, where="prompt.init", do="retrieve a prompt for one task, with method=deep")
 

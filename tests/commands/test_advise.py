@@ -13,8 +13,8 @@ from ptv2.methods import METHODS
 FORM = "prompt.form=[values,slots]"
 
 
-def facts(*kinds, rows=5000, parameters=10**8, memory=80.0, deploy="any"):
-    return Facts(frozenset(kinds), rows, parameters, memory, deploy)
+def facts(*kinds, rows=5000, parameters=10**8, memory=80.0, deploy="any", decoder=False):
+    return Facts(frozenset(kinds), rows, parameters, memory, deploy, decoder)
 
 
 def settings(known):
@@ -27,16 +27,20 @@ def settings(known):
     [
         (facts("cls"), "deep", {"prompt.length=16", FORM}),
         (facts("tagging"), "full", set()),
-        (facts("tagging", deploy="tasks"), "deep", {"prompt.length=100", FORM}),
-        (facts("tagging", parameters=3 * 10**9), "deep", {"prompt.length=50", FORM}),
+        (facts("tagging", deploy="tasks"), "deep", {"prompt.length=16", FORM}),
+        (facts("tagging", deploy="tasks", decoder=True), "deep", {"prompt.length=100"}),
+        (facts("tagging", parameters=3 * 10**9), "deep", {"prompt.length=16", FORM}),
+        (facts("tagging", parameters=3 * 10**9, decoder=True), "deep", {"prompt.length=50"}),
         (facts("seq2seq"), "deep", {"prompt.length=150"}),
         (facts("cls", rows=64), "deep", {"prompt.length=16", "prompt.init=retrieve:runs", "head.pooling=mean"}),
-        (facts("cls", "tagging"), "deep", {"prompt.length=100", FORM}),
+        (facts("cls", rows=64, decoder=True), "deep", {"prompt.length=16", "prompt.init=retrieve:runs"}),
+        (facts("cls", "tagging"), "deep", {"prompt.length=16", FORM}),
+        (facts("cls", "tagging", decoder=True), "deep", {"prompt.length=100"}),
         (facts("span", rows=64), "deep", {"prompt.length=16", "prompt.init=retrieve:runs"}),
         (
             facts("cls", parameters=7 * 10**9, memory=24.0),
             "deep",
-            {"prompt.length=8", FORM, "backbone.dtype=bfloat16", "backbone.gradient_checkpointing=true"},
+            {"prompt.length=16", FORM, "backbone.dtype=bfloat16", "backbone.gradient_checkpointing=true"},
         ),
     ],
 )

@@ -109,7 +109,7 @@ def test_an_earlier_prompt_of_another_shape(refused, prompts_of, finished, overr
 
 def test_an_earlier_prompt_through_a_projection(refused, prompts_of):
     said = refused(prompts_of, "prompt.projection=4", "run.name=later")
-    assert "cannot be put through a projection; use init=normal, or projection=null" in said
+    assert "cannot be put through a projection; use init=normal, text:<words> or vocab, or projection=null" in said
 
 
 def test_an_earlier_prompt_of_another_backbone(refused, prompts_of, tokenizer, tmp_path):

@@ -111,6 +111,12 @@ def test_a_dry_run_says_what_the_parts_of_a_union_hold(ptv2, write_config):
     assert "query.A of 3 layers" in said and "encoder layers 0, 1, 2: kv" in said
 
 
+def test_none_is_looked_for_where_two_methods_of_a_union_have_a_prompt(ptv2, write_config, tmp_path):
+    said = ptv2("fit", "--config", write_config(method="deep+prompt", prompt={"init": f"retrieve:{tmp_path}"}))
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert "prompt.init: 1 tasks, method 'deep+prompt'; retrieve a prompt for one task, with method=deep" in said.err
+
+
 def test_the_prompt_of_a_union_is_found_in_a_library(ptv2, write_config, tmp_path):
     for method in ("lora", "lora+deep"):
         said = ptv2("fit", "--config", write_config(), f"method={method}", f"run.name={method}", "trainer.max_epochs=1")

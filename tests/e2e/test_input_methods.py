@@ -37,8 +37,9 @@ METHODS = {
     "residual": {"method": "prompt", "prompt": {"length": 3, "residual": 8, "init": "labels"}},
     "ensemble": {"method": "prompt", "prompt": {"length": 2, "ensemble": 3, "init": "uniform"}},
     "prefix": {"method": "prefix", "prompt": {"length": 3, "projection": 8}},
+    "words": {"method": "prefix", "prompt": {"length": 3, "projection": 8, "init": "vocab"}},
 }
-MATRICES = {"prompt": 1, "residual": 1, "ensemble": 3, "prefix": 3}  # of the prompt: one per place
+MATRICES = {"prompt": 1, "residual": 1, "ensemble": 3, "prefix": 3, "words": 3}  # of the prompt: one per place
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -153,8 +154,8 @@ def test_two_artifacts_answer_in_one_pass(ptv2, write_config, cards, tmp_path):
         (["method=deep", "prompt.init=labels"], "prompt.init: 'labels' are token embeddings"),
         (["prompt.init=lables"], "prompt.init: unknown init 'lables'; did you mean 'labels'?"),
         (
-            ["method=prefix", "prompt.init=text:cat"],
-            "prompt.init: init 'text:cat' cannot be put through the projection",
+            ["method=prefix", "prompt.init=zero"],
+            "prompt.init: init 'zero' cannot be put through the projection",
         ),
         (["method=prefix", "prompt.form=hidden"], "prompt.form: method 'prefix' learns keys and values"),
         (["prompt.train=own"], "prompt.train: 'own' freezes what tasks share"),

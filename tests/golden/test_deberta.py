@@ -117,6 +117,18 @@ def test_gradient_checkpointing_changes_no_gradient(variant, config):
 
 @variants
 @torch.no_grad()
+def test_with_mixed_precision_it_computes_in_bfloat16_and_stays_close(variant):
+    """`trainer.precision=bf16-mixed`: queries come in float32, as their bias does, and scores in bfloat16."""
+    (backbone, _), batch = make_pair(variant), make_batch("roberta")
+    prompt = make_prompt(backbone, std=0.5)
+    states = real(backbone(batch, prompt(3)).last_BTD, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = real(backbone(batch, prompt(3)).last_BTD, batch)
+    assert 0 < (mixed - states).abs().mean() < 0.1
+
+
+@variants
+@torch.no_grad()
 def test_hidden_vectors_go_through_the_layers_own_projections(variant):
     backbone, model = make_pair(variant)
     prompt = make_prompt(backbone, form="hidden")

@@ -67,6 +67,27 @@ def test_encoder_decoder_and_cross_attention_are_prompted(length, places):
     assert all(parameter.grad.abs().max() > 0 for parameter in prefix.rows.parameters())
 
 
+@pytest.mark.parametrize("family", ["bert", "qwen3", "t5"])
+def test_a_prefix_starts_from_the_keys_and_values_of_words_and_its_projection_trains(family):
+    backbone = make_backbone(family) if family == "bert" else make_lm_backbone(family)
+    words = "the film was good" if family == "bert" else "the cat sees a hen"
+    prefix = make_prefix(backbone, init=f"text:{words}", projection=HIDDEN)
+    ids = (backbone.tokenizer(words, add_special_tokens=False)["input_ids"] * P)[:P]
+    seen = backbone.observe(torch.tensor(ids))
+    for vector_PF, here in zip(prefix.rows(), seen, strict=True):
+        of_words = [states[0].transpose(0, 1).flatten(1) for states in (here.call.key_BGSD, here.call.value_BGSE)]
+        torch.testing.assert_close(vector_PF, torch.cat(of_words, dim=1), atol=1e-6, rtol=0)
+    optimizer = torch.optim.SGD(prefix.trained(), lr=0.1)
+    for _ in range(2):  # the last layer starts from zero, so the others move in the second step
+        before = [parameter.detach().clone() for parameter in prefix.trained()]
+        optimizer.zero_grad()
+        sum(vector_PF.pow(2).sum() for vector_PF in prefix.rows()).backward()
+        optimizer.step()
+    assert all((parameter != old).any() for parameter, old in zip(prefix.trained(), before, strict=True))
+    held = [vector_PF for name, vector_PF in prefix.exported().items() if name.startswith("rows.rows.")]
+    assert len(prefix.exported()) == len(held) == len(seen)
+
+
 def test_what_is_exported_is_a_prompt_of_keys_and_values():
     prefix = make_prefix(make_backbone("bert"))
     exported = prefix.exported()

@@ -46,6 +46,17 @@ def test_the_backbone_gets_what_each_gives():
     assert union.shared() == union.deep.shared()
 
 
+@pytest.mark.parametrize("keys", [{"form": "slots"}, {"gate": True, "layers": "top:1"}, {"projection": 8}], ids=str)
+def test_beside_a_prompt_at_the_input_the_deep_one_keeps_its_keys(keys, tmp_path):
+    parts = trained(run_config("bert", tmp_path, method=["prompt", "deep"], prompt={"length": 4} | keys), steps=2)
+    alone = build(run_config("bert", tmp_path, method="deep", prompt={"length": 4} | keys)).module.method
+    union = parts.module.method
+    assert [p.shape for p in union.deep.trained()] == [p.shape for p in alone.trained()]
+    expected, folder = logits(parts.module, parts), saved(parts, tmp_path / "prompt")
+    for ours, wanted in zip(logits(load(folder), parts), expected, strict=True):
+        torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=0)
+
+
 def test_its_tensors_carry_their_method_and_those_of_one_method_do_not(tmp_path):
     for method, prefix in ((["deep", "bitfit"], "prompt.deep.rows.rows."), (["deep"], "prompt.rows.rows.")):
         parts = trained(run_config("bert", tmp_path, method=method), steps=1)

@@ -2,7 +2,15 @@
 
 import pytest
 import torch
-from transformers import AutoTokenizer, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoTokenizer,
+    BertForMaskedLM,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    OPTConfig,
+    OPTForCausalLM,
+)
 
 from ptv2.backbone import load_backbone
 from ptv2.config.load import make_config
@@ -32,6 +40,17 @@ def tiny_gpt(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path / "gpt")
     AutoTokenizer.from_pretrained(tmp_path / "gpt", eos_token="[SEP]").save_pretrained(tmp_path / "gpt")
     return tmp_path / "gpt"
+
+
+@pytest.fixture
+def tiny_opt(tiny_gpt, tokenizer, tmp_path):
+    ids = {f"{name}_token_id": tokenizer.pad_token_id for name in ("pad", "bos", "eos")}
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 32}
+    OPTForCausalLM(
+        OPTConfig(vocab_size=len(tokenizer), max_position_embeddings=128, word_embed_proj_dim=16, **sizes, **ids)
+    ).save_pretrained(tmp_path / "opt")
+    AutoTokenizer.from_pretrained(tiny_gpt).save_pretrained(tmp_path / "opt")
+    return tmp_path / "opt"
 
 
 @pytest.fixture
@@ -90,8 +109,10 @@ def test_a_decoder_that_generates_has_perplexities(losses, tiny_gpt):
     assert found["on"] != found["off"]
 
 
-def test_a_decoder_that_classifies_is_read_by_its_own_head(losses, tiny_gpt):
-    read, written = losses(tiny_gpt, "head.pooling=mean")[0], losses(tiny_gpt, kind="seq2seq")[0]
+@pytest.mark.parametrize("decoder", ["tiny_gpt", "tiny_opt"])
+def test_a_decoder_that_classifies_is_read_by_its_own_head(losses, request, decoder):
+    backbone = request.getfixturevalue(decoder)
+    read, written = losses(backbone, "head.pooling=mean")[0], losses(backbone, kind="seq2seq")[0]
     assert read["off"] == pytest.approx(written["off"], abs=1e-5) and read["on"] != read["off"]
 
 

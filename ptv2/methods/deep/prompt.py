@@ -30,6 +30,9 @@ from ptv2.methods.deep.vectors import DirectVectors, NormalisedVectors, Projecte
 from ptv2.methods.rates import Rate
 from ptv2.methods.vectors import VectorMethod
 
+PROJECTED = ("normal", "text", "vocab")
+"""Kinds of `prompt.init` that a projection can begin with."""
+
 
 class DeepPrompt(VectorMethod):
     """The learned prompt of a backbone, for one task or several.
@@ -151,14 +154,15 @@ class DeepPrompt(VectorMethod):
                 what = f"is one network for all layers, whose keys and values have several widths ({widths})"
                 raise UserError(what, where="prompt.residual", do="prompt layers of one width, or leave it out")
             return self._normalised(ResidualVectors(vectors_PF, self.config.residual))
-        if self.config.init != "normal":
+        if (kind := self.config.start.kind) not in PROJECTED:
             raise UserError(
                 f"init '{self.config.init}' cannot be put through a projection",
                 where="prompt.init",
-                do="use init=normal, or projection=null",
+                do="use init=normal, text:<words> or vocab, or projection=null",
             )
-        width, hidden = self.slots[0].site.width, self.config.projection
-        return self._normalised(ProjectedVectors(self.lengths, self.widths, width, hidden, self.config.init_std))
+        start_PF = None if kind == "normal" else initial_vectors(self.config, self.parts, backbone, self.artifacts)
+        sizes = self.lengths, self.widths, self.slots[0].site.width, self.config.projection
+        return self._normalised(ProjectedVectors(*sizes, self.config.init_std, start_PF))
 
     def _normalised(self, vectors: nn.Module) -> nn.Module:
         """Put a LayerNorm behind the vectors if the config asks for it."""

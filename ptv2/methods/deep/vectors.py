@@ -24,9 +24,26 @@ class ProjectedVectors(nn.Module):
 
     The "reparameterisation" of Prefix-Tuning (Li & Liang 2021, section 4.3), as `prefix_projection` of the official
     P-Tuning v2 code; drawn like its weights, N(0, std) with zero biases. A site with fewer positions takes the first.
+
+    Args:
+        lengths: P of each site.
+        widths: F of each site.
+        embedding_dim: D.
+        hidden: width of the Tanh layer.
+        std: of the weights at the start.
+        start_PF: vectors that training starts from, such as those of words (section 7.4): they stay as they are and the
+            projection is added, whose last layer is zero at first. None: what the drawn projection makes.
     """
 
-    def __init__(self, lengths: list[int], widths: list[int], embedding_dim: int, hidden: int, std: float):
+    def __init__(
+        self,
+        lengths: list[int],
+        widths: list[int],
+        embedding_dim: int,
+        hidden: int,
+        std: float,
+        start_PF: list[Tensor] | None = None,
+    ):
         super().__init__()
         self.lengths, self.widths = lengths, widths
         self.embedding = nn.Embedding(max(lengths), embedding_dim)
@@ -36,10 +53,16 @@ class ProjectedVectors(nn.Module):
             nn.init.normal_(module.weight, std=std)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
+        if start_PF is not None:
+            nn.init.zeros_(last.weight)
+        for i, vector_PF in enumerate(start_PF or ()):
+            self.register_buffer(f"start_{i}", vector_PF.clone())
 
     def forward(self) -> list[Tensor]:
         vectors = self.project(self.embedding.weight).split(self.widths, dim=1)
-        return [vector_PF[:length] for vector_PF, length in zip(vectors, self.lengths, strict=True)]
+        made = [vector_PF[:length] for vector_PF, length in zip(vectors, self.lengths, strict=True)]
+        start = dict(self.named_buffers())
+        return [vector_PF + start[f"start_{i}"] for i, vector_PF in enumerate(made)] if start else made
 
 
 class ResidualVectors(DirectVectors):
