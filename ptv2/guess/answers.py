@@ -80,7 +80,7 @@ def _is_label(field: Field, seen: Seen) -> bool:
         return True
     alone = field.words <= RICH_LABEL or field.distinct <= 20
     few = 2 <= field.distinct <= min(MOST_LABELS, len(seen.rows) // 2)
-    return field.filled > 0.9 and few and alone and "." not in field.name
+    return field.filled > 0.9 and few and alone and "." not in field.name and not field.is_time
 
 
 RICH_LABEL = 5  # words of a label's name, where there are many labels

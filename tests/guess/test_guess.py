@@ -213,6 +213,29 @@ def test_a_folder_is_read_by_its_splits(present, splits, tmp_path):
     assert set(made.found.splits) == set(present) and made.card["dataset"].get("splits") == splits
 
 
+HIDDEN = {
+    "no label": (lambda i: {"text": text(i), "label": i % 2}, lambda row: row.pop("label")),
+    "-1": (lambda i: {"text": text(i), "label": i % 2}, lambda row: row.update(label=-1)),
+    "no tags": (tagged, lambda row: row.update(ner=[])),
+    "no spans": (spanned, lambda row: row.update(label=[])),
+    "no answers": (asked, lambda row: row.update(answers={"text": [], "answer_start": []})),
+    "a blank summary": (lambda i: {"document": text(i, 9), "summary": text(i)}, lambda row: row.update(summary=" ")),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_split_that_hides_its_answers_is_left_out(name, tmp_path):
+    made, hide = HIDDEN[name]
+    for split in ("train", "validation", "test"):
+        rows = [made(i) for i in range(1, 61)]
+        for row in rows if split == "test" else ():
+            hide(row)
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = guess(tmp_path, "a")
+    assert found.card["dataset"]["splits"] == {"train": "train", "validation": "validation", "test": None}
+    assert "the test rows hold no" in " ".join(found.why) and "-1" not in found.card.get("labels", ())
+
+
 def test_rows_sorted_by_label_are_said(tmp_path):
     lines = (json.dumps({"text": words, "label": label}) for words, label in sorted(ROWS * 4, key=lambda row: row[1]))
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
