@@ -111,6 +111,12 @@ def read_run(path: Path) -> Run | None:
     return Run(path, values, read_results(path))
 
 
+def inside(path: Path) -> str | None:
+    """Name the finished runs in a folder that is none itself, as a shell finds them; None: there are none."""
+    found = (pattern for pattern in ("*", "trials/*", "*/*/*") if any(path.glob(f"{pattern}/results.json")))
+    return next((f"{path}/{pattern}" for pattern in found), None)
+
+
 def read_results(path: Path) -> dict[str, Any]:
     """Read results.json of a run folder.
 
