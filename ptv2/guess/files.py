@@ -69,7 +69,7 @@ class Found:
             return self
         kept = {split: rows for split, rows in self.splits.items() if split not in hidden}
         why = [f"the {split} rows hold no '{field}', so they are left out" for split in hidden]
-        return Found(self.dataset | {"splits": _splits(kept)}, kept, self.options, [*self.why, *why])
+        return Found(self.dataset | {"data_files": dict.fromkeys(hidden)}, kept, self.options, [*self.why, *why])
 
 
 def find(path: Path) -> Found:
@@ -88,18 +88,12 @@ def _folder(path: Path) -> Found:
     splits = {split: rows for split in SPLITS if (rows := load_rows(card, split)) is not None}
     dataset: dict[str, Any] = {"path": str(path)}
     if "train" not in splits:
-        dataset["splits"] = _splits(splits)
+        dataset["splits"] = {split: split if split in splits else None for split in SPLITS}
         return Found(dataset, splits, why=["there are no training rows, so the card only scores"])
     if "validation" in splits:
         return Found(dataset, splits)
-    dataset["splits"] = _splits(splits)
+    dataset["splits"] = PARTS | {"test": "test" if "test" in splits else None}
     return Found(dataset, splits, why=["there are no validation rows, so they are the last tenth of train"])
-
-
-def _splits(present: Collection[str]) -> dict[str, str | None]:
-    """Say which rows of a folder a card's splits are: without validation, its rows are the last tenth of train."""
-    same = {split: split if split in present else None for split in SPLITS}
-    return same if "train" not in present or "validation" in present else same | PARTS
 
 
 def _hides(rows: Rows, field: str, known: Collection[str]) -> bool:

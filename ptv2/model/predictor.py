@@ -22,7 +22,7 @@ from ptv2.model.prompted import PromptedModel
 from ptv2.model.routing import beginnings, usable_rows
 from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
-from ptv2.rows.columns import refuse_unfit, rows_of
+from ptv2.rows.columns import add_tags, refuse_unfit, rows_of
 
 INPUT = "input"  # the split that a user's rows are
 
@@ -207,6 +207,7 @@ class Predictor:
         asked.check()
         if not asked.rows:
             raise UserError("there are no rows", where="score", do="give at least one")
+        add_tags(asked, numbers, own.card, scored=True)
         refuse_unfit(asked, numbers, own.features.fields(), own.card.label)
         asked.check()
         fields = set().union(*asked.rows)

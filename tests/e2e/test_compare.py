@@ -168,6 +168,14 @@ def test_what_is_no_finished_run(ptv2, finished, tmp_path):
     assert ptv2("compare").code == 2
 
 
+def test_a_damaged_config_is_named(ptv2, finished, copy):
+    folder = copy("b")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | {"optim": None}))
+    said = ptv2("compare", finished("topics"), folder)
+    assert said.err == f"error: {folder}/config.yaml: 'optim' is no mapping; restore what the run wrote\n"
+
+
 def test_results_of_an_older_version_are_shown(ptv2, finished, tmp_path):
     """They have no counts, and a copy of them may come without a config."""
     results = json.loads((finished("topics") / "results.json").read_text())

@@ -218,6 +218,15 @@ def test_a_model_with_more_above_its_states_is_refused_without_advice_that_is_no
         ptv2.attach(model, path, head=True)
 
 
+@pytest.mark.parametrize("given", [["runs/a", "runs/b"], {1: "runs/a"}, {"a": None}])
+def test_artifacts_are_a_folder_or_folders_by_name(artifact, tmp_path, given):
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    with pytest.raises(
+        ptv2.UserError, match=r"^artifacts: is .*; give a folder, or several as \{name: folder, \.\.\.\}$"
+    ):
+        ptv2.attach(model, given)
+
+
 def test_names_and_numbers_that_are_not_there_are_refused(artifact, tmp_path):
     model = AutoModel.from_pretrained(tmp_path / "backbone")
     attached = ptv2.attach(model, {"topics": artifact})
