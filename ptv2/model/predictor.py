@@ -118,6 +118,8 @@ class Predictor:
         """
         if on_bad_row not in ("error", "skip"):
             raise UserError(f"is '{on_bad_row}'", where="on_bad_row", do=nearest(on_bad_row, ("error", "skip")))
+        if top is not None and (type(top) is not int or top < 1):
+            raise UserError(f"is {top!r}", where="top", do="give a number from 1, or None for all")
         asked = of_python(rows)
         found = self.answer(asked, task, on_bad_row == "skip", PredictionsConfig(top, with_inputs))
         return [found.get(number) for number in range(len(asked.rows))]
