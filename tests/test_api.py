@@ -120,6 +120,12 @@ def test_a_row_that_cannot_be_used_is_named_or_left_out(run, row, says):
     assert [first, last | {"row": 1}] == run.predict([rows[0], rows[2]])
 
 
+@pytest.mark.parametrize("top", [0, -1, "all", 1.5, True])
+def test_how_many_scores_is_a_number_or_none(run, top):
+    with pytest.raises(ptv2.UserError, match=r"^top: is .*; give a number from 1, or None for all$"):
+        run.predict([{"text": "a cat"}], top=top)
+
+
 def test_rows_of_which_none_can_be_used_are_refused(run):
     for row in ({"title": "a"}, {"text": ""}, 3):
         with pytest.raises(ptv2.UserError, match=r"rows: none of the 2 rows can be used \(the first: row 0: "):

@@ -47,8 +47,9 @@ def readable_card(
         "|---|---|---|",
     ]
     for name, card in config["tasks"].items():
-        labels = about["labels"][name]
-        lines.append(f"| {card['name']} v{card['version']} | {card['kind']} | {', '.join(labels) if labels else '-'} |")
+        labels = ", ".join(about["labels"][name] or ["-"])
+        cells = [f"{card['name']} v{card['version']}", card["kind"], " ".join(labels.split()).replace("|", r"\|")]
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *score_lines(about["results"])]
     lines += [
         "",

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ptv2.backbone.checkpointing import checkpoint_layers
 from ptv2.backbone.entry import Entry
-from ptv2.backbone.families import pooled, position_limit, position_table, shifted_positions
+from ptv2.backbone.families import pooled, position_limit, position_table, shifted_positions, stack_of
 from ptv2.backbone.feed_forward import FeedForward, take_slots
 from ptv2.backbone.generation import in_force, keep_ids_alone
 from ptv2.backbone.injection import Injection
@@ -110,11 +110,7 @@ class Backbone(nn.Module):
     @property
     def reader(self) -> nn.Module:
         """The part whose last states the heads read: the encoder of an encoder-decoder, the model below an LM head."""
-        if self.is_encoder_decoder:
-            return self.model.get_encoder()
-        base: nn.Module = self.model.base_model
-        # The language model of OPT calls the stack inside of its base model, which the base model calls too.
-        return base.get_submodule("decoder") if hasattr(base, "decoder") and not hasattr(base, "encoder") else base
+        return self.model.get_encoder() if self.is_encoder_decoder else stack_of(self.model.base_model)
 
     @property
     def width(self) -> int:

@@ -95,3 +95,8 @@ def set_dropout(config: PretrainedConfig, p: float) -> bool:
     for name in names:
         setattr(config, name, type(getattr(config, name))(p) if p == 0 else p)
     return bool(names)
+
+
+def stack_of(base: nn.Module) -> nn.Module:
+    """Return the part of a base model that its language model calls: of OPT the stack inside, else the base itself."""
+    return base.get_submodule("decoder") if hasattr(base, "decoder") and not hasattr(base, "encoder") else base

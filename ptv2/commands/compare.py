@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ptv2.study.plan import Plan
 
 
+OF_RUNS, OF_STUDIES = ("json", "csv", "markdown", "sort"), ("jobs", "table", "slurm")
 SORTED_BY = ("run", "method", "score", "validation", "difference", "lr", "rows", "trained_on", "seconds", "trainable")
 
 
@@ -24,8 +25,15 @@ def main(options: argparse.Namespace) -> None:
         if options.runs:
             do = "give one of them; what a study runs stands in its file"
             raise UserError("--config and folders of runs", where="command line", do=do)
+        if given := [f"--{name}" for name in OF_RUNS if getattr(options, name)]:
+            do = "leave it out; the table of a study is written as table.md, table.csv and table.jsonl"
+            raise UserError(f"{given[0]} is for folders of runs", where="command line", do=do)
         compare_methods(options)
     elif options.runs:
+        if given := [f"--{name}" for name in OF_STUDIES if getattr(options, name)]:
+            raise UserError(
+                f"{given[0]} is for a study", where="command line", do="leave it out, or give --config FILE"
+            )
         from ptv2.commands.compare_runs import compare_runs
 
         compare_runs(options)

@@ -11,7 +11,7 @@ from shlex import quote
 from ptv2.commands.tables import table
 from ptv2.errors import UserError
 from ptv2.study.beside import Beside, beside
-from ptv2.study.finished import by_seed, read_run
+from ptv2.study.finished import by_seed, inside, read_run
 from ptv2.study.shown import shown
 from ptv2.study.table import markdown as as_markdown
 
@@ -22,8 +22,8 @@ def compare_runs(options: argparse.Namespace) -> None:
     runs = [run for run in found.values() if run is not None]
     none = [path for path, run in found.items() if run is None]
     if not runs:
-        inside = any(none[0].glob("*/results.json"))
-        do = f"give the folders in it: {none[0]}/*" if inside else "give the folder of a finished run"
+        within = inside(none[0])
+        do = f"give the folders in it: {within}" if within else "give the folder of a finished run"
         raise UserError("no results.json here", where=none[0], do=do)
     for path in none:
         print(f"warning: {path}: not a run folder, left out", file=sys.stderr)

@@ -73,6 +73,8 @@ def target(options: argparse.Namespace, cards: dict[str, str]) -> "RecordFile | 
     if options.superglue_zip is None:
         if options.superglue_name is not None:
             raise UserError("--superglue-name without --superglue-zip", where="command line", do="name the zip")
+        if options.output is not None and options.output.resolve() == Path(options.input).resolve():
+            raise UserError("is the input, which would be lost", where=options.output, do="write another file")
         return RecordFile(options.output) if options.output else nullcontext()
     if options.output is not None:
         raise UserError("--output and --superglue-zip", where="command line", do="give one of them")

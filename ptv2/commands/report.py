@@ -20,7 +20,7 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.page.runs_part import runs_part
     from ptv2.page.study_part import is_study, study_part
     from ptv2.runtime.files import write_text
-    from ptv2.study.finished import read_run
+    from ptv2.study.finished import inside, read_run
 
     if not options.runs:
         raise UserError("nothing to report on", where="command line", do="give folders of runs or of studies")
@@ -31,7 +31,9 @@ def main(options: argparse.Namespace) -> None:
     runs = [run for run in found.values() if run is not None]
     none = [path for path, run in found.items() if run is None]
     if not runs and not studies:
-        raise UserError("neither a run nor a study here", where=none[0], do="give the folder of one")
+        within = inside(none[0])
+        do = f"give the folders in it: {within}" if within else "give the folder of one"
+        raise UserError("neither a run nor a study here", where=none[0], do=do)
     for path in none:
         print(f"warning: {path}: neither a run nor a study, left out", file=sys.stderr)
     names = [*(run.name for run in runs), *(name for name, _ in studies)]

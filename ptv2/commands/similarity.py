@@ -21,6 +21,7 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import quiet_transformers
     from ptv2.config.load import load_config
     from ptv2.model.load import check_one_backbone
+    from ptv2.model.outside import TEXTS
     from ptv2.train.retrieval import likenesses, rank, sources
 
     quiet_transformers()
@@ -40,9 +41,12 @@ def main(options: argparse.Namespace) -> None:
         print(json.dumps(said, ensure_ascii=False))
         return
     table("similarity", ["prompt", *names], [[name, *row] for name, row in zip(names, matrix, strict=True)])
+    alone = "with itself, the square of the share that is not chance"
+    print(f"of what they change in the states of {len(TEXTS)} fixed texts; {alone}")
     if "sources" in said:
         title = f"as a source for {config.run.name}, {config.prompt.retrieve.steps} steps of the head"
         table(title, ["prompt", "similarity"], [[name, value] for name, value in said["sources"].items()])
+        print(f"share of the loss with an untrained prompt that each saves, on {ranked.features} training features")
         for name in said["left_out"]:
             print(f"left out, a run of the same task and rows: {name}")
 

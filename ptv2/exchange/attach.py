@@ -275,6 +275,8 @@ def attach(
         what = "prompts are attached to this model already"
         raise UserError(what, where="attach", do="detach them, or give all artifacts in one call: {name: folder, ...}")
     named = artifacts if isinstance(artifacts, Mapping) else {"": artifacts}
+    if not all(isinstance(name, str) and isinstance(path, str | Path) for name, path in named.items()):
+        raise UserError(f"is {artifacts!r}", where="artifacts", do="give a folder, or several as {name: folder, ...}")
     if not named:
         raise UserError("no artifact is given", where="attach", do="give at least one")
     attached = Attached(model, {name: read_artifact(path) for name, path in named.items()}, trainable, imports)

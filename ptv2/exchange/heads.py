@@ -77,8 +77,11 @@ def put_head(model: PreTrainedModel, artifact: Artifact, task: str, backbone: bo
     _copy(model, tensors)
     if not _computes(model, head, pooling):
         put.put_back()
-        what = f"{type(model).__name__} does not compute a head with head.pooling={pooling}"
-        raise UserError(what, where=where, do="train with head.pooling=pooler or dense (last: a causal model)")
+        name, do = type(model).__name__, "use ptv2.load"
+        if pooling in (None, "pooler", "dense"):  # there is another layer, or another activation
+            raise UserError(f"{name} computes more than the trained head from its states", where=where, do=do)
+        do = f"train with head.pooling=pooler or dense (last: a causal model), or {do}"
+        raise UserError(f"{name} does not compute a head with head.pooling={pooling}", where=where, do=do)
     names = artifact.about["labels"][task]
     if names is not None and kind != "span":
         config.id2label, config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}

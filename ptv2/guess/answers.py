@@ -80,7 +80,7 @@ def _is_label(field: Field, seen: Seen) -> bool:
         return True
     alone = field.words <= RICH_LABEL or field.distinct <= 20
     few = 2 <= field.distinct <= min(MOST_LABELS, len(seen.rows) // 2)
-    return field.filled > 0.9 and few and alone and "." not in field.name
+    return field.filled > 0.9 and few and alone and "." not in field.name and not field.is_time
 
 
 RICH_LABEL = 5  # words of a label's name, where there are many labels
@@ -153,7 +153,9 @@ def multilabel(seen: Seen, labels: Field) -> Proposal:
     """Propose a list of labels a row, or a 0 or 1 for each label."""
     widths = {len(value) for value in labels.values if value is not None}
     vectors = labels.form == "wholes" and set(labels.counts) <= {"0", "1"} and len(widths) == 1
-    names = [str(i) for i in range(widths.pop())] if vectors else None
+    names = (
+        [f"label {i}" for i in range(widths.pop())] if vectors else None
+    )  # a 0 or 1 would be taken for a number's name
     many = f"a 0 or 1 for each of {len(names)} labels" if names else f"lists of {len(labels.counts)} labels"
     why = [f"'{labels.name}' holds {many}"]
     if names:

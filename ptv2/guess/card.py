@@ -56,6 +56,7 @@ def guess(path: Path, name: str) -> Guess:
         proposal = by_structure(seen) or by_answer(seen)
     except UserError as error:
         raise UserError(str(error), where=path) from error
+    found = found.answered(proposal.options.get("spans_column", proposal.label))
     why = [*found.why, *proposal.why]
     card = {"version": 1, "kind": proposal.kind, "dataset": found.dataset, "inputs": proposal.inputs}
     card |= {"label": proposal.label}

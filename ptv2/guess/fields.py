@@ -13,6 +13,16 @@ from ptv2.rows.labels import missing, text_of
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 IDENTITY = re.compile(r"(.+_)?(id|idx|index|guid|uuid|uid|eid|qid|key|row|number|no)", re.IGNORECASE)
 DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts of which two characters count as a word
+TIME = re.compile(
+    r"""(?=.*\d)
+    ((mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\ )?
+    (\d{4}[-/.]\d{1,2}[-/.]\d{1,2} | \d{1,2}[-/.]\d{1,2}[-/.]\d{4} |
+     (\d{1,2}(st|nd|rd|th)?[-\ ])? (jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?
+     ([-\ ]\d{1,2}(st|nd|rd|th)?(?!\d),?)? ([-\ ]\d{2,4}(?!:),?)?)
+    ([Tt\ ]+(at\ )? \d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\ ?[ap]m)?)?
+    (\ ?(Z|UTC|GMT|[A-Z]{3,4}|[-+]\d{2}:?\d{2}))? (\ \d{4})?""",
+    re.IGNORECASE | re.VERBOSE,
+)  # a date, with the time of day or without
 RICH_WORDS = 4  # texts of as many words are read, and are no names
 
 
@@ -74,9 +84,14 @@ class Field:
         return self.distinct > (0.3 if named else 0.9) * there and (named or self.form == "whole") and self.distinct > 2
 
     @cached_property
+    def is_time(self) -> bool:
+        """Tell whether it says when a row was made."""
+        return self.form == "text" and self.in_all(lambda value: TIME.fullmatch(str(value).strip()) is not None)
+
+    @cached_property
     def is_rich(self) -> bool:
         """Tell whether it holds texts to be read: of some words, or that seldom repeat."""
-        if self.form not in ("text", "texts", "lists") or self.is_identity or self.words == 0:
+        if self.form not in ("text", "texts", "lists") or self.is_identity or self.is_time or self.words == 0:
             return False
         several = self.distinct > 0.5 * len(self.values) and len(self.values) > 2
         return self.distinct > 1 and (self.words >= RICH_WORDS or (several and self.words >= 1.5))

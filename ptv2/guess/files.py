@@ -1,6 +1,6 @@
 """Rows of a file or a folder, as a card would read them: format, columns and splits are found out."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -8,19 +8,19 @@ from typing import Any, cast
 from ptv2.config.cards import SPLITS, DatasetCard, TaskCard
 from ptv2.errors import UserError
 from ptv2.guess.unclear import check_header
-from ptv2.kinds.templates import Row
+from ptv2.kinds.templates import Row, value_at
 from ptv2.rows.class_names import class_names
 from ptv2.rows.conll import DOCUMENT, TAG
 from ptv2.rows.csv_rows import OTHERS
 from ptv2.rows.files import SUFFIXES, format_of
-from ptv2.rows.labels import missing
+from ptv2.rows.labels import missing, text_of
 from ptv2.rows.rows import Rows
 from ptv2.rows.sources import load_rows
 from ptv2.rows.table import Table
 from ptv2.rows.text import opened
 
 SAMPLE = 4000  # rows that are looked at
-WHOLE, PARTS = {"train": "train"}, {"train": "train[:90%]", "validation": "train[90%:]"}
+PARTS = {"train": "train[:90%]", "validation": "train[90%:]"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,16 @@ class Found:
         data = self.first.data
         return {name: names for name in data.column_names if (names := class_names(data, name))}
 
+    def answered(self, field: str) -> "Found":
+        """Leave out the splits whose rows hide their answers: none has one, or all are -1, as of no training row."""
+        known = {text_of(value_at(row, field)) for row in self.first}
+        hidden = [split for split, rows in self.splits.items() if rows is not self.first and _hides(rows, field, known)]
+        if not hidden:
+            return self
+        kept = {split: rows for split, rows in self.splits.items() if split not in hidden}
+        why = [f"the {split} rows hold no '{field}', so they are left out" for split in hidden]
+        return Found(self.dataset | {"data_files": dict.fromkeys(hidden)}, kept, self.options, [*self.why, *why])
+
 
 def find(path: Path) -> Found:
     """Read all rows of a file or of a folder of splits.
@@ -84,6 +94,17 @@ def _folder(path: Path) -> Found:
         return Found(dataset, splits)
     dataset["splits"] = PARTS | {"test": "test" if "test" in splits else None}
     return Found(dataset, splits, why=["there are no validation rows, so they are the last tenth of train"])
+
+
+def _hides(rows: Rows, field: str, known: Collection[str]) -> bool:
+    """Tell whether no row has an answer."""
+    values = [value_at(row, field) for row in rows]
+    return all(_is_nothing(value) or (text_of(value) == "-1" and "-1" not in known) for value in values)
+
+
+def _is_nothing(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return missing(value) if inner is None else all(map(_is_nothing, inner))
 
 
 def _file(path: Path) -> Found:

@@ -15,10 +15,11 @@ PART = 0.1  # of the longest text: shorter fields say what a source is filed und
 def texts_beside(seen: Seen, taken: Collection[str], short: bool = False) -> list[Field]:
     """List the texts of the rows that are read beside the fields that are `taken`, in the rows' order.
 
-    A field is left out if it is often blank, tells rows apart, or says in a word what rows are filed under, unless the
-    word stands in another text of its row. With `short`, words that are never blank are read, too.
+    A field is left out if it is often blank, tells rows apart, is a date, or says in a word what rows are filed under,
+    unless the word stands in another text of its row. With `short`, words that are never blank are read, too.
     """
     texts = [field for field in seen.of("text") if field.name not in taken and field.filled >= 0.95]
+    texts = [field for field in texts if not field.is_time]
     rich = [field for field in texts if field.is_rich]
     found = [
         field

@@ -83,7 +83,10 @@ def gold_of(features: Features, row: Mapping[str, Any]) -> Any:
     if all(field is None or value_at(dict(row), field) is None for field in fields):
         return None
     try:
-        return features.reference(dict(row))
+        gold = features.reference(dict(row))
+        return (
+            gold if not isinstance(gold, list) or None not in gold else [one for one in gold if one is not None] or None
+        )
     except (UserError, TypeError, ValueError, LookupError, AttributeError):  # of a row that nothing has checked
         return None
 

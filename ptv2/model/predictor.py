@@ -22,7 +22,7 @@ from ptv2.model.prompted import PromptedModel
 from ptv2.model.routing import beginnings, usable_rows
 from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
-from ptv2.rows.columns import refuse_unfit, rows_of
+from ptv2.rows.columns import add_tags, refuse_unfit, rows_of
 
 INPUT = "input"  # the split that a user's rows are
 
@@ -118,6 +118,8 @@ class Predictor:
         """
         if on_bad_row not in ("error", "skip"):
             raise UserError(f"is '{on_bad_row}'", where="on_bad_row", do=nearest(on_bad_row, ("error", "skip")))
+        if top is not None and (type(top) is not int or top < 1):
+            raise UserError(f"is {top!r}", where="top", do="give a number from 1, or None for all")
         asked = of_python(rows)
         found = self.answer(asked, task, on_bad_row == "skip", PredictionsConfig(top, with_inputs))
         return [found.get(number) for number in range(len(asked.rows))]
@@ -207,6 +209,7 @@ class Predictor:
         asked.check()
         if not asked.rows:
             raise UserError("there are no rows", where="score", do="give at least one")
+        add_tags(asked, numbers, own.card, scored=True)
         refuse_unfit(asked, numbers, own.features.fields(), own.card.label)
         asked.check()
         fields = set().union(*asked.rows)

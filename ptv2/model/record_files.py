@@ -20,6 +20,9 @@ BATCH = 10_000  # records of a Parquet row group
 FIRST = ("row", "id", "idx", "task", "prediction", "gold", "generated", "score", "scores")
 """Columns that stand first, in this order, where there are any."""
 
+KNOWN = {"scores": pa.map_(pa.string(), pa.float64()), "answer_start": pa.int64()}
+"""Columns of Parquet whose type is known before there is a value, so that files of the same artifact go together."""
+
 
 class RecordFile:
     """Take records one by one, and be a whole file at the end: `with RecordFile(path) as file: file.add(record)`.
@@ -129,8 +132,8 @@ def type_of(value: Any) -> str:
 
 def column_type(name: str, types: set[str]) -> pa.DataType:
     """Choose the type of a column: that of all its values, and JSON text where they differ."""
-    if name == "scores":
-        return pa.map_(pa.string(), pa.float64())
+    if name in KNOWN:
+        return KNOWN[name]
     found = types - {""}
     if found == {"int", "float"}:
         return pa.float64()

@@ -8,7 +8,7 @@ from ptv2.errors import UserError, nearest
 from ptv2.model.cards import choose_task
 from ptv2.model.predictions import Record, begin
 from ptv2.rows.asked import Asked
-from ptv2.rows.columns import refuse_unfit, rows_of
+from ptv2.rows.columns import add_tags, refuse_unfit, rows_of
 from ptv2.rows.rows import Rows
 
 TASK = "task"  # the field that says which task a row is of
@@ -72,6 +72,7 @@ def usable_rows(
     """
     routed = routed_by_task(asked, data, task, where)
     for name, numbers in routed.items():
+        add_tags(asked, numbers, data[name].card)
         refuse_unfit(asked, numbers, data[name].features.fields())
     if not skip:
         asked.check()

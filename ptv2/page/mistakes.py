@@ -38,7 +38,8 @@ def read_mistakes(path: Path, kind: str) -> Mistakes | None:
         UserError: a line is no record.
     """
     records: list[Record] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # texts may hold other ends of a line
+    for number, line in enumerate(filter(None, lines), 1):
         try:
             record = json.loads(line)
             if record.get("gold") is not None and record["prediction"] is not None:

@@ -61,7 +61,8 @@ def read_markdown(text: str) -> tuple[str, list[str], list[list[str]], list[str]
     """Read a table as `ptv2.study.table.markdown` writes it: title, columns, rows of cells, paragraphs below."""
     lines = text.splitlines()
     title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), "Study")
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    inner = [line.removeprefix("|").removesuffix("|") for line in lines if line.startswith("|")]
+    cells = [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)] for line in inner]
     heads, rows = (cells[0], cells[2:]) if cells else ([], [])
     notes = [line for line in lines if line.strip() and not line.startswith(("|", "# "))]
     return title, heads, rows, notes

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError
 from ptv2.rows.asked import Asked
 from ptv2.rows.json_rows import DECODER
 from ptv2.rows.rows import Rows
+from ptv2.rows.spans import with_tags, words_of
 from ptv2.rows.table import Table
 
 
@@ -24,12 +26,37 @@ class Chosen:
         return self.asked.places[self.numbers[row]]
 
 
+def add_tags(asked: Asked, numbers: Sequence[int], card: TaskCard, scored: bool = False) -> None:
+    """Make words and tags where the card makes them of spans, as it does for rows of its own.
+
+    A row without spans, or with wrong ones, gets its words alone; with `scored`, wrong ones are marked.
+    """
+    names = {key: name for key in ("spans", "text") if (name := card.options.get(f"{key}_column"))}
+    if "spans" not in names:
+        return
+    tokens, tags = card.inputs["tokens"], card.label
+    for i in numbers:
+        row, new = asked.rows[i], {}
+        text = row.get(names["text"]) if "text" in names else None
+        if (tokens if "text" in names else tags) in row or not isinstance(text or row.get(tokens), str | list):
+            continue
+        try:
+            new = with_tags(row, names | {"tokens": tokens}, asked.places[i]) if names["spans"] in row else {}
+        except UserError as error:
+            if scored:
+                asked.refuse(i, error)
+        if isinstance(text, str):
+            new = {"tokens": [text[start:end] for start, end in words_of(text)]} | new
+        asked.rows[i] = row | {{"tokens": tokens, "tags": tags}[key]: value for key, value in new.items()}
+
+
 def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str], label: str | None = None) -> None:
     """Mark the rows that lack a field or the label's."""
     needed = fields | ({label} if label is not None else set())
     for i in numbers:
         if missing := sorted(needed - set(asked.rows[i])):
-            why = asked.unread.get(missing[0], f"is missing, only {', '.join(asked.rows[i])}")
+            held = f"only {', '.join(asked.rows[i])}" if asked.rows[i] else "the row holds nothing"
+            why = asked.unread.get(missing[0], f"is missing, {held}")
             what = f"field '{missing[0]}' {why}"
             asked.refuse(i, UserError(what, where=asked.places[i]))
 

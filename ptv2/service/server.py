@@ -60,12 +60,15 @@ def read_tokens(path: Path | None, host: str) -> list[str]:
             raise UserError(what, where="--host", do="give --token-file FILE with a token a line, or stay on 127.0.0.1")
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot be read ({error})", where=path, do="write a token a line") from error
     tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not tokens:
         raise UserError("holds no token", where=path, do="write a token a line")
+    if any(not token.isascii() or len(token.split()) > 1 for token in tokens):
+        do = "use letters, digits and marks of ASCII, without blanks"
+        raise UserError("holds a token that no header can carry", where=path, do=do)
     return tokens
 
 

@@ -11,6 +11,8 @@ from ptv2.errors import UserError
 from ptv2.metrics.table import METRICS
 from ptv2.train.checkpoint_file import by_step
 
+SECTIONS = ("tasks", "optim", "prompt", "data")  # of a config, that are read
+
 
 @dataclass(frozen=True)
 class Run:
@@ -106,9 +108,17 @@ def read_run(path: Path) -> Run | None:
     if not file.is_file() and not config.is_file():
         return None
     values = read_mapping(config, "a run's config", KEYS) if config.is_file() else {}
+    if odd := [key for key in SECTIONS if not isinstance(values.get(key, {}), dict)]:
+        raise UserError(f"'{odd[0]}' is no mapping", where=config, do="restore what the run wrote")
     if not file.is_file():
         return Run(path, values, None) if isinstance(values.get("tasks"), dict) else None
     return Run(path, values, read_results(path))
+
+
+def inside(path: Path) -> str | None:
+    """Name the finished runs in a folder that is none itself, as a shell finds them; None: there are none."""
+    found = (pattern for pattern in ("*", "trials/*", "*/*/*") if any(path.glob(f"{pattern}/results.json")))
+    return next((f"{path}/{pattern}" for pattern in found), None)
 
 
 def read_results(path: Path) -> dict[str, Any]:

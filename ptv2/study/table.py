@@ -17,9 +17,8 @@ NUMBERS = [name for name in COLUMNS if name not in ("metric", "difference", "per
 
 def markdown(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str]) -> str:
     """Write a table with its title and what stands below it."""
-    body = ["| " + " | ".join(cells) + " |" for cells in rows]
-    lines = [f"# {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head), *body, "", *notes, ""]
-    return "\n".join(lines)
+    first, *body = ["| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |" for cells in [head, *rows]]
+    return "\n".join([f"# {title}", "", first, "|" + "---|" * len(head), *body, "", *notes, ""])
 
 
 def comparison(

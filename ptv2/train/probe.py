@@ -63,7 +63,7 @@ class Probe:
         ((name, self.task),) = parts.tasks.items()
         self.head, self.steps = self.module.head(name), config.prompt.retrieve.steps
         self.start = {key: held.clone() for key, held in self.head.state_dict().items()}
-        made = _batches(name, self.task, config)
+        made, self.features = _batches(name, self.task, config)
         self.batches = [batch for batch in moved(made, self.backbone.device) if self.head.terms(batch)]
 
     def similarity(self, vectors_PF: list[Tensor]) -> float:
@@ -116,8 +116,8 @@ class Probe:
         return states.split([len(batch["input_ids"])] * module.method.copies)
 
 
-def _batches(name: str, task: TaskData, config: Config) -> list[dict[str, Any]]:
-    """Draw some of the task's training rows and collate them, at least a batch for each fold where they suffice."""
+def _batches(name: str, task: TaskData, config: Config) -> tuple[list[dict[str, Any]], int]:
+    """Draw some of the task's training features, collate them to a batch for each fold at least, and count them."""
     features = task.encoded("train")
     lengths = column(features, "length")
     order = np.random.default_rng(config.seed).permutation(len(lengths))
@@ -125,7 +125,7 @@ def _batches(name: str, task: TaskData, config: Config) -> list[dict[str, Any]]:
     rows = order[:count].tolist()
     size = min(config.data.batch_size, math.ceil(len(rows) / FOLDS))
     read = [features.__getitems__(rows[i : i + size]) for i in range(0, len(rows), size)]
-    return [collate([(name, feature) for feature in batch], {name: task}) for batch in read]
+    return [collate([(name, feature) for feature in batch], {name: task}) for batch in read], len(rows)
 
 
 def _device(config: Config) -> torch.device:

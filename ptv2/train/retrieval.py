@@ -58,6 +58,7 @@ class Ranked:
     sources: list[Source]
     similarity: list[float]
     repeats: list[str]
+    features: int  # of the task's training rows, that were read with each
 
 
 @dataclass
@@ -118,7 +119,9 @@ def _has_prompt(path: Path) -> bool:
 
 
 def likenesses(sources: Sequence[Source], imports: Sequence[str] = ()) -> list[list[float]]:
-    """Compute how alike N prompts of one backbone are, every two of them; with itself, the share that is not chance.
+    """Compute how alike N prompts of one backbone are, every two of them.
+
+    With itself, a prompt has the square of the share of its change that is not chance.
 
     Raises:
         UserError: the backbone cannot be loaded.
@@ -177,7 +180,7 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> Ranked:
         if not math.isfinite(similar[-1]):
             raise UserError("with its prompt the loss is non-finite", where=source.name, do="move it out of the folder")
     order = sorted(range(len(fitting)), key=lambda i: -similar[i])
-    return Ranked([fitting[i] for i in order], [similar[i] for i in order], repeats)
+    return Ranked([fitting[i] for i in order], [similar[i] for i in order], repeats, probe.features)
 
 
 def retrieve(config: Config) -> Retrieved:

@@ -46,8 +46,9 @@ def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
     # gradient would save the search and still move them, by their momentum.
     # Buffers are constants, or the same on all ranks; sent around before each forward pass, they would have to be
     # waited for in scoring too.
-    option = next(name for name in NAMES if name in inspect.signature(DistributedDataParallel).parameters)
-    return DDPStrategy(find_unused_parameters=len(config.tasks) > 1, timeout=timeout, **{option: False})
+    name = next(name for name in NAMES if name in inspect.signature(DistributedDataParallel).parameters)
+    options: dict[str, Any] = {name: False, "find_unused_parameters": len(config.tasks) > 1}
+    return DDPStrategy(timeout=timeout, **options)
 
 
 def check_gpus(settings: dict[str, Any]) -> None:

@@ -92,6 +92,7 @@ def test_predict_in_bfloat16(ptv2, finished, cards):
         ('{"text": "a"}\n{"text": \n', ":2: not valid JSON"),
         ('["a"]\n', ":1: a line must be a JSON object"),
         ('{"text": "a"}\n{"txt": "b"}\n', ":2: field 'text' is missing, only txt"),
+        ('{"text": "a"}\n{}\n', ":2: field 'text' is missing, the row holds nothing"),
         ('{"text": "a"}\n\n{"text": ""}\n', ":3: field 'text' is empty"),
         ('{"text": "a"}\n{"text": null}\n', ":2: field 'text' is missing"),
         ('{"text": "a"}\n{"text": {"b": 1}}\n', ":2: field 'text' holds an object"),

@@ -134,12 +134,28 @@ def test_what_is_no_run_is_left_out_beside_runs(ptv2, finished, tmp_path):
     assert said.code == 0 and said.err == f"warning: {tmp_path}/notes: not a run folder, left out\n"
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--config", "study.yaml", "--json"], "--json is for folders of runs; leave it out"),
+        (["--config", "study.yaml", "--sort", "score"], "--sort is for folders of runs; leave it out"),
+        (["run", "--table"], "--table is for a study; leave it out, or give --config FILE"),
+        (["run", "--jobs", "2"], "--jobs is for a study; leave it out, or give --config FILE"),
+    ],
+)
+def test_options_of_runs_and_of_studies_are_not_mixed_up(ptv2, argv, said):
+    done = ptv2("compare", *argv)
+    assert done.code == 2 and done.err.startswith(f"error: command line: {said}")
+
+
 def test_what_is_no_finished_run(ptv2, finished, tmp_path):
     said = ptv2("compare", tmp_path)
     assert said.code == 2
     assert said.err == f"error: {tmp_path}: no results.json here; give the folder of a finished run\n"
     above = finished("topics").parent
     assert f"no results.json here; give the folders in it: {above}/*" in ptv2("compare", above).err
+    shutil.copytree(finished("topics"), tmp_path / "search" / "trials" / "0")
+    assert f"give the folders in it: {tmp_path}/search/trials/*" in ptv2("compare", tmp_path / "search").err
     (tmp_path / "results.json").write_text("{")
     assert ptv2("compare", tmp_path).err.startswith(f"error: {tmp_path}/results.json: cannot be read")
     results = json.loads((finished("topics") / "results.json").read_text())
@@ -150,6 +166,14 @@ def test_what_is_no_finished_run(ptv2, finished, tmp_path):
         said = f"error: {tmp_path}/results.json: these are not the results of a run; run it again with"
         assert ptv2("compare", tmp_path).err.startswith(said)
     assert ptv2("compare").code == 2
+
+
+def test_a_damaged_config_is_named(ptv2, finished, copy):
+    folder = copy("b")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | {"optim": None}))
+    said = ptv2("compare", finished("topics"), folder)
+    assert said.err == f"error: {folder}/config.yaml: 'optim' is no mapping; restore what the run wrote\n"
 
 
 def test_results_of_an_older_version_are_shown(ptv2, finished, tmp_path):

@@ -6,6 +6,8 @@ import json
 import pytest
 from datasets import Dataset
 
+from ptv2 import UserError, load
+
 ROWS = [{"id": 1, "text": "the cat, the hen"}, {"id": 2, "text": 'a "red" plum'}, {"id": 3, "text": "fig"}]
 
 
@@ -121,3 +123,44 @@ def test_half_a_character_and_numbers_of_any_size_are_handed_through(ptv2, finis
     said = ptv2("predict", "--artifact", finished("topics"), "--input", path)
     assert said.code == 0 and said.err == ""
     assert [json.loads(line)["id"] for line in said.out.splitlines()] == [36893488147419103232, "x\ufffd"]
+
+
+SPANNED = {"text": "Ann sees the hen.", "found": [[0, 3, "PER"]]}
+WRONG = SPANNED | {"found": [[1, 2, "PER"]]}
+WORDS = ["Ann", "sees", "the", "hen", "."]
+TAGS = ["B-PER", "O", "O", "O", "O"]
+
+
+@pytest.fixture
+def spanned(ptv2, write_config, tmp_path):
+    """The folder of a run that was trained on texts with spans."""
+    card = {
+        "name": "names",
+        "kind": "tagging",
+        "dataset": {"path": "json", "data_files": {"train": str(write(tmp_path / "train.jsonl", [SPANNED] * 8))}},
+        "inputs": {"tokens": "tokens"},
+        "label": "tags",
+        "labels": ["O", "B-PER", "I-PER"],
+        "metrics": ["span_f1"],
+        "max_length": 32,
+        "options": {"spans_column": "found", "text_column": "text"},
+    }
+    config = write_config(tasks={"names": card}, trainer={"max_steps": 1}, run={"folder": str(tmp_path), "name": "run"})
+    assert ptv2("fit", "--config", config).code == 0
+    return tmp_path / "run"
+
+
+def test_texts_with_spans_are_answered_as_they_are_trained_on(ptv2, spanned, tmp_path):
+    rows = [SPANNED, {"text": SPANNED["text"]}, WRONG, {"tokens": WORDS}, {"tokens": WORDS, "tags": TAGS}]
+    said = ptv2("predict", "--artifact", spanned, "--input", write(tmp_path / "asked.jsonl", rows), "--with-inputs")
+    found = records(said)
+    assert [record["inputs"] for record in found] == [{"tokens": WORDS}] * 5
+    assert [record.get("gold") for record in found] == [TAGS, None, None, None, TAGS]
+    assert [record["prediction"] for record in found] == [found[0]["prediction"]] * 5
+
+
+def test_texts_with_spans_are_scored_as_they_are_trained_on(spanned):
+    run = load(spanned)
+    assert run.score([SPANNED, SPANNED]) == run.score([{"tokens": WORDS, "tags": TAGS}] * 2)
+    with pytest.raises(UserError, match=r"row 1: 'found' has a span 1..2 \('n'\) that does not begin and end with a"):
+        run.score([SPANNED, WRONG])

@@ -48,6 +48,14 @@ def test_what_a_record_holds_is_chosen(ptv2, finished, cards, more, kept):
     assert {len(record["scores"]) for record in records} == {1 if "1" in more else 2}
 
 
+def test_the_input_is_not_written_over(ptv2, finished, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text\na red cat\n")
+    said = ptv2("predict", "--artifact", finished("topics"), "--input", rows, "--output", rows)
+    assert said.err == f"error: {rows}: is the input, which would be lost; write another file\n"
+    assert said.code == 2 and rows.read_text() == "text\na red cat\n"
+
+
 @pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.tsv", "out.parquet"])
 def test_predictions_are_written_in_the_form_that_the_ending_says(ptv2, finished, cards, tmp_path, name):
     argv = ("--artifact", finished("topics"), "--input", cards["topics"].parent / "topics" / "test.jsonl")

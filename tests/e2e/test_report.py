@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ptv2.study.table import markdown
+
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM = next(
     (path for name in ("chromium", "google-chrome", "chromium-browser") if (path := shutil.which(name))), None
@@ -207,6 +209,13 @@ def test_a_study_shows_its_table_figure_and_curves(report, finished, tmp_path):
     assert "methods: {deep: [method=deep]}\n" in page.texts
 
 
+def test_names_in_a_table_may_hold_its_mark(report, tmp_path):
+    text = markdown("A study", ["task", "method", "score"], [["a|b", "deep|lora", "0.5"]], ["as `a|b` says"])
+    (tmp_path / "table.md").write_text(text)
+    assert r"| a\|b | deep\|lora | 0.5 |" in text
+    assert {"a|b", "deep|lora", "0.5"} <= set(report(tmp_path).texts)
+
+
 @pytest.mark.parametrize("name", ["methods", "transfer", "generation", "kinds"])
 def test_committed_studies_can_be_shown(report, name):
     folder = ROOT / "experiments" / name
@@ -225,6 +234,7 @@ def test_runs_and_studies_share_a_page(report, finished, tmp_path):
     [
         ([], "command line: nothing to report on; give folders of runs or of studies"),
         (["empty"], "empty: neither a run nor a study here; give the folder of one"),
+        (["search"], "search: neither a run nor a study here; give the folders in it: search/trials/*"),
         (["run", "--output", "page.pdf"], "page.pdf: '.pdf' is no ending of an HTML file; end it in .html"),
         (["run", "--output", "none/page.html"], "none: no such folder; make it, or choose another --output"),
         (["run", "--output", "folder.html"], "folder.html: is a folder; give a file"),
@@ -239,6 +249,7 @@ def test_what_cannot_be_reported_is_one_line(ptv2, finished, tmp_path, monkeypat
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "study.yaml").write_text("methods: {}\n")
     shutil.copytree(finished("topics"), tmp_path / "run")
+    shutil.copytree(finished("topics"), tmp_path / "search" / "trials" / "0")
     done = ptv2("report", *argv)
     assert done.code == 2 and done.err.startswith(f"error: {said}") and done.err.count("\n") == 1
 

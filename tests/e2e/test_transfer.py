@@ -10,6 +10,7 @@ from scene import make_config, write_cards
 from ptv2.artifact.files import read_artifact
 from ptv2.config.load import load_config
 from ptv2.model.build import build
+from ptv2.model.outside import TEXTS
 from ptv2.train.fit import fit
 from ptv2.train.retrieval import retrieve, sources
 
@@ -159,6 +160,11 @@ def test_similarity_prints_a_matrix_and_the_best_sources(pretrained, ptv2, write
         assert row == pytest.approx([other[i] for other in found["similarity"]])
     said = ptv2("similarity", "--artifact", folder, *config)
     assert said.code == 0 and f"left out, a run of the same task and rows: {folder}+task:topics" in said.out
+    assert (
+        f"in the states of {len(TEXTS)} fixed texts; with itself, the square of the share that is not chance"
+        in said.out
+    )
+    assert "share of the loss with an untrained prompt that each saves, on 48 training features" in said.out
 
 
 def test_runs_of_the_task_itself_alone_are_said_to_be_no_sources(finished, ptv2, write_config):

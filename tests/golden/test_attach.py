@@ -209,6 +209,24 @@ def test_a_head_of_another_pooling_is_refused_and_nothing_changes(artifact, tmp_
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize(("family", "kind"), [("electra", "cls"), ("modernbert", "tagging")])
+def test_a_model_with_more_above_its_states_is_refused_without_advice_that_is_no_use(family, kind, tmp_path):
+    path = encoder_artifact(family, tmp_path, kind, head={"pooling": "dense"})
+    auto = AutoModelForSequenceClassification if kind == "cls" else AutoModelForTokenClassification
+    model = auto.from_pretrained(tmp_path / "backbone", num_labels=3)
+    with pytest.raises(ptv2.UserError, match=r"computes more than the trained head from its states; use ptv2\.load$"):
+        ptv2.attach(model, path, head=True)
+
+
+@pytest.mark.parametrize("given", [["runs/a", "runs/b"], {1: "runs/a"}, {"a": None}])
+def test_artifacts_are_a_folder_or_folders_by_name(artifact, tmp_path, given):
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    with pytest.raises(
+        ptv2.UserError, match=r"^artifacts: is .*; give a folder, or several as \{name: folder, \.\.\.\}$"
+    ):
+        ptv2.attach(model, given)
+
+
 def test_names_and_numbers_that_are_not_there_are_refused(artifact, tmp_path):
     model = AutoModel.from_pretrained(tmp_path / "backbone")
     attached = ptv2.attach(model, {"topics": artifact})

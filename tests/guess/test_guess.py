@@ -5,8 +5,12 @@ import random
 
 import pytest
 
+from ptv2.config.cards import SPLITS, make_card
+from ptv2.data.bad_rows import bad_rows
+from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.guess.card import guess
+from ptv2.rows.sources import load_rows
 
 WORDS = "cat dog cow hen apple pear plum fig eats sees red big small in at Ann Bob Rome Oslo".split()
 
@@ -94,7 +98,7 @@ CASES = {
     ),
     "a 0 or 1 for each label": (
         lambda i: {"text": text(i), "labels": [i % 2, int(i % 3 == 0), 1]},
-        {"kind": "multilabel", "label": "labels", "labels": ["0", "1", "2"]},
+        {"kind": "multilabel", "label": "labels", "labels": ["label 0", "label 1", "label 2"]},
     ),
     "words and tags": (
         tagged,
@@ -166,6 +170,15 @@ def test_rows_say_what_they_are_for(name, tmp_path):
     assert len(made.why) >= 2
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_card_that_is_proposed_reads_the_rows(name, tmp_path, tokenizer):
+    row, _ = CASES[name]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row(i)) + "\n" for i in range(1, 81)))
+    data = TaskData(make_card(guess(file, "example").card | {"max_length": 384}), tokenizer)
+    assert [bad_rows(data.features, rows, labelled=True) for rows in data.rows.values()] == [{}, {}]
+
+
 ROWS = [(text(i), "good" if i % 3 else "bad") for i in range(60)]
 FILES = {
     "commas": ("a.csv", "text,label", ",", {}),
@@ -211,6 +224,29 @@ def test_a_folder_is_read_by_its_splits(present, splits, tmp_path):
         (tmp_path / f"{split}.jsonl").write_text("\n".join(lines))
     made = guess(tmp_path, "a")
     assert set(made.found.splits) == set(present) and made.card["dataset"].get("splits") == splits
+
+
+HIDDEN = {
+    "no label": (lambda i: {"text": text(i), "label": i % 2}, lambda row: row.pop("label")),
+    "-1": (lambda i: {"text": text(i), "label": i % 2}, lambda row: row.update(label=-1)),
+    "no tags": (tagged, lambda row: row.update(ner=[])),
+    "no spans": (spanned, lambda row: row.update(label=[])),
+    "no answers": (asked, lambda row: row.update(answers={"text": [], "answer_start": []})),
+    "a blank summary": (lambda i: {"document": text(i, 9), "summary": text(i)}, lambda row: row.update(summary=" ")),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_split_that_hides_its_answers_is_left_out(name, tmp_path):
+    made, hide = HIDDEN[name]
+    for split in ("train", "validation", "test"):
+        rows = [made(i) for i in range(1, 61)]
+        for row in rows if split == "test" else ():
+            hide(row)
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = guess(tmp_path, "a")
+    assert {split for split in SPLITS if load_rows(make_card(found.card), split)} == {"train", "validation"}
+    assert "the test rows hold no" in " ".join(found.why) and "-1" not in found.card.get("labels", ())
 
 
 def test_rows_sorted_by_label_are_said(tmp_path):

@@ -92,6 +92,34 @@ def test_what_only_looks_unclear_is_read(name, tmp_path):
     assert {key: card.get(key) for key in expected} == expected
 
 
+DATES = {
+    "2020-01-31": lambda i: f"2020-01-{1 + i % 28:02d}",
+    "2020-01-31 12:05:00": lambda i: f"2020-01-{1 + i % 28:02d} 12:{i % 60:02d}:00",
+    "2020-01-31T12:05:00.250Z": lambda i: f"2020-01-{1 + i % 28:02d}T12:{i % 60:02d}:00.250Z",
+    "31.1.2020": lambda i: f"{1 + i % 28}.1.2020",
+    "3 Jan 2020": lambda i: f"{1 + i % 28} Jan {1990 + i}",
+    "January 3, 2020": lambda i: f"January {1 + i % 28}, {1990 + i}",
+    "Sat, 3rd March 2020 at 9:05 pm": lambda i: f"Sat, {1 + i % 28}th March 2020 at 9:{i % 60:02d} pm",
+    "Wed Oct 10 20:19:24 +0000 2018": lambda i: f"Wed Oct {1 + i % 28} 20:19:{i % 60:02d} +0000 2018",
+    "03-Oct-18 20:19": lambda i: f"{1 + i % 28:02d}-Oct-18 20:{i % 60:02d}",
+}
+
+
+@pytest.mark.parametrize("form", DATES)
+def test_a_date_is_neither_a_text_nor_a_label(form, tmp_path):
+    rows = ({"made": DATES[form](i), "review": text(i), "stars": i % 5, "day": DATES[form](i % 3)} for i in range(90))
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    card = guess(tmp_path / "a.jsonl", "a").card
+    assert (card["inputs"], card["label"]) == ({"text": "review"}, "stars")
+
+
+@pytest.mark.parametrize("name", ["1/5", "1.2.3", "May", "MAY 2", "12:30", "Section 2020", "in 1999"])
+def test_what_is_no_date_may_be_a_label(name, tmp_path):
+    rows = ({"text": text(i), "label": name if i % 2 else "x"} for i in range(60))
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert guess(tmp_path / "a.jsonl", "a").card["labels"] == sorted([name, "x"])
+
+
 def test_a_word_that_a_column_is_named_by_is_a_row_as_others(tmp_path):
     rows = [f"{WORDS[i % len(WORDS)] if i else 'word'},{text(i)},{i % 2}" for i in range(30)]
     (tmp_path / "a.csv").write_text("\n".join(["word,sentence,label", *rows]) + "\n")

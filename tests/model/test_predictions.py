@@ -6,7 +6,7 @@ import torch
 from ptv2.config.run import PredictionsConfig
 from ptv2.errors import UserError
 from ptv2.model.module import PromptModule
-from ptv2.model.predictions import prediction_records
+from ptv2.model.predictions import gold_of, prediction_records
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
 
@@ -35,6 +35,12 @@ def records_of(rows, kept=None, label="label", shown=None, **more):
     data = SimpleNamespace(rows={"test": split}, features=features)
     module = SimpleNamespace(tasks={"t": data}, outputs={"t": [[]] * len(rows)})
     return prediction_records(module, "t", "test", shown or PredictionsConfig(), **more)
+
+
+@pytest.mark.parametrize(("held", "gold"), [(["x", None], ["x"]), ([None], None), ([], []), (["x"], ["x"])])
+def test_a_reference_that_is_not_there_is_no_gold_answer(held, gold):
+    features = SimpleNamespace(card=SimpleNamespace(label="label", options={}), reference=lambda row: row["label"])
+    assert gold_of(features, {"label": held}) == gold
 
 
 @pytest.mark.parametrize("label", ["label", "scores", "id", "prediction", "row"])

@@ -68,6 +68,13 @@ def test_scores_in_parquet_are_maps(tmp_path):
     assert table.column_names == ["row", "id", "prediction", "gold", "scores", "inputs.text"]
 
 
+def test_files_of_parquet_go_together_where_one_has_no_answer(tmp_path):
+    for name, start in (("a", None), ("b", 3)):
+        with RecordFile(tmp_path / f"{name}.parquet") as file:
+            file.add({"row": 0, "prediction": "", "answer_start": start})
+    assert pq.read_table(tmp_path).column("answer_start").to_pylist() == [None, 3]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv", "a.parquet"])
 def test_nothing_is_left_of_a_file_whose_records_did_not_all_come(tmp_path, name):
     (tmp_path / name).write_text("of before")

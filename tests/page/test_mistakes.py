@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ptv2.errors import UserError
+from ptv2.model.predictions import line
 from ptv2.page.answers import passage, spans, tagged, text_of, wrong_answer
 from ptv2.page.mistakes import read_mistakes
 
@@ -52,6 +53,12 @@ def test_right_answers_are_left_out_and_the_worst_stand_first(kind, tmp_path):
     records = [{"row": i, "prediction": p, "gold": g} | more for i, (p, g, more) in enumerate(CASES[kind])]
     found = read_mistakes(write(tmp_path / "p.jsonl", records), kind)
     assert [record["row"] for record in found.wrong] == [2, 1] and len(found.records) == 3
+
+
+def test_a_text_may_hold_a_mark_that_ends_a_line(tmp_path):
+    written = line({"row": 0, "prediction": "good\u2028one", "gold": "bad\x85one", "scores": {"good\u2028one": 0.9}})
+    (tmp_path / "p.jsonl").write_text(f"{written}\n", encoding="utf-8")
+    assert [record["gold"] for record in read_mistakes(tmp_path / "p.jsonl", "cls").wrong] == ["bad\x85one"]
 
 
 def test_rows_without_an_answer_and_texts_that_nobody_wrote_are_no_mistakes(tmp_path):

@@ -14,6 +14,7 @@ from served import ROWS
 
 import ptv2
 from ptv2.commands import serve, shell
+from ptv2.service.server import read_tokens
 
 
 def refused(capsys, *argv):
@@ -38,6 +39,7 @@ def test_a_port_in_use_is_refused_before_anything_is_loaded(encoder_folder, caps
         (["--host", "203.0.113.7", "--token-file", "tokens"], "--host: 203.0.113.7:8000 cannot be listened to"),
         (["--token-file", "empty"], "empty: holds no token"),
         (["--token-file", "nothing"], "nothing: cannot be read"),
+        (["--token-file", "header"], "header: holds a token that no header can carry; use letters, digits and marks"),
         (["--limit-rows", "0"], "'0' is not a whole number from 1"),
         (["--port", "70000"], "'70000' is not a port"),
         (["--artifacts", "nothing"], "nothing: no such folder"),
@@ -48,12 +50,18 @@ def test_an_option_that_cannot_be_is_refused_in_one_line(encoder_folder, capsys,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").write_text("# none\n\n")
     (tmp_path / "tokens").write_text("secret\n")
+    (tmp_path / "header").write_text("secret\nBearer secret\n")
     before = [] if "--artifacts" in argv else ["--artifacts", encoder_folder]
     assert (
         words in refused(capsys, *before, "--port", 0, *argv)
         if "--host" not in argv
         else refused(capsys, *before, *argv)
     )
+
+
+def test_tokens_are_read_as_any_editor_saves_them(tmp_path):
+    (tmp_path / "tokens").write_bytes(b"\xef\xbb\xbffirst\r\n# of the second team\r\n second \r\n")
+    assert read_tokens(tmp_path / "tokens", "127.0.0.1") == ["first", "second"]
 
 
 def test_a_missing_library_is_named(encoder_folder, capsys, monkeypatch):
