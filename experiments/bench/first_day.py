@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from experiments.bench.pages import filled
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
 
@@ -41,7 +42,7 @@ def main() -> None:
         score = json.loads(Path(folder, "runs", "articles", "results.json").read_text(encoding="utf-8"))
     about = environment()
     write_text(FILE, json.dumps({"seconds": found, "scores": score["scores"], "environment": about}, indent=1) + "\n")
-    write_text(PAGE, _replaced(page, found, about))
+    write_text(PAGE, filled(page, MARKS, told(found, about)))
 
 
 def seconds(words: list[str], folder: Path) -> float:
@@ -56,13 +57,11 @@ def seconds(words: list[str], folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def _replaced(page: str, found: list[tuple[str, float]], about: dict[str, Any]) -> str:
-    before, first, rest = page.partition(MARKS[0])
-    _, last, after = rest.partition(MARKS[1])
+def told(found: list[tuple[str, float]], about: dict[str, Any]) -> str:
+    """Say what each command took, and on what."""
     times = ", ".join(f"`{' '.join(shlex.split(line)[:2])}` {took:.0f} s" for line, took in found)
     machine = f"{about['cpu']}, {about['threads']} threads, torch {about['versions']['torch']}"
-    text = f"Measured once: {times}; {sum(took for _, took in found):.0f} s in all ({machine})."
-    return f"{before}{first}\n{text}\n{last}{after}"
+    return f"Measured once: {times}; {sum(took for _, took in found):.0f} s in all ({machine})."
 
 
 if __name__ == "__main__":

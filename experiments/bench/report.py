@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.measured import Measured, Spread
+from experiments.bench.pages import filled
 from experiments.bench.plan import GROUPS, ROWS, SMOLLM, SYSTEMS, Group
 from ptv2.runtime.files import write_text
 from ptv2.study.table import describe, markdown
@@ -82,9 +83,7 @@ def readme(measured: Mapping[str, Measured], known: Mapping[str, Any]) -> str:
 
 def quoted(page: str, written: str) -> str:
     """Return a page with what stands between the marks written again."""
-    before, first, rest = page.partition(MARKS[0])
-    _, last, after = rest.partition(MARKS[1])
-    return f"{before}{first}\n{written}\n{last}{after}" if first and last else page
+    return filled(page, MARKS, written)
 
 
 def _row(found: Measured, group: Group, name: str, known: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.bench.pages import filled
 from ptv2.backbone.targets import CHUNK
 
 HERE = Path(__file__).parent
@@ -239,10 +240,8 @@ def check_table(points: list[dict[str, Any]]) -> str:
 
 def into_page(name: str, made: str) -> None:
     """Put a table into the page, between its marks."""
-    text, begin = PAGE.read_text(encoding="utf-8"), MARKS[0].format(name)
-    before, _, rest = text.partition(begin)
-    _, _, after = rest.partition(MARKS[1])
-    PAGE.write_text(f"{before}{begin}\n{made}\n{MARKS[1]}{after}", encoding="utf-8")
+    marks = MARKS[0].format(name), MARKS[1]
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), marks, made), encoding="utf-8")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Run: python -m experiments.demo.shown [FOLDER OF THE RUNS]
 
 import json
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def score(results: dict[str, Any]) -> list[Any]:
 
 def predicted(run: Path) -> dict[int, str]:
     """Read what a run answered, by the number of the test row."""
-    lines = (run / "predictions" / f"{TASK}.test.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = StringIO((run / "predictions" / f"{TASK}.test.jsonl").read_text(encoding="utf-8"))
     return {line["row"]: line["prediction"] for line in map(json.loads, lines)}
 
 

@@ -31,9 +31,8 @@ def main(options: argparse.Namespace) -> None:
         compare_methods(options)
     elif options.runs:
         if given := [f"--{name}" for name in OF_STUDIES if getattr(options, name)]:
-            raise UserError(
-                f"{given[0]} is for a study", where="command line", do="leave it out, or give --config FILE"
-            )
+            do = "leave it out, or give --config FILE"
+            raise UserError(f"{given[0]} is for a study", where="command line", do=do)
         from ptv2.commands.compare_runs import compare_runs
 
         compare_runs(options)

@@ -153,9 +153,8 @@ def multilabel(seen: Seen, labels: Field) -> Proposal:
     """Propose a list of labels a row, or a 0 or 1 for each label."""
     widths = {len(value) for value in labels.values if value is not None}
     vectors = labels.form == "wholes" and set(labels.counts) <= {"0", "1"} and len(widths) == 1
-    names = (
-        [f"label {i}" for i in range(widths.pop())] if vectors else None
-    )  # a 0 or 1 would be taken for a number's name
+    # A bare 0 or 1 as a name would be taken for a number.
+    names = [f"label {i}" for i in range(widths.pop())] if vectors else None
     many = f"a 0 or 1 for each of {len(names)} labels" if names else f"lists of {len(labels.counts)} labels"
     why = [f"'{labels.name}' holds {many}"]
     if names:

@@ -84,11 +84,11 @@ def gold_of(features: Features, row: Mapping[str, Any]) -> Any:
         return None
     try:
         gold = features.reference(dict(row))
-        return (
-            gold if not isinstance(gold, list) or None not in gold else [one for one in gold if one is not None] or None
-        )
     except (UserError, TypeError, ValueError, LookupError, AttributeError):  # of a row that nothing has checked
         return None
+    if isinstance(gold, list) and None in gold:
+        return [one for one in gold if one is not None] or None
+    return gold
 
 
 def highest(scores: Mapping[str, float], top: int | None) -> dict[str, float]:

@@ -8,6 +8,7 @@ chose may change. Beside the folder stand its log and, while a process runs it, 
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class Lines:
         if not self.file.is_file():
             return []
         lines = []
-        for number, text in enumerate(self.file.read_text(encoding="utf-8").splitlines(), 1):
+        for number, text in enumerate(StringIO(self.file.read_text(encoding="utf-8")), 1):
             try:
                 line = json.loads(text)
                 _ = line["cell"].items(), line["scores"].items(), line["environment"].items()

@@ -4,6 +4,7 @@ import json
 import re
 import statistics
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _scored(cell: Cell, line: Line) -> Path | None:
 def _kept(file: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """Read the differences of an earlier table by task and method."""
     try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(line) for line in StringIO(file.read_text(encoding="utf-8"))]
         return {(row["task"], row["method"]): row["difference"] for row in rows if row["difference"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -21,7 +21,7 @@ STRATEGIES = ("auto", "ddp", "fsdp2", "fsdp")
 
 
 SHARDED = {"fsdp2": ShardedStrategy, "fsdp": FSDP1Strategy}
-NAMES = ("forward_sync_buffers", "broadcast_buffers")  # of one option, in new and in old releases of torch
+BUFFERS = ("forward_sync_buffers", "broadcast_buffers")  # names of one option, in new and in old releases of torch
 
 
 def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
@@ -46,8 +46,8 @@ def make_strategy(config: Config, settings: dict[str, Any]) -> Strategy | str:
     # gradient would save the search and still move them, by their momentum.
     # Buffers are constants, or the same on all ranks; sent around before each forward pass, they would have to be
     # waited for in scoring too.
-    name = next(name for name in NAMES if name in inspect.signature(DistributedDataParallel).parameters)
-    options: dict[str, Any] = {name: False, "find_unused_parameters": len(config.tasks) > 1}
+    buffers = next(name for name in BUFFERS if name in inspect.signature(DistributedDataParallel).parameters)
+    options: dict[str, Any] = {buffers: False, "find_unused_parameters": len(config.tasks) > 1}
     return DDPStrategy(timeout=timeout, **options)
 
 
