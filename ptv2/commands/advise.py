@@ -25,11 +25,15 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import backbone_about, backbone_size, quiet_transformers
     from ptv2.commands.advice import Facts
     from ptv2.config.load import load_config
+    from ptv2.errors import UserError
     from ptv2.model.auto import train_rows
 
     quiet_transformers()
     config = load_config(options.config, options.overrides, options.imports)
     tasks = [(card.kind, train_rows(config, name)) for name, card in config.tasks.items()]
+    for name, (_, rows) in zip(config.tasks, tasks, strict=True):
+        if rows == 0:
+            raise UserError("has no training rows", where=f"tasks.{name}", do="look at its file and at data.limit")
     memory = options.memory or device_memory()
     facts = Facts(
         kinds=frozenset(kind for kind, _ in tasks),
@@ -52,6 +56,7 @@ def main(options: argparse.Namespace) -> None:
     changes = list(dict.fromkeys(setting for setting, _ in [chosen, *settings]))
     changed = {change.partition("=")[0] for change in changes}
     kept = [item for item in options.overrides if item.partition("=")[0] not in changed]
+    changes += set_back(options, [*kept, *changes])
     file = shlex.quote(str(options.config))
     print(f"\npython -m ptv2.fit --config {file} {shlex.join([*kept, *changes])}")
     grid = "--space optim.lr=1e-3..1e-2:log:4 --space prompt.length=4,8,16,32,64,128 --sampler grid"
@@ -83,6 +88,32 @@ def advise(facts: "Facts", tasks: list[tuple[str, int]]) -> tuple[Advice, list[A
         if rule.when(facts) and (prompted or not rule.setting.startswith("prompt.")):
             settings.append((rule.setting, rule.reason))
     return chosen, settings, others
+
+
+def set_back(options: argparse.Namespace, overrides: list[str]) -> list[str]:
+    """Return overrides that set back settings of the config which the advised method refuses.
+
+    Args:
+        options: of the command.
+        overrides: those of the advice among them.
+    """
+    from ptv2.config.load import load_config
+    from ptv2.config.methods import PromptConfig, PTuningConfig
+    from ptv2.errors import UserError
+    from ptv2.methods import method_of
+
+    groups, made = {"prompt": PromptConfig(), "ptuning": PTuningConfig()}, dict[str, str]()
+    while True:
+        try:
+            method_of(load_config(options.config, [*overrides, *made.values()], options.imports))
+        except UserError as error:
+            key = str(error).partition(":")[0]
+            group, _, name = key.partition(".")
+            if key not in made and hasattr(groups.get(group), name):
+                usual = getattr(groups[group], name)
+                made[key] = f"{key}={usual if isinstance(usual, str) else json.dumps(usual)}"
+                continue
+        return list(made.values())
 
 
 def device_memory() -> float:

@@ -63,7 +63,7 @@ def adapter_of(source: Source, kind: str) -> Adapter:
     if not isinstance(method, (SoftPrompt, Lora)):
         return _prefix(source, kind)
     if kind == "CARTRIDGE":
-        what = f"holds method '{source.artifact.about['method']}', and a cartridge is made of keys and values"
+        what = f"holds method '{source.artifact.about['method']}', and a cartridge holds keys and values alone"
         raise UserError(what, where=source.path, do="use --form peft")
     return _at_input(source, method) if isinstance(method, SoftPrompt) else _low_rank(source, method)
 

@@ -102,7 +102,7 @@ def keys_values(source: Source, form: str) -> list[KeysValues]:
     """
     injection = source.injection()
     if injection.inputs is not None or not injection.sites:
-        what = f"holds method '{source.artifact.about['method']}', and form '{form}' is made of keys and values"
+        what = f"holds method '{source.artifact.about['method']}', and form '{form}' holds keys and values alone"
         raise UserError(what, where=source.path, do="export an artifact of method deep or prefix")
     method = source.predictor.module.method
     if isinstance(method, Union) and (others := [part.words for part in method.parts if not part.has_prompts]):

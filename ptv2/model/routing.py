@@ -39,7 +39,7 @@ def routed_by_task(asked: Asked, data: dict[str, TaskData], task: str | None, wh
         if name in tasks:
             routed.setdefault(name, []).append(i)
         elif name is None:
-            do = f"add it ({', '.join(tasks)}), or give --task"
+            do = f"add it ({', '.join(tasks)}), or name one task for all rows (`task`, --task)"
             what = f"no field '{TASK}', and there are several tasks"
             asked.refuse(i, UserError(what, where=asked.places[i], do=do))
         else:

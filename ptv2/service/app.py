@@ -70,7 +70,7 @@ def make_app(service: Service, tokens: Sequence[str] = ()) -> FastAPI:
 
     guarded = [Depends(allowed), Depends(counted)]
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def health() -> Response:
         status = "stopping" if service.stopping else "ok" if service.engine.alive else "failed"
         return JSONResponse({"status": status}, 200 if status == "ok" else 503)

@@ -1,14 +1,15 @@
 """`python -m ptv2.advise`: what is advised for which task, backbone, device and use."""
 
 import json
+import shlex
 
 import pytest
 
 from ptv2.commands import advise, shell
 from ptv2.commands.advice import METHODS_ADVISED, OTHERS, Facts
-from ptv2.config.load import make_config
+from ptv2.config.load import load_config, make_config
 from ptv2.config.schema import Config
-from ptv2.methods import METHODS
+from ptv2.methods import METHODS, method_of
 
 FORM = "prompt.form=[values,slots]"
 
@@ -96,12 +97,30 @@ def test_the_command_says_what_each_piece_rests_on(capsys):
 
 
 @pytest.mark.parametrize(
+    ("of_another", "set_back"),
+    [
+        (["method=prompt", "prompt.init=vocab"], "prompt.init=normal"),
+        (["method=ptuning", "ptuning.template={text} It is {mask}."], "ptuning.template=null"),
+        (["method=prefix", "prompt.projection=32"], "prompt.projection=null"),
+    ],
+)
+def test_what_the_advised_method_refuses_is_set_back(capsys, of_another, set_back):
+    line = ["--config", "configs/quickstart.yaml", *of_another]
+    shell.run(advise.main, advise.command_line(), line)
+    (fit,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("python -m ptv2.fit")]
+    assert fit.endswith(f"'prompt.form=[values,slots]' {set_back}")
+    said = shlex.split(fit)[3:]
+    assert method_of(load_config(said[1], said[2:])) is METHODS["deep"]
+
+
+@pytest.mark.parametrize(
     ("line", "says"),
     [
         (["--config", "none.yaml"], "error: none.yaml: no such config file\n"),
         (["--config", "configs/quickstart.yaml", "--memory", "much"], "is not a number of GB above 0"),
         (["--config", "configs/quickstart.yaml", "backbone.name=./none"], "no such folder 'none'"),
         (["--config", "configs/quickstart.yaml", "task.dataset.data_files.train=null"], "has no training rows"),
+        (["--config", "configs/quickstart.yaml", "data.limit.train=0"], "has no training rows"),
     ],
 )
 def test_what_cannot_be_advised_on_is_one_line(capsys, line, says):

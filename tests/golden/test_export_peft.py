@@ -157,6 +157,6 @@ def test_bad_forms_and_folders_are_refused(tmp_path):
     with pytest.raises(ptv2.UserError, match="there: is there already"):
         ptv2.export(tmp_path, "peft", tmp_path / "there")
     path = encoder_artifact("bert", tmp_path / "run", method="ia3")
-    with pytest.raises(ptv2.UserError, match="holds method 'ia3', and form 'peft' is made of keys and values"):
+    with pytest.raises(ptv2.UserError, match="holds method 'ia3', and form 'peft' holds keys and values alone"):
         ptv2.export(path, "peft", tmp_path / "out")
     assert json.dumps([p.name for p in (tmp_path / "there").iterdir()]) == '["file"]'

@@ -143,10 +143,10 @@ def test_it_comes_back_as_it_went(method, tmp_path):
 
 
 REFUSED = [
-    ("llama", {"method": "ia3"}, "holds method 'ia3', and form 'peft' is made of keys and values"),
+    ("llama", {"method": "ia3"}, "holds method 'ia3', and form 'peft' holds keys and values alone"),
     ("llama", {"method": ["deep", "lora"]}, "the low-rank matrices were trained beside the prompt"),
     ("gpt2", {"method": ["deep", "bitfit"], "prompt": {"position_offset": True}}, "the biases were trained beside"),
-    ("llama", {"method": ["prompt", "lora"]}, "holds method .*, and form 'peft' is made of keys and values"),
+    ("llama", {"method": ["prompt", "lora"]}, "holds method .*, and form 'peft' holds keys and values alone"),
 ]
 
 
@@ -211,5 +211,5 @@ def test_lora_of_an_albert_with_a_layer_for_every_depth_goes_along(tmp_path):
 @pytest.mark.parametrize("method", ["prompt", "lora"])
 def test_they_are_no_cartridges(method, tmp_path):
     path = lm_artifact("llama", tmp_path, method=method)
-    with pytest.raises(ptv2.UserError, match=f"holds method '{method}', and a cartridge is made of keys and values"):
+    with pytest.raises(ptv2.UserError, match=f"holds method '{method}', and a cartridge holds keys and values alone"):
         ptv2.export(path, "peft-cartridge", tmp_path / "peft")

@@ -157,6 +157,7 @@ def test_only_who_shows_a_token_is_answered(encoder_folder, serving):
                 answer = client(method, path, **shown)
                 assert (answer.status, answer.code, answer.headers["WWW-Authenticate"]) == (401, "no_token", "Bearer")
         assert client("GET", "/healthz").json == {"status": "ok"}
+        assert client("HEAD", "/healthz").status == 200
         for token in ("secret", "other"):
             assert client("GET", "/v1/artifacts", Authorization=f"Bearer {token}").status == 200
 
