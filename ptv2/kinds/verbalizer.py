@@ -82,12 +82,12 @@ class TemplateFeatures(ClsFeatures):
         given = {str(label): words if isinstance(words, list) else [words] for label, words in given.items()}
         for label in given:
             if label not in names:
-                raise UserError(f"unknown label '{label}'", where=WORDS, do=nearest(label, names))
+                what = f"unknown label '{label}' for card '{self.card.name}'"
+                raise UserError(what, where=WORDS, do=nearest(label, names))
         for label in names:
             if not given.get(label) or any(word is None or not str(word).strip() for word in given[label]):
-                raise UserError(
-                    f"label '{label}' has no words", where=WORDS, do=f"write e.g. {{{label}: [good, great]}}"
-                )
+                what = f"label '{label}' of card '{self.card.name}' has no words"
+                raise UserError(what, where=WORDS, do=f"write e.g. {{{label}: [good, great]}}")
         words = [[self._word(str(word), label, space) for word in given[label]] for label in names]
         alike: dict[frozenset[int], str] = {}
         for label, ids in zip(names, words, strict=True):

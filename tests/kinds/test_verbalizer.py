@@ -91,9 +91,9 @@ GOOD = "{prompt:1} {text} {mask}"
         (GOOD, {"big": "apple", "small": "zebra"}, "the word 'zebra' of label 'small' is 5 tokens, not one: z ##e ##b"),
         (GOOD, {"big": "apple", "small": "~"}, "the word '~' of label 'small' is not in the backbone's vocabulary"),
         (GOOD, {"big": ["fig", "dog"], "small": ["dog", "fig"]}, "labels 'big' and 'small' have the same words"),
-        (GOOD, {"big": "apple"}, "ptuning.verbalizer: label 'small' has no words; write e.g. {small: [good, great]}"),
-        (GOOD, {"big": "apple", "small": []}, "label 'small' has no words"),
-        (GOOD, {"bigg": "apple", "small": "fig"}, "unknown label 'bigg'; did you mean 'big'?"),
+        (GOOD, {"big": "apple"}, "of card 'sizes' has no words; write e.g. {small: [good, great]}"),
+        (GOOD, {"big": "apple", "small": []}, "label 'small' of card 'sizes' has no words"),
+        (GOOD, {"bigg": "apple", "small": "fig"}, "unknown label 'bigg' for card 'sizes'; did you mean 'big'?"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(make, template, words, message):
