@@ -24,6 +24,7 @@ RESULTS = json.loads((ROOT / "experiments" / "judges" / "results.json").read_tex
 
 def test_the_table_follows_from_the_results():
     assert (ROOT / "experiments" / "judges" / "table.md").read_text(encoding="utf-8") == judges.page(RESULTS)
+    assert judges.summary(RESULTS) in (ROOT / "README.md").read_text(encoding="utf-8")
     assert list(RESULTS) == list(judges.NAMES)
 
 

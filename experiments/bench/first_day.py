@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.bench.pages import filled
+from experiments.pages import filled
 from ptv2.runtime.environment import environment
 from ptv2.runtime.files import write_text
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.measured import Measured, Spread
-from experiments.bench.pages import filled
 from experiments.bench.plan import GROUPS, ROWS, SMOLLM, SYSTEMS, Group
+from experiments.pages import filled
 from ptv2.runtime.files import write_text
 from ptv2.study.table import describe, markdown
 

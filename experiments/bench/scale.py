@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.bench.pages import filled
+from experiments.pages import filled
 from ptv2.backbone.targets import CHUNK
 
 HERE = Path(__file__).parent

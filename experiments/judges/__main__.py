@@ -1,6 +1,7 @@
 """Run judges and write what they say: `python -m experiments.judges [NAME ...]`, all of them without a name.
 
-Results are kept in results.json by judge, with the versions they are of; table.md is written from it. A judge whose
+Results are kept in results.json by judge, with the versions they are of; table.md is written from it, and the table of
+README.md, which has a line for each judge. A judge whose
 package or data are not here is left out, and its earlier results stay. Exit code 1: a difference is too large.
 """
 
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.judges.judge import Absent
+from experiments.pages import filled
 from ptv2.errors import nearest
 from ptv2.runtime.files import write_text
 
 FOLDER = Path(__file__).parent
-RESULTS, TABLE = FOLDER / "results.json", FOLDER / "table.md"
+RESULTS, TABLE, README = FOLDER / "results.json", FOLDER / "table.md", FOLDER.parents[1] / "README.md"
+MARKS = "<!-- judges: written by experiments/judges -->", "<!-- judges end -->"
 NAMES = ("tagging", "squad", "texts", "trainer", "situations", "harness", "llama")
 
 
@@ -36,6 +39,7 @@ def main(names: list[str]) -> int:
         ordered = {name: results[name] for name in NAMES if name in results}
         write_text(RESULTS, json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
         write_text(TABLE, page(ordered))
+        write_text(README, filled(README.read_text(encoding="utf-8"), MARKS, summary(ordered)))
     return int(any(agrees(results[name]) is False for name in names or NAMES if name in results))
 
 
@@ -76,6 +80,21 @@ def page(results: dict[str, Any]) -> str:
                 numbers = [f"{case['theirs']:.6f}", f"{case['ours']:.6f}", f"{apart:.1e}"]
                 lines.append(f"| {' | '.join([case['case'], case['of'], *numbers])} |")
         lines.append("")
+    return "\n".join(lines)
+
+
+def summary(results: dict[str, Any]) -> str:
+    """Write a line for each judge."""
+    lines = ["| judge | what is compared | cases | largest difference | allowed |", "|---|---|---|---|---|"]
+    for result in results.values():
+        count, apart = len(result["cases"]), max((d for d in differences(result) if d is not None), default=None)
+        ends = [
+            "-" if number is None else f"{number:.1e}" if number else "0" for number in (apart, result["tolerance"])
+        ]
+        if result["tolerance"] is None:
+            theirs, ours = (sum(case[of] == "passes" for case in result["cases"]) for of in ("theirs", "ours"))
+            ends[0] = f"ptv2 passes {ours}, {result['them']} {theirs}"
+        lines.append(f"| {' | '.join([result['them'], result['title'], str(count), *ends])} |")
     return "\n".join(lines)
 
 
