@@ -1,11 +1,12 @@
 """Kinds that the field of the answer gives away: a label, several, a number, or a text."""
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field, flat
-from ptv2.guess.inputs import is_dense, joined, sources, text_roles, texts_beside
+from ptv2.guess.inputs import blank_texts, is_dense, joined, sources, text_roles, texts_beside
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.guess.unclear import check_single, no_answer
 
@@ -22,6 +23,7 @@ WRITTEN = re.compile(
 )
 MOST_LABELS = 1000
 NAMED = 200  # labels that are listed in a card
+NOTED = 0.1  # share of the rows that have a text, from which it is said that it is not read
 NUMBERS = 20  # numbers that differ, from which they are a quantity
 
 
@@ -35,7 +37,7 @@ def by_answer(seen: Seen) -> Proposal:
     quantities = [field for field in seen.of("number", "whole") if field.distinct >= NUMBERS and field.filled > 0.9]
     numbers = [field for field in quantities if field.form == "number" or field not in classes]
     few = [field for field in seen.of("number") if 2 < field.distinct < NUMBERS and field.filled > 0.9]  # half stars
-    steps = [field for field in (*numbers, *few) if "." not in field.name]
+    steps = [field for field in (*numbers, *few) if not field.nested]
     several = [field for field in seen.of("texts", "wholes") if _is_labels(field)]
     written = [field for field in seen.of("text", "texts") if field.is_rich and field.filled > 0.9]
     rich = [field for field in seen.of("text", "texts", "lists") if field.is_rich]
@@ -70,7 +72,7 @@ def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Fie
 
 def _best(fields: list[Field], names: re.Pattern[str]) -> Field | None:
     """Choose the field that is named as an answer is, the shortest name first."""
-    found = [field for field in fields if names.fullmatch(field.name.replace(" ", "_"))]
+    found = [field for field in fields if names.fullmatch(re.sub("[ .]", "_", field.name))]
     return min(found, key=lambda field: len(field.name), default=None)
 
 
@@ -80,7 +82,7 @@ def _is_label(field: Field, seen: Seen) -> bool:
         return True
     alone = field.words <= RICH_LABEL or field.distinct <= 20
     few = 2 <= field.distinct <= min(MOST_LABELS, len(seen.rows) // 2)
-    return field.filled > 0.9 and few and alone and "." not in field.name and not field.is_time
+    return field.filled > 0.9 and few and alone and not field.nested and not field.is_time
 
 
 RICH_LABEL = 5  # words of a label's name, where there are many labels
@@ -90,7 +92,7 @@ def _is_labels(field: Field) -> bool:
     """Tell whether lists hold names that rows share."""
     few = 2 <= len(field.counts) <= MOST_LABELS and 2 * len(field.counts) <= sum(field.counts.values())
     short = max((len(name.split()) for name in field.counts), default=0) <= RICH_LABEL
-    return bool(field.names) or (few and short and "." not in field.name)
+    return bool(field.names) or (few and short and not field.nested)
 
 
 def _decides(number: Field, label: Field) -> bool:
@@ -208,10 +210,26 @@ def _text_inputs(seen: Seen, taken: set[str], label: Field | None = None) -> dic
     lists = [field for field in seen.of("texts") if field.is_rich and field.name not in taken]
     if lists:
         return {"text": joined(lists[:1])}
+    if (part := next((field for field in blank_texts(seen, taken) if field.filled > 0.5), None)) is not None:
+        what = f"'{min(taken)}' looks like an answer to '{part.name}', which is blank in {_blank(part)} of the rows"
+        raise UserError(what, do="remove these rows, or give them a text")
     short = texts_beside(seen, taken, short=True)
     if not short:
         raise UserError(f"'{min(taken)}' looks like an answer, but no field holds a text", do="give each row a text")
     return text_roles(short)
+
+
+def unread(seen: Seen, read: Collection[str]) -> list[str]:
+    """Say of which texts nothing is read as some rows lack them."""
+    return [
+        f"'{field.name}' is blank in {_blank(field)} of the rows, so it is not read"
+        for field in blank_texts(seen, read)
+        if field.filled >= NOTED
+    ]
+
+
+def _blank(field: Field) -> str:
+    return f"{1 - field.filled:.0%}"
 
 
 def _tells(field: Field, label: Field) -> bool:

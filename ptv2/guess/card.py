@@ -11,13 +11,13 @@ from typing import Any
 from ptv2.data.bad_rows import tried
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.guess.answers import NAMED, by_answer, language
+from ptv2.guess.answers import NAMED, by_answer, language, unread
 from ptv2.guess.fields import Field, flat, look
 from ptv2.guess.files import Found, find
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.guess.structures import by_structure
 from ptv2.kinds import KINDS
-from ptv2.kinds.templates import value_at
+from ptv2.kinds.templates import names_of, value_at
 from ptv2.rows.labels import NUMBER, missing, text_of
 
 LENGTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -57,7 +57,8 @@ def guess(path: Path, name: str) -> Guess:
     except UserError as error:
         raise UserError(str(error), where=path) from error
     found = found.answered(proposal.options.get("spans_column", proposal.label))
-    why = [*found.why, *proposal.why]
+    read = {name for template in proposal.inputs.values() for name in names_of(template)}
+    why = [*found.why, *proposal.why, *unread(seen, {proposal.label, *read})]
     card = {"version": 1, "kind": proposal.kind, "dataset": found.dataset, "inputs": proposal.inputs}
     card |= {"label": proposal.label}
     if (labels := _labels(proposal, found, seen)) is not None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from statistics import median
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field
@@ -15,8 +16,8 @@ RIGHT = re.compile(r".*(label|answer|correct|gold|right|target|key|solution).*",
 
 def choice_list(seen: Seen) -> Proposal | None:
     """Find a list of choices, and the number or the letter of the right one."""
-    for choices in seen.of("texts"):
-        if not choices.in_all(lambda value: len(value) >= 2):
+    for choices in sorted(seen.of("texts"), key=_are_letters):  # a list of texts comes before that of their letters
+        if choices.distinct < 2 or not choices.in_all(lambda value: len(value) >= 2 and None not in value):
             continue
         lengths = [len(value or []) for value in choices.values]
         for answer in seen.of("whole", "text", "truth"):
@@ -26,7 +27,7 @@ def choice_list(seen: Seen) -> Proposal | None:
             if named is None and _is_text_of(answer, [value or [] for value in choices.values]):
                 named = choices
             first = None if named is not None else _first(answer, lengths)
-            if named is None and first is None:
+            if named is None and (first is None or not (_are_named(choices) or _reach(answer, first, lengths))):
                 continue
             options = {"label_in": named.name} if named is not None else {"first": first} if first else {}
             stem = texts_beside(seen, {choices.name, answer.name, *([named.name] if named else [])}, short=True)
@@ -76,7 +77,11 @@ def _letters(letters: Field, lengths: list[int], answer: Field) -> bool:
     """Tell whether a list names as many choices as there are, and the answer is among the names."""
     rows = zip(letters.values, lengths, answer.values, strict=True)
     fits = [isinstance(names, list) and len(names) == n and str(right) in names for names, n, right in rows]
-    return sum(fits) >= 0.95 * len(fits) and max(map(len, letters.counts)) <= 2
+    return sum(fits) >= 0.95 * len(fits) and _are_letters(letters)
+
+
+def _are_letters(field: Field) -> bool:
+    return max(map(len, field.counts), default=0) <= 2
 
 
 def _is_text_of(answer: Field, choices: Sequence[Sequence[object]]) -> bool:
@@ -101,6 +106,18 @@ def _first(answer: Field, lengths: list[int]) -> int | str | None:
     if all(0 <= value < n for value, n in pairs):
         return 0 if any(value == 0 for value, _ in pairs) else 1
     return 1 if all(1 <= value <= n for value, n in pairs) and any(value < n for value, n in pairs) else None
+
+
+def _are_named(choices: Field) -> bool:
+    return any(map(CHOICE_NAMES.fullmatch, choices.name.split(".")))
+
+
+def _reach(answer: Field, first: int | str, lengths: list[int]) -> bool:
+    """Tell whether answers reach the last item of most lists: classes beside the words of a text do not."""
+    there = [value for value in answer.values if value is not None]
+    if isinstance(first, str):
+        return max(map(ord, there)) - ord(first) + 1 >= median(lengths)
+    return max(int(float(value)) for value in there) - first + 1 >= median(lengths)
 
 
 def _counted(first: int | str | None) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ptv2.kinds.templates import Row, value_at
+from ptv2.rows.conll import TAG
 from ptv2.rows.labels import missing, text_of
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -23,6 +24,7 @@ TIME = re.compile(
     (\ ?(Z|UTC|GMT|[A-Z]{3,4}|[-+]\d{2}:?\d{2}))? (\ \d{4})?""",
     re.IGNORECASE | re.VERBOSE,
 )  # a date, with the time of day or without
+TAGS = re.compile(r"[^\s,;'\"\[\]]+")  # in a text that lists them
 RICH_WORDS = 4  # texts of as many words are read, and are no names
 
 
@@ -34,11 +36,13 @@ class Field:
         name: dotted where it is nested.
         values: one a row; None where it is missing or blank.
         names: that the data set itself gives to its ids; None: it gives none.
+        nested: whether it lies in an object; a column may have a dot in its name, too.
     """
 
     name: str
     values: Sequence[Any]
     names: tuple[str, ...] | None = None
+    nested: bool = False
 
     @cached_property
     def form(self) -> str:
@@ -65,8 +69,8 @@ class Field:
 
     @cached_property
     def distinct(self) -> int:
-        """Number of values that differ; lists are compared whole."""
-        return len({repr(value) for value in self.values if value is not None})
+        """Number of values that differ, as labels do; lists and objects are compared whole."""
+        return len({text_of(value) for value in self.values if value is not None})
 
     @cached_property
     def words(self) -> float:
@@ -89,9 +93,19 @@ class Field:
         return self.form == "text" and self.in_all(lambda value: TIME.fullmatch(str(value).strip()) is not None)
 
     @cached_property
+    def is_tags(self) -> bool:
+        """Tell whether texts hold nothing but tags of words, one or several: O, and those of spans."""
+        if self.form != "text":
+            return False
+        known = {tag for text in self.counts for tag in tags_in(text)}
+        return "O" in known and known != {"O"} and all(map(TAG.fullmatch, known))
+
+    @cached_property
     def is_rich(self) -> bool:
         """Tell whether it holds texts to be read: of some words, or that seldom repeat."""
         if self.form not in ("text", "texts", "lists") or self.is_identity or self.is_time or self.words == 0:
+            return False
+        if self.is_tags:
             return False
         several = self.distinct > 0.5 * len(self.values) and len(self.values) > 2
         return self.distinct > 1 and (self.words >= RICH_WORDS or (several and self.words >= 1.5))
@@ -112,17 +126,24 @@ def look(rows: Sequence[Row], names: dict[str, list[str]] | None = None) -> dict
     found: dict[str, Field] = {}
     for name in dict.fromkeys(key for row in rows for key in row):
         given = (names or {}).get(name)
-        field = _field(name, rows, tuple(given) if given else None)
-        found[name] = field
-        if field.form in ("object", "objects"):
-            inner = dict.fromkeys(key for value in flat(field.values) if isinstance(value, dict) for key in value)
-            found |= {f"{name}.{key}": _field(f"{name}.{key}", rows) for key in inner}
+        found[name] = _field(name, rows, tuple(given) if given else None)
+        found |= _inside(found[name], rows)
     return found
 
 
-def _field(name: str, rows: Sequence[Row], names: tuple[str, ...] | None = None) -> Field:
+def _inside(field: Field, rows: Sequence[Row]) -> dict[str, Field]:
+    """Look at the fields of the objects in a field, and of those in them."""
+    found: dict[str, Field] = {}
+    if field.form in ("object", "objects"):
+        for key in dict.fromkeys(key for value in flat(field.values) if isinstance(value, dict) for key in value):
+            inner = _field(f"{field.name}.{key}", rows, nested=True)
+            found |= {inner.name: inner} | _inside(inner, rows)
+    return found
+
+
+def _field(name: str, rows: Sequence[Row], names: tuple[str, ...] | None = None, nested: bool = False) -> Field:
     values = [value_at(row, name) for row in rows]
-    return Field(name, [None if missing(value) else value for value in values], names)
+    return Field(name, [None if missing(value) else value for value in values], names, nested)
 
 
 def flat(values: Iterable[Any]) -> Iterator[Any]:
@@ -141,6 +162,7 @@ def form_of(value: Any) -> str:
     if isinstance(value, dict):
         return "object"
     if isinstance(value, list):
+        value = [item for item in value if item is not None]
         forms = {form_of(item) for item in value}
         several = {"text": "texts", "whole": "wholes", "object": "objects"}
         if not forms:
@@ -153,6 +175,11 @@ def form_of(value: Any) -> str:
     if isinstance(value, str) and not NUMBER.fullmatch(value.strip()):
         return "text"
     return "whole" if float(value).is_integer() else "number"
+
+
+def tags_in(text: str) -> list[str]:
+    """List the tags in a text, as a list or with blanks or commas between them."""
+    return TAGS.findall(text)
 
 
 def words_in(text: str) -> float:

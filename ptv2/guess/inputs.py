@@ -29,6 +29,12 @@ def texts_beside(seen: Seen, taken: Collection[str], short: bool = False) -> lis
     return sorted(found, key=lambda field: field not in rich)[:MOST] if len(found) > MOST else found
 
 
+def blank_texts(seen: Seen, taken: Collection[str]) -> list[Field]:
+    """List the texts that are read where each row has one, the longest first, and that some rows lack."""
+    texts = [field for field in seen.of("text") if field.name not in taken and field.filled < 0.95 and field.is_rich]
+    return sorted(texts, key=lambda field: -field.words)
+
+
 def _stands_in(field: Field, others: Sequence[Field]) -> bool:
     """Tell whether a field's word stands in other texts of its row, as a target word or a span does."""
     inside = 0
@@ -78,13 +84,14 @@ def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Fiel
         for field in seen.of("text", "texts", "lists")
         if field is not target and field.name not in taken and field.filled >= 0.9 and field.is_rich
         and not _same_object(field, target) and "reference" not in field.name.lower()
+        and not (target.name == "chosen" and field.name == "rejected")
     ]  # fmt: skip
     longest = max((field.words for field in found), default=0)
     return [field for field in found if field.words >= PART * longest][:MOST]
 
 
 def _same_object(field: Field, target: Field) -> bool:
-    return "." in target.name and field.name.partition(".")[0] == target.name.partition(".")[0]
+    return target.nested and field.name.partition(".")[0] == target.name.partition(".")[0]
 
 
 def is_dense(fields: Sequence[Field]) -> bool:

@@ -34,7 +34,7 @@ def span(seen: Seen) -> Proposal | None:
                 answers.append(([], []))
         if not any(texts for texts, _ in answers):
             continue
-        texts = [other for other in seen.of("text") if "." not in other.name]
+        texts = [other for other in seen.of("text") if not other.nested]
         context = max(texts, key=lambda text: _standing(text, answers), default=None)
         if context is None or len(texts) < 2 or (share := _standing(context, answers)) < 0.8:
             continue
@@ -83,7 +83,7 @@ def _question(texts: list[Field]) -> Field:
 
 def tagging(seen: Seen) -> Proposal | None:
     """Find a list of words and a list of as many tags."""
-    lists = [field for field in seen.of("texts", "wholes") if "." not in field.name]
+    lists = [field for field in seen.of("texts", "wholes") if not field.nested]
     pairs = []
     for one, other in combinations(lists, 2):
         tokens, tags = (one, other) if len(one.counts) >= len(other.counts) else (other, one)
@@ -153,8 +153,8 @@ def spans(seen: Seen) -> Proposal | None:
         last = max(
             item[1] if isinstance(item, list) else next(item[k] for k in OFFSETS[1] if k in item) for item in items
         )
-        texts = [text for text in seen.of("text") if text.words >= 2 and "." not in text.name]
-        words = [words for words in seen.of("texts") if "." not in words.name]
+        texts = [text for text in seen.of("text") if text.words >= 2 and not text.nested]
+        words = [words for words in seen.of("texts") if not words.nested]
         options = {"spans_column": field.name}
         if words:
             inputs, over = {"tokens": words[0].name}, words[0]
@@ -181,8 +181,8 @@ def cloze(seen: Seen) -> Proposal | None:
     """Find a query with a gap, a list of entities and the ones among them that fill it."""
     lists = [field for field in seen.of("texts") if field.filled > 0.95]
     for query in seen.of("text"):
-        marks = {found[0] for value in query.values if value and (found := GAP.search(value))}
-        if len(marks) != 1 or not all(value and min(marks) in value for value in query.values):
+        marks = {found[0] for value in query.values if value and (found := GAP.search(str(value)))}
+        if len(marks) != 1 or not all(value and min(marks) in str(value) for value in query.values):
             continue
         for entities in lists:
             answers = next((other for other in lists if other is not entities and _among(other, entities)), None)

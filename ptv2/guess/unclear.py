@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 from ptv2.errors import UserError
-from ptv2.guess.fields import NUMBER, RICH_WORDS, Field, words_in
+from ptv2.guess.fields import NUMBER, RICH_WORDS, Field, tags_in, words_in
 from ptv2.guess.proposal import Seen
 from ptv2.rows.labels import missing, text_of
 from ptv2.rows.rows import Rows
@@ -41,12 +41,11 @@ def check_single(field: Field) -> None:
 
     Raises:
         UserError: lists written as texts, or labels with a mark between them, some of which stand at several places;
-            decimal commas.
+            tags of words; decimal commas.
     """
+    check_tags(field)
+    check_commas(field)
     texts = [name for name in field.counts if field.form == "text"]
-    if texts and all(map(COMMA.fullmatch, texts)):
-        do = "write a point where it is decimal, and a list a row where these are several labels"
-        raise UserError(f"'{field.name}' holds numbers with a comma, such as {texts[0]}", do=do)
     example = max(texts, key=len, default="")
     found = bool(texts) and all(map(LISTED.fullmatch, texts))
     for mark in MARKS:
@@ -63,12 +62,42 @@ def check_single(field: Field) -> None:
         raise UserError(f"'{field.name}' holds several labels in a cell, such as {example}", do=do)
 
 
+def check_commas(field: Field) -> None:
+    """Refuse numbers that are read as texts.
+
+    Raises:
+        UserError: all values are numbers with a comma.
+    """
+    if field.form == "text" and all(map(COMMA.fullmatch, field.counts)):
+        do = "write a point where it is decimal, and a list a row where these are several labels"
+        raise UserError(f"'{field.name}' holds numbers with a comma, such as {next(iter(field.counts))}", do=do)
+
+
+def check_tags(field: Field) -> None:
+    """Refuse tags of words that are no list of them: written as a text, or a word a row.
+
+    Raises:
+        UserError: the field holds such.
+    """
+    if not field.is_tags:
+        return
+    example = max(field.counts, key=len)
+    if any(len(tags_in(text)) > 1 for text in field.counts):
+        do = "write a list of words and a list of tags a row, as JSON lines"
+        raise UserError(f"'{field.name}' holds the tags of words as a text, such as {example}", do=do)
+    do = "write a list of words and a list of tags a sentence, as JSON lines, or a CoNLL file"
+    raise UserError(f"a row is a word here, '{field.name}' holds its tag, such as {example}", do=do)
+
+
 def no_answer(seen: Seen, named: list[Field]) -> UserError:
     """Make the error of rows without an answer, with the reason why a field that is `named` as one is none."""
     for field in named:
         check_single(field)
         if (why := _why_not(field, len(seen.rows))) is not None:
             return UserError(f"no field looks like an answer to a text: '{field.name}' {why[0]}", do=why[1])
+    for field in seen.of("text"):
+        check_tags(field)
+        check_commas(field)
     names = ", ".join(f"{field.name} ({field.form})" for field in seen.fields.values())
     do = "give each row a text and an answer, such as a field 'label'; docs/tasks.md lists the kinds"
     return UserError(f"no field looks like an answer to a text, there are {names}", do=do)
@@ -76,7 +105,7 @@ def no_answer(seen: Seen, named: list[Field]) -> UserError:
 
 def _why_not(field: Field, rows: int) -> tuple[str, str] | None:
     """Say why a field that is named as an answer is none, and what to do."""
-    if "." in field.name:
+    if field.nested:
         return "lies in an object", "write it into a field of the row itself"
     if field.filled <= 0.9:
         return f"is blank in {1 - field.filled:.0%} of the rows", "fill it, or remove these rows"

@@ -140,6 +140,24 @@ CASES = {
         },
         {"kind": "choice", "label": "answerKey", "options": {"label_in": "choices.label"}},
     ),
+    "letters before the choices": (
+        lambda i: {
+            "question": text(i),
+            "choices": {"label": ["A", "B", "C"], "text": [text(i * 10 + k, 3) for k in range(3)]},
+            "answerKey": "ABC"[i % 3],
+        },
+        {"inputs": {"text": "question", "choices": "choices.text"}, "options": {"label_in": "choices.label"}},
+    ),
+    "objects in an object": (
+        lambda i: {
+            "question": {
+                "stem": text(i),
+                "choices": [{"label": mark, "text": text(i * 10 + k, 3)} for k, mark in enumerate("ABC")],
+            },
+            "answerKey": "ABC"[i % 3],
+        },
+        {"kind": "choice", "inputs": {"text": "question.stem", "choices": "question.choices.text"}},
+    ),
     "choices in fields of their own, counted from 1": (
         lambda i: {"goal": text(i), "option1": text(-i, 3), "option2": text(i + 99, 3), "answer": str(i % 2 + 1)},
         {"inputs": {"text": "goal", "choice1": "option1", "choice2": "option2"}, "options": {"first": 1}},
@@ -151,6 +169,10 @@ CASES = {
     "a text of triples": (
         lambda i: {"triples": [[text(i, 1), "sees", text(-i, 2)], ["x", "eats", "a fig"]], "said": [text(-i, 9)]},
         {"kind": "seq2seq", "inputs": {"source": "{triples: | }"}, "label": "said"},
+    ),
+    "a text that was chosen over another": (
+        lambda i: {"prompt": text(i), "chosen": text(-i, 9), "rejected": text(99 + i, 9)},
+        {"kind": "seq2seq", "inputs": {"source": "prompt"}, "label": "chosen"},
     ),
     "several texts for one source": (
         lambda i: {"mr": text(i // 4, 9), "human_reference": text(-i, 9)},

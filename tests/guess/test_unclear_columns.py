@@ -16,6 +16,10 @@ def text(seed, words=8):
     return " ".join(draw.choices(WORDS, k=words))
 
 
+def tags_of(said, mark=" "):
+    return mark.join("B-LOC" if word == "Oslo" else "O" for word in said.split())
+
+
 CHOSEN = [[text(10 * i + k, 3) for k in range(4)] for i in range(80)]
 COLUMNS = {
     "choices and a letter": (
@@ -76,6 +80,31 @@ USUAL = {
     "features beside a text": (
         lambda i: {"text": text(i), "x1": i % 7, "x2": i / 3, "x3": i % 5, "label": i % 2},
         {"kind": "cls", "label": "label"},
+    ),
+    "dots in names of columns": (
+        lambda i: {"doc.text": text(i), "gold.label": "xy"[i % 2]},
+        {"kind": "cls", "inputs": {"text": "doc.text"}, "label": "gold.label"},
+    ),
+    "nothing in a list": (lambda i: {"text": text(i), "label": i % 2, "marks": ["a", None]}, {"kind": "cls"}),
+    "a class beside a list of words": (
+        lambda i: {"text": text(i), "tokens": text(i).split(), "label": i % 2},
+        {"kind": "cls", "inputs": {"text": "text"}},
+    ),
+    "a truth beside a list of words": (
+        lambda i: {"text": text(i), "tokens": text(i).split(), "correct": i % 2 == 0, "target": i % 3},
+        {"kind": "cls", "label": "target"},
+    ),
+    "objects of unlike keys": (
+        lambda i: {"text": text(i), "label": i % 2, "turns": [{"who": "a"}, {"said": text(i)}]},
+        {"kind": "cls"},
+    ),
+    "numbers among texts": (
+        lambda i: {"text": i if i % 7 == 0 else text(i), "label": i % 2},
+        {"inputs": {"text": "text"}},
+    ),
+    "tags that are a text beside a label": (
+        lambda i: {"text": (said := text(i)), "tags_text": tags_of(said), "intent": "xy"[i % 2]},
+        {"kind": "cls", "inputs": {"text": "text"}, "label": "intent"},
     ),
     "marks out of five": (lambda i: {"text": text(i), "rating": f"{1 + i % 5}/5"}, {"kind": "cls"}),
     "not applicable": (lambda i: {"text": text(i), "label": ["A", "B", "C", "N/A"][i % 4]}, {"kind": "cls"}),
@@ -144,6 +173,31 @@ UNCLEAR = {
         "'answer' holds the text of the right one of choice1, choice2",
     ),
     "decimal commas": ("text,score", lambda i: f'{text(i)},"{i % 7},5"', "'score' holds numbers with a comma"),
+    "decimal commas in a column of any name": (
+        "text;value in euro",
+        lambda i: f"{text(i)};{i % 7},{i % 10}5",
+        "'value in euro' holds numbers with a comma",
+    ),
+    "tags in a text": (
+        "sentence,tags",
+        lambda i: f"{text(i)},{tags_of(text(i))}",
+        "'tags' holds the tags of words as a text, such as",
+    ),
+    "tags in a text, in a column of any name": (
+        "sentence,marks",
+        lambda i: f'{text(i)},"{tags_of(text(i), ",")}"',
+        "'marks' holds the tags of words as a text",
+    ),
+    "a word and its tag a row": (
+        "Sentence #,Word,POS,Tag",
+        lambda i: f"{i // 8},{text(i, 1)},NN,{['O', 'B-PER', 'I-PER'][i % 3]}",
+        "a row is a word here, 'Tag' holds its tag",
+    ),
+    "blank texts": (
+        "country,body,label",
+        lambda i: f"{['DE', 'FR'][i % 2]},{text(i) if i % 10 else ''},{i % 3}",
+        "'body', which is blank in 10% of the rows",
+    ),
     "blank labels": (
         "text,label",
         lambda i: f"{text(i)},{'a' if i % 5 else ''}",
@@ -181,6 +235,10 @@ def test_rows_without_a_usable_answer_are_named(rows, says, tmp_path):
     ("row", "says"),
     [
         (lambda i: {"text": text(i), "joy": i % 2, "fear": i % 3 // 2}, "'joy' holds a 0 or 1 a row, too"),
+        (
+            lambda i: {"task": text(i), "input": text(-i) if i % 2 else "", "output": text(99 + i)},
+            "'input' is blank in 50%",
+        ),
         (lambda i: {"context": text(i, 30), "question": text(-i), "answer": text(i, 30)[:9]}, "stands in 'context'"),
     ],
 )
