@@ -7,7 +7,7 @@ Shapes: N rows, U units (rows or groups of them), R resamples, K sums of a metri
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +35,9 @@ def confidence(metric: str, split: Split) -> tuple[float, float] | None:
     if metric == "gender_parity":
         return None
     units, sums, draw = units_of(split), sums_of(metric, split), np.random.default_rng(SEED)
-    count = max(RESCORED, min(resamples(sums), DRAWN // len(units)))
-    score, even_U = scorer(metric, split, units, sums), np.full(len(units), 1 / len(units))
-    at_once = max(1, AT_ONCE // len(units))
-    parts = [min(at_once, count - done) for done in range(0, count, at_once)]
+    score = scorer(metric, split, units, sums)
     with np.errstate(all="ignore"):
-        scores_R = np.concatenate([score(draw.multinomial(len(units), even_U, size=part)) for part in parts])
+        scores_R = np.concatenate([score(drawn_RU) for drawn_RU in draws(draw, len(units), resamples(sums))])
         low, high = interval(scores_R) if np.isfinite(scores_R).all() else (math.nan, math.nan)
     return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
@@ -48,6 +45,17 @@ def confidence(metric: str, split: Split) -> tuple[float, float] | None:
 def resamples(sums: Sums | None) -> int:
     """Return how many resamples a metric takes, which is sums over rows or not."""
     return RESCORED if sums is None else RESAMPLES
+
+
+def draws(draw: np.random.Generator, units: int, most: int) -> Iterator[Array]:
+    """Yield how often each unit is drawn in each of `most` resamples, [R, U], in parts that memory holds.
+
+    Of many units there are fewer resamples, see `DRAWN`.
+    """
+    count, even_U = max(RESCORED, min(most, DRAWN // units)), np.full(units, 1 / units)
+    at_once = max(1, AT_ONCE // units)
+    for done in range(0, count, at_once):
+        yield draw.multinomial(units, even_U, size=min(at_once, count - done))
 
 
 def interval(resampled_R: Array) -> tuple[float, float]:

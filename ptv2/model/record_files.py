@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
@@ -89,7 +89,7 @@ class RecordFile:
             if tabs:  # which has no quotation marks: a tab or line break within a text is written as \t or \n
                 file.writelines("\t".join(map(_escaped, cells)) + "\n" for cells in self._rows(names))
             else:
-                csv.writer(file, lineterminator="\n").writerows(self._rows(names))
+                csv.writer(_Lines(file)).writerows(self._rows(names))
 
     def _rows(self, names: list[str]) -> Iterator[list[str]]:
         yield names
@@ -105,6 +105,19 @@ class RecordFile:
                     file.write_table(pa.Table.from_pylist(rows, schema))
                     rows = []
             file.write_table(pa.Table.from_pylist(rows, schema))
+
+
+class _Lines:
+    """A CSV file whose lines end in a line feed alone.
+
+    The writer puts what holds a carriage return into quotation marks only if its own lines end in one.
+    """
+
+    def __init__(self, file: TextIO):
+        self.file = file
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.removesuffix("\r\n") + "\n")
 
 
 def flat(record: Record) -> Record:

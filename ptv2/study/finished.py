@@ -62,7 +62,10 @@ class Run:
         """Return split, metric and value of a task's main score: on the test set where there is one."""
         if self.results is None:
             card = self.config["tasks"][task]
-            split = "test" if card.get("dataset", {}).get("splits", {}).get("test", "test") else "validation"
+            dataset = card.get("dataset", {})
+            made_of, files = dataset.get("splits", {}).get("test", "test"), dataset.get("data_files")
+            there = made_of and (made_of != "test" or not files or files.get("test"))
+            split = "test" if there else "validation"
             return split, card.get("metrics", ["-"])[0], None
         split = "test" if task in self.results["scores"].get("test", {}) else "validation"
         metric, value = next(iter(self.results["scores"][split][task].items()))
@@ -95,7 +98,8 @@ class Run:
             return str(self.path)
         apart = ("seed", "run", "resume", "method", "board")
         same = {key: value for key, value in self.config.items() if key not in apart}
-        return json.dumps([self.method, self.results is None, self.tasks, same], sort_keys=True, default=str)
+        rows = None if self.results is None else self.results.get("rows")  # files may have changed between two runs
+        return json.dumps([self.method, self.results is None, self.tasks, rows, same], sort_keys=True, default=str)
 
 
 def read_run(path: Path) -> Run | None:

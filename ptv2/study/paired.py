@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ptv2.metrics.resample import Array, interval, resamples, scorer, units_of
+from ptv2.metrics.resample import Array, draws, interval, resamples, scorer, units_of
 from ptv2.metrics.split import Split
 from ptv2.metrics.sums import sums_of
 
@@ -40,11 +40,14 @@ def difference(metric: str, pairs: Sequence[Pair]) -> tuple[Difference, Array] |
         return None
     units = units_of(first)
     scorers = [[scorer(metric, split, units, sums_of(metric, split)) for split in pair] for pair in pairs]
-    count = resamples(sums_of(metric, first))
     draw = np.random.default_rng(SEED)
-    drawn_RU = draw.multinomial(len(units), np.full(len(units), 1 / len(units)), size=count)
-    seeds_RS = draw.integers(len(pairs), size=(count, len(pairs)))
-    by_seed_RS = np.stack([ours(drawn_RU) - theirs(drawn_RU) for ours, theirs in scorers], axis=1)
+    by_seed_RS = np.concatenate(
+        [
+            np.stack([ours(drawn_RU) - theirs(drawn_RU) for ours, theirs in scorers], axis=1)
+            for drawn_RU in draws(draw, len(units), resamples(sums_of(metric, first)))
+        ]
+    )
+    seeds_RS = draw.integers(len(pairs), size=by_seed_RS.shape)
     resampled_R = np.take_along_axis(by_seed_RS, seeds_RS, axis=1).mean(1)
     once_1U = np.ones((1, len(units)), int)
     value = float(np.mean([(ours(once_1U) - theirs(once_1U))[0] for ours, theirs in scorers]))

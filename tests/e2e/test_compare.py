@@ -107,6 +107,31 @@ def test_other_test_rows_are_flagged(ptv2, finished, copy):
     )
 
 
+def test_seeds_of_other_rows_are_no_group(ptv2, finished, copy):
+    results = json.loads((finished("topics") / "results.json").read_text())
+    changed = {"rows": {"topics": results["rows"]["topics"] | {"test": "other"}}}
+    one, two = read(ptv2, copy("a-1", seed=1, right=8), copy("a-2", seed=2, right=12, **changed))
+    assert (one["seeds"], two["seeds"], one["score_std"], two["other_rows"]) == ([1], [2], None, True)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split"),
+    [
+        ({"data_files": {"train": "a", "test": "b"}}, "test"),
+        ({"data_files": {"train": "a"}}, "validation"),
+        ({"data_files": {"train": "a"}, "splits": {"test": "train[90%:]"}}, "test"),
+        ({"data_files": {"train": "a"}, "splits": {"test": None}}, "validation"),
+    ],
+)
+def test_an_unfinished_run_names_the_split_that_it_will_be_scored_on(ptv2, copy, dataset, split):
+    begun = copy("begun", finished_=False)
+    config = yaml.safe_load((begun / "config.yaml").read_text())
+    config["tasks"]["topics"]["dataset"] = {"path": "json"} | dataset
+    (begun / "config.yaml").write_text(yaml.safe_dump(config))
+    (line,) = read(ptv2, begun)
+    assert line["split"] == split
+
+
 @pytest.mark.parametrize(
     ("column", "names"),
     [(None, ["a", "b", "c"]), ("score", ["b", "c", "a"]), ("lr", ["c", "b", "a"]), ("run", ["a", "b", "c"])],

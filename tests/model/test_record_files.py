@@ -36,6 +36,15 @@ def test_csv_has_a_column_for_each_field_that_some_record_has(tmp_path):
     assert (second["id"], second["prediction"], second["gold"], second["inputs.text"]) == ("007", "", "no", "")
 
 
+@pytest.mark.parametrize("text", ["one\rtwo", "one\r\ntwo\r\n", "\r", "one\ntwo"])
+def test_line_breaks_of_any_kind_stand_in_a_cell_of_csv(text, tmp_path):
+    file = written(tmp_path / "a.csv", [{"row": 0, "inputs": {"text": text, "more": "x"}}, {"row": 1}])
+    with file.open(newline="") as lines:
+        first, second = csv.DictReader(lines)
+    assert (first["inputs.text"], first["inputs.more"], second["row"]) == (text, "x", "1")
+    assert file.read_bytes().startswith(b"row,inputs.text,inputs.more\n0,")
+
+
 def test_tsv_has_one_line_per_record_and_no_quotation_marks(tmp_path):
     head, first, _ = written(tmp_path / "a.tsv", RECORDS).read_text().splitlines()
     assert dict(zip(head.split("\t"), first.split("\t"), strict=True))["inputs.text"] == 'a "b",\\n\\tc\\\\'

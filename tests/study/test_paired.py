@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ptv2.metrics import resample
 from ptv2.metrics.split import Split
 from ptv2.metrics.sums import sums_of
 from ptv2.metrics.table import METRICS
@@ -51,6 +52,17 @@ def test_what_both_find_hard_cancels():
     assert (found.low, found.value, found.high) == (0.0, pytest.approx(0.01), pytest.approx(0.03))
     same, _ = difference("accuracy", [(theirs, theirs)])
     assert (same.low, same.value, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_many_rows_are_drawn_in_parts_and_the_same(monkeypatch):
+    gold = "1" * 50
+    pair = answers("1" * 30 + "0" * 20, gold), answers("01" * 25, gold)
+    _, whole = difference("accuracy", [pair, pair])
+    monkeypatch.setattr(resample, "AT_ONCE", 120)  # 2 resamples of 50 rows
+    _, parts = difference("accuracy", [pair, pair])
+    assert np.array_equal(whole, parts)
+    monkeypatch.setattr(resample, "DRAWN", 50 * 300)
+    assert len(difference("accuracy", [pair])[1]) == 300
 
 
 def test_rows_of_a_group_are_drawn_together():
