@@ -23,6 +23,7 @@ from ptv2.rows.labels import NUMBER, missing, text_of
 LENGTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
 TARGETS = (16, 32, 48, 64, 96, 128, 192, 256, 320)
 MEASURED = 400  # rows of a split whose lengths are measured
+SHOWN = 4  # labels that a sentence lists
 KEPT = 0.99  # share of the rows that a length is to hold whole
 PASSAGE = 384  # tokens of a window, as in the official code
 
@@ -68,6 +69,8 @@ def guess(path: Path, name: str) -> Guess:
         card["language"] = code
     if options := found.options | proposal.options:
         card["options"] = options
+    if labels is not None and (new := _new(found, proposal)):
+        why.append(new)
     if labels is not None and (sorted_rows := _sorted(found, proposal)):
         why.append(sorted_rows)
     return Guess({"name": name} | card, found, seen.fields, why)
@@ -91,6 +94,18 @@ def _labels(proposal: Proposal, found: Found, seen: Seen) -> list[str] | None:
         return None
     first = proposal.labels or []
     return [name for name in first if name in names] + sorted(names - set(first), key=_order)
+
+
+def _new(found: Found, proposal: Proposal) -> str | None:
+    """Say which labels no training row has."""
+    first = found.first
+    known = {text_of(value) for value in _values(first, proposal.label)}
+    for split, rows in found.splits.items():
+        new = sorted({text_of(value) for value in _values(rows, proposal.label)} - known)
+        if new:
+            listed = ", ".join(f"'{name}'" for name in new[:SHOWN]) + (", ..." if len(new) > SHOWN else "")
+            return f"{listed} of the {split} rows {'is' if len(new) == 1 else 'are'} no label of the {first.split} rows"
+    return None
 
 
 def _values(rows: Any, field: str) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from ptv2.rows.class_names import class_names
 from ptv2.rows.conll import DOCUMENT, TAG
 from ptv2.rows.csv_rows import OTHERS
 from ptv2.rows.files import SUFFIXES, format_of
+from ptv2.rows.folders import files_in, saved_in
 from ptv2.rows.labels import missing, text_of
 from ptv2.rows.rows import Rows
 from ptv2.rows.sources import load_rows
@@ -84,16 +85,44 @@ def find(path: Path) -> Found:
 
 
 def _folder(path: Path) -> Found:
-    card = _card({"path": str(path.resolve())})  # a name without a slash is that of a set on the hub elsewhere
+    dataset: dict[str, Any] = {
+        "path": str(path.resolve())
+    }  # a name without a slash is that of a set on the hub elsewhere
+    files = (
+        {} if saved_in(path, "train")[1] else {split: files_in(path, DatasetCard(**dataset), split) for split in SPLITS}
+    )
+    first, format = next((found for found in files.values() if found), ([path], ""))
+    form, options, why = _form(first[0], format)
+    card = _card(dataset | form, options)
     splits = {split: rows for split in SPLITS if (rows := load_rows(card, split)) is not None}
-    dataset: dict[str, Any] = {"path": str(path)}
+    for split, rows in splits.items():
+        if found := files.get(split):
+            _check_header(rows, *found)
+    dataset = {"path": str(path), **form}
     if "train" not in splits:
         dataset["splits"] = {split: split if split in splits else None for split in SPLITS}
-        return Found(dataset, splits, why=["there are no training rows, so the card only scores"])
+        return Found(dataset, splits, options, ["there are no training rows, so the card only scores", *why])
     if "validation" in splits:
-        return Found(dataset, splits)
+        return Found(dataset, splits, options, why)
     dataset["splits"] = PARTS | {"test": "test" if "test" in splits else None}
-    return Found(dataset, splits, why=["there are no validation rows, so they are the last tenth of train"])
+    why = ["there are no validation rows, so they are the last tenth of train", *why]
+    return Found(dataset, splits, options, why)
+
+
+def _form(path: Path, format: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Find how a file is read: keys of the card's `dataset`, its options, and why."""
+    if format == "csv":
+        form = _csv_form(path)
+        why = [f"its cells are separated by {OTHERS[form['delimiter']]}"] if "delimiter" in form else []
+        why += ["a quotation mark in it is a character (quoting: none)"] if form.get("quoting") == "none" else []
+        return form, {}, why
+    options = _conll_columns(path) if format == "conll" else {}
+    return {}, options, [f"the words stand in column {options['token_column'] + 1}"] if options else []
+
+
+def _check_header(rows: Rows, files: list[Path], format: str) -> None:
+    if format == "csv":
+        check_header(rows, f"{files[0]}:1")
 
 
 def _hides(rows: Rows, field: str, known: Collection[str]) -> bool:
@@ -113,19 +142,12 @@ def _file(path: Path) -> Found:
         endings = ", ".join(ending for suffixes in SUFFIXES.values() for ending in suffixes)
         raise UserError("its ending is not that of a known format", where=path, do=f"name it with one of {endings}")
     dataset: dict[str, Any] = {"path": format, "data_files": {"train": str(path)}}
-    options, why = {}, ["there is one file, so the last tenth of its rows is for validation"]
-    if format == "csv":
-        form = _csv_form(path)
-        dataset |= form
-        why += [f"its cells are separated by {OTHERS[form['delimiter']]}"] if "delimiter" in form else []
-        why += ["a quotation mark in it is a character (quoting: none)"] if form.get("quoting") == "none" else []
-    elif format == "conll":
-        options = _conll_columns(path)
-        why += [f"the words stand in column {options['token_column'] + 1}"] if options else []
+    form, options, why = _form(path, format)
+    dataset |= form
+    why = ["there is one file, so the last tenth of its rows is for validation", *why]
     rows = load_rows(_card(dataset, options), "train")
     assert rows is not None  # the file is named
-    if format == "csv":
-        check_header(rows, f"{path}:1")
+    _check_header(rows, [path], format)
     if len(rows.data) < 2:
         do = "give it more, the last of them are for validation; of JSON, write an object a row, not a list a field"
         raise UserError("has one row", where=path, do=do)

@@ -248,6 +248,44 @@ def test_a_folder_is_read_by_its_splits(present, splits, tmp_path):
     assert set(made.found.splits) == set(present) and made.card["dataset"].get("splits") == splits
 
 
+@pytest.mark.parametrize(
+    ("ending", "make", "expected"),
+    [
+        ("csv", lambda i: f"{text(i)};{i % 2}", {"dataset": {"delimiter": ";"}}),
+        ("csv", lambda i: f'"{text(i)},{i % 2}', {"dataset": {"quoting": "none"}}),
+        ("conll", lambda i: "1 Ann B-PER\n2 sees O\n3 Oslo B-LOC\n", {"options": {"token_column": 1}}),
+        (
+            "conllu",
+            lambda i: "\n".join(f"{k}\t{w}\t_\tX{k % 2}" + "\t_" * 6 for k, w in enumerate("a b c".split(), 1)) + "\n",
+            {"options": {"token_column": 1, "tag_column": 3}},
+        ),
+    ],
+)
+def test_the_form_of_the_files_in_a_folder_is_found(ending, make, expected, tmp_path):
+    for split in ("train", "test"):
+        mark = expected.get("dataset", {}).get("delimiter", ",")
+        lines = [f"text{mark}label"] * (ending == "csv") + [make(i) for i in range(40)]
+        (tmp_path / f"{split}.{ending}").write_text("\n".join(lines) + "\n")
+    card = guess(tmp_path, "a").card
+    for key, values in expected.items():
+        assert values.items() <= card[key].items()
+    assert load_rows(make_card(card), "test") is not None
+
+
+def test_a_folder_of_tables_without_headers_is_refused(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text("".join(f"{words},{label}\n" for words, label in ROWS))
+    with pytest.raises(UserError, match="the first line is read as the names of the columns"):
+        guess(tmp_path, "a")
+
+
+def test_labels_that_no_training_row_has_are_said(tmp_path):
+    for split, extra in (("train", []), ("test", [("a cat", "odd")])):
+        lines = [json.dumps({"text": words, "label": label}) for words, label in [*ROWS, *extra]]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines))
+    assert "'odd' of the test rows is no label of the train rows" in guess(tmp_path, "a").why
+
+
 HIDDEN = {
     "no label": (lambda i: {"text": text(i), "label": i % 2}, lambda row: row.pop("label")),
     "-1": (lambda i: {"text": text(i), "label": i % 2}, lambda row: row.update(label=-1)),
