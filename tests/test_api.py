@@ -106,7 +106,10 @@ def test_no_rows_have_no_answers(run):
         ({"text": {"a": 1}}, "row 1: field 'text' holds an object; name what to read of it, e.g. text.a"),
         ({"text": ""}, "row 1: field 'text' is empty"),
         ("a cat", "row 1: is str, not a mapping"),
-        ({"text": "a", "task": "topic"}, "row 1: unknown task 'topic'; did you mean 'topics'?"),
+        (
+            {"text": "a", "task": "topic"},
+            "row 1: unknown task 'topic'; did you mean 'topics'?; or name one task for all",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_or_left_out(run, row, says):

@@ -20,7 +20,7 @@ def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 10
     """Print a table; first column to the left, the others to the right; `width` where there is no terminal."""
     made = Table(title=escape(title), title_justify="left")
     for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i == 0 else "right")
+        made.add_column(column, justify="left" if i == 0 else "right", overflow="fold")  # a name cut short is none
     for row in rows:
         made.add_row(*[escape(value) if isinstance(value, str) else _number(value) for value in row])
     console = Console()
@@ -68,7 +68,10 @@ def print_results(results: dict[str, Any], folder: Path) -> None:
                     [f"{task} {metric}", split, rows_of(about), value, between(ends.get(metric)), trivial.get(metric)]
                 )
     columns = ["metric", "split", "rows", "score", "95 % interval", "trivial answer"]
-    table(f"{results['name']}: {results['method']}", columns, rows)
+    if rows:
+        table(f"{results['name']}: {results['method']}", columns, rows)
+    else:
+        print(f"{results['name']}: {results['method']}, no scores: there are no validation or test rows")
     for line in data_lines(results):
         print(line)
     for lines in results.get("not_learned", {}).values():

@@ -43,8 +43,8 @@ def routed_by_task(asked: Asked, data: dict[str, TaskData], task: str | None, wh
             what = f"no field '{TASK}', and there are several tasks"
             asked.refuse(i, UserError(what, where=asked.places[i], do=do))
         else:
-            what = f"unknown task '{name}'"
-            asked.refuse(i, UserError(what, where=asked.places[i], do=nearest(str(name), tasks)))
+            do = f"{nearest(str(name), tasks)}; or name one task for all rows (`task`, --task)"
+            asked.refuse(i, UserError(f"unknown task '{name}'", where=asked.places[i], do=do))
     return routed
 
 

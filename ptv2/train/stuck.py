@@ -4,6 +4,7 @@ Each is a rule, in the order in which they are worth trying; the first three tha
 here as it stands in its file under experiments/ (a test compares them).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ptv2.methods import Method, method_named
 from ptv2.methods.lengths import FEW_ROWS, Reason
 from ptv2.methods.rates import STUDY as METHODS
 from ptv2.methods.rates import Rate
-from ptv2.metrics.table import goodness
+from ptv2.metrics.table import METRICS, goodness
 
 KINDS_STUDY = "experiments/kinds/table.md"
 TRANSFER, VARIANTS = "experiments/transfer/table.md", "experiments/transfer/variants/table.md"
@@ -182,8 +183,13 @@ TRIES = (
 
 
 def passed(metric: str, value: float, trivial: float | None) -> bool:
-    """Tell whether a score is better than that of the trivial answer; one that has none is."""
-    return trivial is None or goodness(metric, value) > goodness(metric, trivial)
+    """Tell whether a score is better than that of the trivial answer; one that has none is, and so is a perfect one.
+
+    A difference that a logged score, which is rounded to float32, cannot show is none.
+    """
+    if trivial is None or (METRICS[metric].higher_is_better and value >= 1):
+        return True
+    return goodness(metric, value) > goodness(metric, trivial) and not math.isclose(value, trivial, rel_tol=1e-6)
 
 
 def what_to_try(facts: Facts) -> list[Try]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from scene import make_config, write_cards
 
 from ptv2.config import load
@@ -74,6 +75,10 @@ def test_a_rate_that_did_badly_is_the_first_thing_to_change(method):
         ("accuracy", 0.5, 0.5, False),
         ("perplexity", 9.0, 12.0, True),
         ("bleu", 0.1, None, True),
+        ("accuracy", 1.0, 1.0, True),  # nothing is left to try
+        ("perplexity", 1.5, 1.5, False),
+        ("accuracy", torch.tensor(2 / 3).item(), 2 / 3, False),  # above it by what float32 adds
+        ("matthews", -0.25, -0.25, False),
     ],
 )
 def test_better_is_what_the_metric_calls_better(metric, value, trivial, better):
