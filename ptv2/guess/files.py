@@ -11,7 +11,7 @@ from ptv2.guess.unclear import check_header
 from ptv2.kinds.templates import Row, value_at
 from ptv2.rows.class_names import class_names
 from ptv2.rows.conll import DOCUMENT, TAG
-from ptv2.rows.csv_rows import OTHERS
+from ptv2.rows.csv_rows import OTHERS, is_tsv
 from ptv2.rows.files import SUFFIXES, format_of
 from ptv2.rows.folders import files_in, saved_in
 from ptv2.rows.labels import missing, text_of
@@ -174,7 +174,7 @@ def _csv_form(path: Path) -> dict[str, Any]:
         UserError: as the usual ones say it, where none does.
     """
     usual: UserError | None = None
-    for quoting in (None, "none" if ".tsv" not in path.suffixes else "minimal"):
+    for quoting in (None, "minimal" if is_tsv(path) else "none"):
         for delimiter in (None, *OTHERS):
             form = {"delimiter": delimiter, "quoting": quoting}
             form = {key: value for key, value in form.items() if value is not None}
@@ -212,4 +212,8 @@ def _conll_columns(path: Path) -> dict[str, Any]:
         return {"token_column": 1, "tag_column": 0}
     if numbered < 0.95 * lines:
         return {}
-    return {"token_column": 1, "tag_column": 3} if ".conllu" in path.suffixes else {"token_column": 1}
+    return (
+        {"token_column": 1, "tag_column": 3}
+        if ".conllu" in [ending.lower() for ending in path.suffixes]
+        else {"token_column": 1}
+    )

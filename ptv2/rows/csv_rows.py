@@ -39,9 +39,10 @@ def csv_rows(
         faults: gets the fields that cannot be read, see `Table`.
 
     Raises:
-        UserError: a row of more or fewer cells than the header, a quotation mark that is not closed, no rows.
+        UserError: a row of more or fewer cells than the header, a quotation mark that is not closed, no rows, no header
+            but the line with which spreadsheets name the delimiter.
     """
-    tabs = ".tsv" in path.suffixes
+    tabs = is_tsv(path)
     mark = _delimiter(delimiter) if delimiter is not None else "\t" if tabs else ","
     if quoting is not None and quoting not in QUOTING:
         raise UserError(f"quoting is '{quoting}'", where="task.dataset.quoting", do=nearest(quoting, QUOTING))
@@ -74,6 +75,11 @@ def csv_rows(
             raise UserError(f"cannot be read as CSV ({error})", where=f"{path}:{ended + 1}", do=do) from error
 
 
+def is_tsv(path: Path) -> bool:
+    """Tell whether a file's name says that it is separated by tabs, compressed or not."""
+    return ".tsv" in [ending.lower() for ending in path.suffixes]
+
+
 def _delimiter(given: str) -> str:
     mark = "\t" if given in ("tab", "\\t") else given
     if len(mark) != 1 or mark in '"\r\n ':
@@ -84,6 +90,8 @@ def _delimiter(given: str) -> str:
 def _names(header: list[str], delimiter: str, where: str) -> list[str]:
     """Return the columns' names without spaces around them."""
     names = [name.strip() for name in header]
+    if names and names[0].lower().startswith("sep="):
+        raise UserError("the first line names the delimiter, not the columns", where=where, do="remove this line")
     other = next((mark for mark in OTHERS if mark != delimiter and len(names) == 1 and mark in names[0]), None)
     if other is not None:
         do = f"set task.dataset.delimiter={OTHERS[other]} if its cells are separated by that"

@@ -69,7 +69,8 @@ def form_of(card: TaskCard, format: str) -> Form:
 
 @cache
 def format_of(name: str) -> str | None:
-    """Tell the format from a file's name, compressed or not; None: not a known one."""
+    """Tell the format from a file's name, compressed or not, in capitals or not; None: not a known one."""
+    name = name.lower()
     for ending in COMPRESSED:
         name = name.removesuffix(f".{ending}")
     return next((format for format, suffixes in SUFFIXES.items() if name.endswith(suffixes)), None)

@@ -57,14 +57,16 @@ def _json(path: Path) -> dict:
 
 
 def _plain(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """Find the file of a split that has its name."""
+    """Find the file of a split that has its name, in capitals or not."""
     endings = [
         ending
         for suffixes in SUFFIXES.values()
         for suffix in suffixes
         for ending in (suffix, *(f"{suffix}.{packed}" for packed in COMPRESSED))
     ]
-    found = [path for name in names for e in endings if (path := folder / f"{name}{e}").is_file()]
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = {path.name.lower(): path for path in paths if path.is_file()}  # of Train.csv and train.csv the second
+    found = [files[file] for name in names for e in endings if (file := f"{name}{e}") in files]
     if len(found) > 1:
         both = " and ".join(path.name for path in found[:2])
         raise UserError(

@@ -15,8 +15,8 @@ ROWS = [{"text": f"cat {i}", "n": str(i)} for i in range(5)]
 def write(path):
     if path.suffix == ".parquet":
         Dataset.from_list(ROWS).to_parquet(path)
-    elif path.suffix in (".csv", ".tsv"):
-        mark = "," if path.suffix == ".csv" else "\t"
+    elif path.suffix.lower() in (".csv", ".tsv"):
+        mark = "," if path.suffix.lower() == ".csv" else "\t"
         path.write_text("".join(mark.join(cells) + "\n" for cells in [("text", "n"), *(r.values() for r in ROWS)]))
     elif path.suffix == ".json":
         path.write_text(json.dumps(ROWS, indent=1))
@@ -31,6 +31,8 @@ def write(path):
         ("a.jsonl", [1] * 5, ":9"),  # blank lines count
         ("a.csv", [2, 2, 1], ":6"),
         ("a.tsv", [2, 2, 1], ":6"),
+        ("A.CSV", [2, 2, 1], ":6"),
+        ("A.Tsv", [2, 2, 1], ":6"),
         ("a.parquet", [2, 2, 1], ", row 4"),
         ("a.json", [5], ", row 4"),  # a document is read whole
     ],

@@ -24,6 +24,7 @@ FORMS = {
     "plain": ("a.csv", "text,label\nx y,1\nz,2\n", {}),
     "Windows, with a mark at the start": ("a.csv", "\ufefftext,label\r\nx y,1\r\nz,2\r\n", {}),
     "lines of an old Mac": ("a.csv", "text,label\rx y,1\rz,2\r", {}),
+    "an ending in capitals": ("A.TSV", "text\tlabel\nx y\t1\nz\t2\n", {}),
     "quoted": ("a.csv", '"text","label"\n"x y","1"\n"z",2\n', {}),
     "a blank behind each comma": ("a.csv", 'text, label\n"x y", "1"\nz, 2\n', {}),
     "blanks in the header": ("a.csv", " text , label \nx y,1\nz,2\n", {}),
@@ -88,3 +89,9 @@ def test_an_option_that_is_none_is_refused_by_name(tmp_path, key, value):
 def test_a_column_that_stands_twice_is_left_out_and_noted(tmp_path):
     table, _ = read(tmp_path / "a.csv", "text,x,x\na,1,2\n")
     assert table.to_list() == [{"text": "a"}] and table.faults == {"x": (0, "appears twice in the header")}
+
+
+@pytest.mark.parametrize("form", [{}, {"delimiter": ";"}])
+def test_a_first_line_that_names_the_delimiter_is_refused(tmp_path, form):
+    with pytest.raises(UserError, match=r"a.csv:1: the first line names the delimiter, .*; remove this line"):
+        read(tmp_path / "a.csv", "sep=;\ntext;label\nx y;1\n", **form)

@@ -51,6 +51,15 @@ def test_validation_has_several_names_and_the_one_taken_is_said_once(tmp_path, c
     assert capfd.readouterr().err == said
 
 
+@pytest.mark.parametrize("name", ["Train.jsonl", "TRAIN.JSONL"])
+def test_names_of_files_may_be_in_capitals(tmp_path, capfd, name):
+    folders.say.cache_clear()
+    put(tmp_path / name, ROWS)
+    put(tmp_path / "test.jsonl", ROWS[:1])
+    assert (read(card(tmp_path), "train"), read(card(tmp_path), "test")) == (ROWS, ROWS[:1])
+    assert capfd.readouterr().err == f"{tmp_path}/{name} is read as train\n"
+
+
 def test_two_files_for_one_split_are_refused(tmp_path):
     put(tmp_path / "dev.jsonl", ROWS)
     put(tmp_path / "validation.csv", ROWS)
