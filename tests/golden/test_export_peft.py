@@ -45,6 +45,22 @@ def test_logits_of_a_task_are_equal(family, kind, pooling, form, tmp_path):
     torch.testing.assert_close(got[real], expected[real], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["cls", "tagging", "regression"])
+@torch.no_grad()
+def test_the_lines_of_the_page_load_the_folder(kind, tmp_path):
+    path = encoder_artifact("bert", tmp_path, kind, prompt=OFFSET, head={"pooling": "pooler"})
+    ptv2.export(path, "peft", tmp_path / "peft")
+    page = (tmp_path / "peft" / "README.md").read_text().replace("<this folder>", str(tmp_path / "peft"))
+    names = {}
+    exec("\n".join(line.strip() for line in page.splitlines() if line.startswith("    ")), names)
+    batch = {k: v for k, v in make_batch("bert").items() if k != "token_type_ids"}
+    module = load(path)
+    (head,) = module.heads.values()
+    expected, got = head(module.backbone(batch, module.method(3))), names["model"].eval()(**batch).logits
+    real = batch["attention_mask"].bool() if kind == "tagging" else slice(None)
+    torch.testing.assert_close(got[real].squeeze(), expected[real].squeeze(), atol=1e-5, rtol=1e-5)
+
+
 @torch.no_grad()
 def test_a_head_that_peft_cannot_hold_is_left_out_and_said(tmp_path):
     path = encoder_artifact("roberta", tmp_path, prompt=OFFSET | {"form": "hidden"})
