@@ -165,6 +165,8 @@ class Attached:
         """
 
         def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+            if self._backbone.state.record is not None:  # the bare model is observed
+                return None
             if self.trainable or self._shift_B1.device != self._backbone.device:
                 self._frozen = {}
                 self._shift_B1 = self._shift_B1.to(self._backbone.device)

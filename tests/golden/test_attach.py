@@ -178,6 +178,15 @@ def test_what_has_trained_is_read_wherever_the_model_is_entered(family, tmp_path
     assert torch.equal(entered(ids)[0], after)
 
 
+def test_a_prompt_of_hidden_states_follows_a_model_that_changes_its_dtype(tmp_path):
+    model = AutoModelForSeq2SeqLM.from_pretrained(
+        lm_artifact("t5", tmp_path, prompt={"form": "hidden"}).parent / "backbone"
+    )
+    ptv2.attach(model, tmp_path / "prompt-5", trainable=True).set_prompt(["text", None])
+    model.to(torch.bfloat16)
+    assert model.generate(torch.tensor([[5, 9, 1], [5, 9, 1]]), max_new_tokens=3).shape[0] == 2
+
+
 def test_a_head_that_has_trained_is_saved_and_other_weights_are_warned_of(tmp_path):
     path, batch = encoder_artifact("bert", tmp_path, head={"pooling": "dense"}), make_batch("bert")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "backbone", num_labels=3)
