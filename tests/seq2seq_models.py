@@ -18,6 +18,7 @@ from transformers import (
     LlamaConfig,
     MistralConfig,
     MT5Config,
+    OPTConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen3Config,
@@ -78,6 +79,7 @@ SIZES_BART = {
     "decoder_start_token_id": 1,
     "forced_eos_token_id": None,
 }
+SIZES_OPT = {"ffn_dim": 48, "word_embed_proj_dim": WIDTH, "pad_token_id": 0}
 CONFIGS: dict[str, tuple[type, dict[str, Any]]] = {
     "t5": (T5Config, SIZES_T5),
     "mt5": (
@@ -89,8 +91,9 @@ CONFIGS: dict[str, tuple[type, dict[str, Any]]] = {
     "llama": (LlamaConfig, GROUPED),  # four query heads share two key and value heads
     "qwen3": (Qwen3Config, GROUPED | {"head_dim": 16}),  # keys and queries are normalised, heads wider than D / H
     "mistral": (MistralConfig, GROUPED | {"sliding_window": 4}),  # a token sees itself and the three before it
+    "opt": (OPTConfig, {name: SIZES[name] for name in SIZES if name != "intermediate_size"} | SIZES_OPT),
 }
-FAMILIES = list(CONFIGS)
+FAMILIES = [family for family in CONFIGS if family != "opt"]
 ENCODER_DECODERS = ["t5", "mt5", "bart"]
 DECODERS = ["gpt2", "llama", "qwen3", "mistral"]
 PLACES = {"encoder": 3, "decoder": 2, "cross": 4}  # a length of its own for each

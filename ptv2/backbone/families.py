@@ -4,6 +4,7 @@ Everything else about a backbone is found by running it (see `sites.py`).
 """
 
 import copy
+import inspect
 from typing import Any, cast
 
 import torch
@@ -72,11 +73,14 @@ def shifted_positions(model: PreTrainedModel, mask_BT: Tensor, shift: int | Tens
 
     `shift` is one number, or that of each row, [B, 1].
 
-    RoBERTa counts its real tokens and leaves padding at `padding_idx`; the other families number every column.
+    RoBERTa counts its real tokens and leaves padding at `padding_idx`, OPT counts them too; the other families number
+    every column.
     """
     table = position_table(model)
     if table is not None and table.padding_idx is not None:
         return (mask_BT.cumsum(dim=1) + shift) * mask_BT + table.padding_idx
+    if table is not None and "attention_mask" in inspect.signature(table.forward).parameters:
+        return (mask_BT.cumsum(dim=1) - 1).clamp(min=0) + shift
     return (torch.arange(mask_BT.shape[1], device=mask_BT.device)[None] + shift).expand_as(mask_BT)
 
 

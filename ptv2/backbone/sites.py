@@ -7,6 +7,8 @@ as they arrive, and encoder, decoder and cross attention are told apart by the l
 
 import inspect
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,14 +119,23 @@ def observe(model: PreTrainedModel, state: PromptState, inputs: dict[str, Tensor
     hooks = [
         module.register_forward_pre_hook(note, with_kwargs=True) for module in model.modules() if hasattr(module, PLACE)
     ]
-    was_training = model.training
-    model.eval()
-    with state.use(Injection()), state.recording(record):
+    with evaluating(model), state.use(Injection()), state.recording(record):
         model.forward(**inputs, **without_cache(model))  # not the compiled call: this graph would be used once
-    model.train(was_training)
     for hook in hooks:
         hook.remove()
     return seen
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Run the block in eval mode; behind it each module is in the mode that it was in, which may not be one for all."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def _sites_from(model: PreTrainedModel, observations: list[Observation]) -> list[Site]:

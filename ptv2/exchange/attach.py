@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from ptv2.artifact.artifact import Artifact
 from ptv2.artifact.files import read_artifact, write_artifact
 from ptv2.backbone import Backbone, Injection
-from ptv2.backbone.families import shifted_positions
+from ptv2.backbone.families import shifted_positions, stack_of
 from ptv2.errors import UserError, nearest
 from ptv2.exchange.fits import check_weights, root_of
 from ptv2.exchange.heads import PutHead, put_head
@@ -134,6 +134,7 @@ class Attached:
             raise UserError(f"no prompt has the number {number}", where="set_prompt", do=do)
         return None if number < 0 else self.names[number]
 
+    @torch.inference_mode(False)  # what is made here is used again where gradients flow
     def _refresh(self) -> None:
         """Put into the model what the prompts now are."""
         if not self._by_row:
@@ -157,21 +158,27 @@ class Attached:
         return self._frozen[name]
 
     def _hook(self, root: PreTrainedModel) -> None:
-        """Let every call of the model see prompts that train or have moved, and number its positions behind them."""
-        names = list(inspect.signature(root.forward).parameters)
+        """Let every call of the model see prompts that train or have moved, and number its positions behind them.
+
+        The call that is seen is that of the part which language models call: of OPT the stack inside, of an
+        encoder-decoder also the encoder alone, with which `generate` begins.
+        """
 
         def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+            if self._backbone.state.record is not None:  # the bare model is observed
+                return None
             if self.trainable or self._shift_B1.device != self._backbone.device:
                 self._frozen = {}
                 self._shift_B1 = self._shift_B1.to(self._backbone.device)
                 self._refresh()
-            given = dict(zip(names, args, strict=False)) | kwargs
+            given = dict(zip(inspect.signature(module.forward).parameters, args, strict=False)) | kwargs
             self._check_rows(given)
             if not self._shift_B1.any():
                 return None
             return (), given | {"position_ids": self._positions(root, given)}
 
-        root.register_forward_pre_hook(before, with_kwargs=True)
+        for part in {self._backbone.reader, stack_of(root)}:
+            part.register_forward_pre_hook(before, with_kwargs=True)
 
     def _check_rows(self, given: Mapping[str, Any]) -> None:
         rows, batch = len(self._which), next((given[n] for n in INPUTS if given.get(n) is not None), None)
@@ -210,7 +217,7 @@ class Attached:
         return self
 
     def save(self, folder: str | Path, name: str | None = None) -> None:
-        """Write the artifact of a prompt with the numbers it has now.
+        """Write the artifact of a prompt with the numbers it has now, and those of its head, if that was put last.
 
         Args:
             folder: is made.
@@ -223,6 +230,10 @@ class Attached:
         prompt = self._prompts[name or self.names[0]]
         trained = {f"prompt.{k}": v.float().cpu().contiguous() for k, v in prompt.method.exported().items()}
         others = {k: v for k, v in prompt.artifact.weights.items() if not k.startswith("prompt.")}
+        if self._heads and self._heads[-1].artifact is prompt.artifact:
+            others |= self._heads[-1].weights()
+        inside = f"{self.model.base_model_prefix}."
+        self._before.warn_of_changes({place.removeprefix(inside) for held in self._heads for place in held.names})
         write_artifact(Artifact(Path(folder), prompt.artifact.about, others | trained), Path(folder))
 
     def detach(self) -> None:

@@ -20,6 +20,14 @@ from ptv2.errors import UserError
 
 PREFIXES, SOFT = ("PREFIX_TUNING", "CARTRIDGE"), ("PROMPT_TUNING", "P_TUNING")
 PEFT_TYPES = (*PREFIXES, *SOFT, "LORA")
+MORE_THAN_LORA = (
+    "use_dora", "rank_pattern", "alpha_pattern", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens",
+    "arrow_config", "kasa_config", "monteclora_config", "trainable_token_indices", "layer_replication",
+    "target_parameters",
+)  # fmt: skip
+"""Settings of PEFT's LoRA with which a layer computes, or has, more than two matrices of one rank."""
+OF_OTHER_WEIGHTS = ("pissa", "corda", "olora", "loftq", "lora_ga")
+"""Beginnings of `init_lora_weights` with which PEFT takes the start of LoRA out of the backbone's weights."""
 OFFICIAL = "prefix_encoder."
 """How the official code calls what it trains (model/prefix_encoder.py of THUDM/P-tuning-v2)."""
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -143,12 +151,16 @@ def _lora_settings(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         UserError: it has something that ptv2's layers have not.
     """
     rank, alpha = _count(path, config, "r"), _positive(path, config, "lora_alpha")
-    odd = [key for key in ("use_dora", "rank_pattern", "alpha_pattern", "lora_bias", "use_qalora") if config.get(key)]
+    odd = [key for key in MORE_THAN_LORA if config.get(key)]
     if config.get("bias", "none") != "none":
         odd.append("bias")
     if odd:
         do = "convert an adapter of one rank for all layers, without biases"
         raise UserError(f"is LoRA with {odd[0]}, which ptv2 does not have", where=path, do=do)
+    if (start := str(config.get("init_lora_weights")).lower()).startswith(OF_OTHER_WEIGHTS):
+        what = f"is LoRA with init_lora_weights={start}, beside which the backbone has other weights than its own"
+        do = "save it as plain LoRA (save_pretrained with path_initial_model_for_weight_conversion), or merged"
+        raise UserError(what, where=path, do=do)
     alpha = alpha * math.sqrt(rank) if config.get("use_rslora") else alpha  # scaled by alpha / sqrt(rank)
     return {"method": "lora", "lora.rank": rank, "lora.alpha": float(alpha)}
 

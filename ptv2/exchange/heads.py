@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone.linear_layers import is_linear
+from ptv2.backbone.sites import evaluating
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
 
@@ -28,9 +29,15 @@ class PutHead:
     """A head that was put into a model, and what stood there before."""
 
     model: PreTrainedModel
-    names: list[str]  # of its tensors in the model
+    artifact: Artifact
+    names: dict[str, str]  # of its tensors in the model -> in the artifact
     before: dict[str, Tensor]
     labels: dict[str, Any]  # of the model's config
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return its tensors as an artifact holds them, with the numbers that they have now."""
+        own = self.model.state_dict()
+        return {ours: own[theirs].float().cpu().clone() for theirs, ours in self.names.items()}
 
     def put_back(self) -> None:
         """Leave the model's head as it was."""
@@ -60,17 +67,17 @@ def put_head(model: PreTrainedModel, artifact: Artifact, task: str, backbone: bo
         raise UserError(what, where=where, do=f"load the model with AutoModelFor{answers}")
     pooling = artifact.config["head"].get("pooling", "cls") if answers == "SequenceClassification" else None
     head = artifact.state(f"heads.{task}.")
-    tensors = _places(model, head, pooling, where)
+    names = {place: f"heads.{task}.{name}" for place, name in _places(model, head, pooling, where).items()}
     own = model.state_dict()
-    tensors |= {
-        f"{model.base_model_prefix}.{name}": tensor
-        for name, tensor in (artifact.state("backbone.model.") if backbone else {}).items()
-        if f"{model.base_model_prefix}.{name}" in own
-    }
+    if backbone:
+        drawn = {f"{model.base_model_prefix}.{name}": name for name in artifact.state("backbone.model.")}
+        names |= {place: f"backbone.model.{name}" for place, name in drawn.items() if place in own}
+    tensors = {place: artifact.weights[name] for place, name in names.items()}
     config: Any = model.config
     put = PutHead(
         model,
-        list(tensors),
+        artifact,
+        names,
         {name: own[name].clone() for name in tensors},
         {name: getattr(config, name) for name in ("id2label", "label2id", "problem_type")},
     )
@@ -82,9 +89,9 @@ def put_head(model: PreTrainedModel, artifact: Artifact, task: str, backbone: bo
             raise UserError(f"{name} computes more than the trained head from its states", where=where, do=do)
         do = f"train with head.pooling=pooler or dense (last: a causal model), or {do}"
         raise UserError(f"{name} does not compute a head with head.pooling={pooling}", where=where, do=do)
-    names = artifact.about["labels"][task]
-    if names is not None and kind != "span":
-        config.id2label, config.label2id = dict(enumerate(names)), {name: i for i, name in enumerate(names)}
+    labels = artifact.about["labels"][task]
+    if labels is not None and kind != "span":
+        config.id2label, config.label2id = dict(enumerate(labels)), {name: i for i, name in enumerate(labels)}
     problems = {"multilabel": "multi_label_classification", "regression": "regression"}
     config.problem_type = problems.get(kind, "single_label_classification" if kind == "cls" else None)
     return put
@@ -96,13 +103,13 @@ def outer_layers(model: PreTrainedModel) -> dict[str, nn.Module]:
     return {n: layer for n, layer in model.named_modules() if is_linear(layer) and not n.startswith(inside)}
 
 
-def _places(model: PreTrainedModel, head: Mapping[str, Tensor], pooling: str | None, where: str) -> dict[str, Tensor]:
-    """Name the tensors of the model that a head's tensors take the place of."""
+def _places(model: PreTrainedModel, head: Mapping[str, Tensor], pooling: str | None, where: str) -> dict[str, str]:
+    """Name the tensors of the model that a head's tensors take the place of, and these."""
     layers, own = outer_layers(model), model.state_dict()
     if not layers:
         raise UserError(f"{type(model).__name__} has no linear layer for it", where=where, do="use ptv2.load")
     out, pooler = list(layers)[-1], f"{model.base_model_prefix}.pooler.dense"
-    found = {f"{out}.{part}": head[f"out.{part}"] for part in ("weight", "bias")}
+    found = {f"{out}.{part}": f"out.{part}" for part in ("weight", "bias")}
     if (bias := f"{out}.bias") not in own:
         if head["out.bias"].any():
             what = f"the layer '{out}' of {type(model).__name__} has no bias, and the trained head has one"
@@ -110,11 +117,11 @@ def _places(model: PreTrainedModel, head: Mapping[str, Tensor], pooling: str | N
         del found[bias]
     if pooling == "dense":
         first = next(iter(layers)) if len(layers) == 2 else pooler
-        found |= {f"{first}.{part}": head[f"pooling.dense.{part}"] for part in ("weight", "bias")}
-    for name, tensor in found.items():
-        if name not in own or own[name].shape != tensor.shape:
+        found |= {f"{first}.{part}": f"pooling.dense.{part}" for part in ("weight", "bias")}
+    for name, part in found.items():
+        if name not in own or own[name].shape != head[part].shape:
             have = tuple(own[name].shape) if name in own else "not there"
-            what = f"'{name}' of {type(model).__name__} is {have}, the trained head has {tuple(tensor.shape)}"
+            what = f"'{name}' of {type(model).__name__} is {have}, the trained head has {tuple(head[part].shape)}"
             raise UserError(what, where=where, do=f"load the model with num_labels={len(head['out.bias'])}")
     return found
 
@@ -129,12 +136,11 @@ def _copy(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> None:
 @torch.no_grad()
 def _computes(model: PreTrainedModel, head: Mapping[str, Tensor], pooling: str | None) -> bool:
     """Tell whether the model's logits for a few tokens are those of the head on its last states."""
-    config, was_training = model.config, model.training
+    config = model.config
     ids_1T = torch.tensor([[i for i in range(config.vocab_size) if i != config.pad_token_id][-5:]], device=model.device)
     inputs = {"input_ids": ids_1T, "attention_mask": torch.ones_like(ids_1T)}
-    model.eval()
-    states, out = model.base_model(**inputs), model(**inputs)
-    model.train(was_training)
+    with evaluating(model):
+        states, out = model.base_model(**inputs), model(**inputs)
     read = states.last_hidden_state.float()
     weights = {name: tensor.to(model.device) for name, tensor in head.items()}
     if pooling == "pooler":

@@ -23,21 +23,22 @@ def write_kv(source: Source, folder: Path) -> None:
     """Write the two files.
 
     Keys are those of a cache whose P positions come first, with tokens from P on, where the family's positions allow
-    it; else the tokens begin at 0, as they were trained, and `first_position` says so.
+    it; else the tokens begin where they were trained, and `first_position` says so.
 
     Raises:
         UserError: a prompt that is more than keys and values.
     """
     held = keys_values(source, "kv")
-    first_position = 0
+    first_position = source.positions
     lengths = {kv.length for kv in held}
     if not source.backbone.is_encoder_decoder and len(lengths) == 1:
         try:
             held, first_position = for_cache(source, held), lengths.pop()
         except UserError as error:
-            source.notes.append(f"tokens begin at position 0, beside the keys: {error}")
+            source.notes.append(f"tokens begin at position {first_position}, beside the keys: {error}")
     elif len(lengths) > 1:
-        source.notes.append("tokens begin at position 0, beside the keys: layers have unlike numbers of positions")
+        why = "layers have unlike numbers of positions"
+        source.notes.append(f"tokens begin at position {first_position}, beside the keys: {why}")
     tensors: dict[str, Tensor] = {}
     for kv in held:
         name = f"{kv.site.place}.{kv.site.layer}"

@@ -40,8 +40,14 @@ def write_onnx(source: Source, folder: Path) -> None:
     """Write the graph, once onnxruntime computes with it what ptv2 does.
 
     Raises:
-        UserError: a package is missing, a task that generates, or a family that torch cannot export.
+        UserError: a package is missing, a backbone in half precision, a task that generates, or a family that torch
+            cannot export.
     """
+    config = source.predictor.config.backbone
+    if config.quantize or source.backbone.model.dtype != torch.float32:
+        computes = "is quantised" if config.quantize else f"computes in {source.backbone.model.dtype}"
+        do = f"export with backbone.{'quantize=null' if config.quantize else 'dtype=float32'}"
+        raise UserError(f"its backbone {computes}, and form 'onnx' is for float32", where=source.path, do=do)
     for name in PACKAGES:
         if find_spec(name) is None:
             what = f"form 'onnx' needs the package {name}, which is not installed"

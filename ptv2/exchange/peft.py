@@ -120,7 +120,9 @@ def read_by(source: Source, probe: dict[str, Tensor], like: Any) -> Tensor:
 def _readme(source: Source, made: Adapter) -> str:
     model = made.model
     labels = source.artifact.about["labels"][source.task]
-    count = f", num_labels={len(labels)}" if labels and "For" in type(model).__name__ else ""
+    count = f", num_labels={model.config.num_labels}" if made.head is not None else ""
+    if (pad := model.config.pad_token_id) != source.backbone.model.config.pad_token_id:
+        count += f", pad_token_id={pad}"
     trained = source.predictor.module.method.words.capitalize()
     lines = [
         f"# {source.artifact.config['run']['name']}: {source.task}",

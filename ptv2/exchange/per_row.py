@@ -35,13 +35,13 @@ def _site(held_N: Sequence[SitePrompt | None], pick_B: Tensor) -> SitePrompt:
     held = [prompt or SitePrompt() for prompt in held_N]
 
     def stacked(
-        of: Callable[[SitePrompt], Tensor | None], length_dim: int | None = None, fill: float = 0
+        of: Callable[[SitePrompt], Tensor | None], length_dim: int | None = None, fill: float = 0, least: int = 0
     ) -> Tensor | None:
-        """Stack one field of all prompts and pick for each row; what a prompt lacks is `fill`."""
+        """Stack one field of all prompts, `least` long or longer, and pick for each row; what one lacks is `fill`."""
         tensors = [of(prompt) for prompt in held]
         if (like := next((tensor for tensor in tensors if tensor is not None), None)) is None:
             return None
-        longest = 0 if length_dim is None else max(t.shape[length_dim] for t in tensors if t is not None)
+        longest = 0 if length_dim is None else max(least, *(t.shape[length_dim] for t in tensors if t is not None))
         made = [torch.full_like(like, fill) if tensor is None else tensor for tensor in tensors]
         if length_dim is not None:
             made = [_padded(tensor, length_dim, longest) for tensor in made]
@@ -55,7 +55,7 @@ def _site(held_N: Sequence[SitePrompt | None], pick_B: Tensor) -> SitePrompt:
         value_BGPE=stacked(lambda p: p.value_BGPE, 2),
         seen_BP=None if seen_NP.all() else seen_NP[pick_B],
         gate=stacked(lambda p: None if p.gate is None else p.gate.reshape(1, -1), fill=1),
-        token_gate_BPW=stacked(lambda p: p.token_gate_BPW, 1),  # a gate of zeros weighs all positions alike
+        token_gate_BPW=stacked(lambda p: p.token_gate_BPW, 1, least=P),  # a gate of zeros weighs all positions alike
         query_map_BHDD=stacked(lambda p: p.query_map_BHDD),
         value_map_BGEE=stacked(lambda p: p.value_map_BGEE),
         memory=_memory(held, stacked),

@@ -91,6 +91,8 @@ def _with_head(
             raise UserError(f"transformers has no head for a task of kind '{kind}' on family '{config.model_type}'")
         config = copy.deepcopy(config)
         config.num_labels = len(source.head.out.bias)
+        if config.pad_token_id is None:  # by which causal models find the last token of a row
+            config.pad_token_id = source.backbone.tokenizer.pad_token_id
         model = AUTO[answers].from_config(config, **settings).eval()
         own = model.base_model.state_dict()
         with torch.no_grad():

@@ -1,5 +1,6 @@
 """What installing prompts changes in a model, noted before and put back on `detach`."""
 
+import warnings
 from typing import Any
 
 from torch import nn
@@ -26,6 +27,7 @@ class Before:
         self.classes = {module: type(module) for module in model.modules()}  # DeBERTa's attention is given another
         self.children = {module: dict(module._modules) for module in model.modules()}  # ALBERT's depths are set apart
         self.groups = getattr(model.config, "num_hidden_groups", None)
+        self.versions = {parameter: parameter._version for parameter in model.parameters()}
         self.hooks = {id_ for kept in self._hooks() for id_ in kept}
         self.ours: set[int] | None = None  # unknown while we install
 
@@ -42,6 +44,18 @@ class Before:
             parameter.requires_grad_(True)
         if self.generation is not None:
             self.model.generation_config = self.generation
+
+    def warn_of_changes(self, known: set[str]) -> None:
+        """Warn where weights have been trained beside the prompt, but for those that are known to be kept."""
+        trained = [
+            name
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad and name not in known
+            if self.versions.get(parameter, parameter._version) != parameter._version
+        ]
+        if trained:
+            what = f"weights of the model itself have been trained ({trained[0]}), and an artifact holds none of them"
+            warnings.warn(f"{what}: freeze them (requires_grad_(False)), or save the model too", stacklevel=4)
 
     def put_back(self) -> None:
         """Leave the model as it was."""

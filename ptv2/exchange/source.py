@@ -11,6 +11,8 @@ from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, Injection, Site, SitePrompt
 from ptv2.errors import UserError
 from ptv2.kinds.head import Head
+from ptv2.methods.peft import Lora
+from ptv2.methods.prompt import SoftPrompt
 from ptv2.methods.union import Union
 from ptv2.model.cards import choose_task
 from ptv2.model.predictor import Predictor
@@ -102,8 +104,9 @@ def keys_values(source: Source, form: str) -> list[KeysValues]:
     """
     injection = source.injection()
     if injection.inputs is not None or not injection.sites:
-        what = f"holds method '{source.artifact.about['method']}', and form '{form}' holds keys and values alone"
-        raise UserError(what, where=source.path, do="export an artifact of method deep or prefix")
+        holds = "one prefix, prompt at the input or LoRA" if form == "peft" else "keys and values alone"
+        what = f"holds method '{source.artifact.about['method']}', and form '{form}' holds {holds}"
+        raise UserError(what, where=source.path, do=_form_of(source, injection))
     method = source.predictor.module.method
     if isinstance(method, Union) and (others := [part.words for part in method.parts if not part.has_prompts]):
         what = f"{' and '.join(others)} were trained beside the prompt, and form '{form}' has no room"
@@ -118,6 +121,17 @@ def keys_values(source: Source, form: str) -> list[KeysValues]:
         for site, prompt in zip(source.backbone.sites, injection.sites, strict=True)
         if prompt is not None and prompt.key_BGPD is not None and prompt.value_BGPE is not None
     ]
+
+
+def _form_of(source: Source, injection: Injection) -> str:
+    """Advise on a form for a method without keys and values."""
+    method = source.predictor.module.method
+    if isinstance(method, (SoftPrompt, Lora)):
+        return "use --form peft"
+    parts = method.parts if isinstance(method, Union) else [method]
+    if injection.inputs is not None or any(part.in_layers for part in parts):
+        return "use ptv2.load"
+    return "use --form transformers: it is plain weights"
 
 
 def one_length(source: Source, held: list[KeysValues], form: str) -> int:

@@ -61,9 +61,10 @@ def make_batch_of(family: str) -> dict[str, Tensor]:
     "prompts",
     [
         [{"token_gate": True}, {"length": 2}, {"token_gate": True, "length": 7}],
+        [{"token_gate": True, "length": 2}, {"length": 7}, {"token_gate": True, "layers": "top:1"}],
         [{"position_offset": True}, {"position_offset": True, "length": 2}, {}],
     ],
-    ids=["token gate", "position offset"],
+    ids=["token gate", "token gate of fewer positions", "position offset"],
 )
 @torch.no_grad()
 def test_rows_with_and_without_it_share_a_batch(prompts, tmp_path):

@@ -211,6 +211,18 @@ TORN = {
     "another length": ("prefix", {"num_virtual_tokens": 4}, None, "holds 5 positions, and num_virtual_tokens is 4"),
     "no rank": ("lora", {"r": None}, None, "adapter_config.json: 'r' is None; copy it again"),
     "no alpha": ("lora", {"lora_alpha": "7"}, None, "adapter_config.json: 'lora_alpha' is '7'; copy it again"),
+    "weights taken out of the backbone": (
+        "lora",
+        {"init_lora_weights": "pissa_niter_4"},
+        None,
+        "the backbone has other",
+    ),
+    "a layer more than two matrices": (
+        "lora",
+        {"alora_invocation_tokens": [3]},
+        None,
+        "LoRA with alora_invocation_tokens",
+    ),
     "half of a layer": ("lora", {}, lambda names: names[1:], "has one of two matrices of '"),
     "none of the layers": ("lora", {}, lambda names: names[:0], "holds no matrices of LoRA"),
 }

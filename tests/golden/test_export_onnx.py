@@ -51,6 +51,15 @@ def test_a_task_that_generates_is_refused(tmp_path):
         ptv2.export(lm_artifact("llama", tmp_path), "onnx", tmp_path / "onnx")
 
 
+def test_a_backbone_in_half_precision_is_refused_before_anything_else(tmp_path):
+    path = encoder_artifact("bert", tmp_path, backbone={"dtype": "bfloat16"})
+    with pytest.raises(
+        ptv2.UserError, match=r"computes in torch\.bfloat16, and form 'onnx' is for float32; export with "
+    ):
+        ptv2.export(path, "onnx", tmp_path / "onnx")
+    assert ptv2.export(path, "kv", tmp_path / "kv", overrides={"backbone.dtype": "float32"}).folder.exists()
+
+
 def test_without_the_packages_there_is_one_line(tmp_path, monkeypatch):
     path = encoder_artifact("bert", tmp_path)
     monkeypatch.setattr("ptv2.exchange.onnx.find_spec", lambda name: None)

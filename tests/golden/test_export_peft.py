@@ -2,6 +2,8 @@
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from transformers import (
 )
 
 import ptv2
+from ptv2.artifact.files import read_artifact, write_artifact
 from ptv2.exchange.rotary import half_turned, pairs_turned, rotated
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")  # PEFT's own call
@@ -43,6 +46,45 @@ def test_logits_of_a_task_are_equal(family, kind, pooling, form, tmp_path):
     expected, got = head(module.backbone(batch, module.method(3))), theirs(**batch).logits
     real = batch["attention_mask"].bool() if kind == "tagging" else slice(None)
     torch.testing.assert_close(got[real], expected[real], atol=1e-5, rtol=1e-5)
+
+
+def loaded_by_its_page(folder: Path) -> PeftModel:
+    """The model that the lines in the folder's README make."""
+    page = (folder / "README.md").read_text().replace("<this folder>", str(folder))
+    names: dict[str, Any] = {}
+    exec("\n".join(line.strip() for line in page.splitlines() if line.startswith("    ")), names)
+    return names["model"].eval()
+
+
+@pytest.mark.parametrize("kind", ["cls", "tagging", "regression"])
+@torch.no_grad()
+def test_the_lines_of_the_page_load_the_folder(kind, tmp_path):
+    path = encoder_artifact("bert", tmp_path, kind, prompt=OFFSET, head={"pooling": "pooler"})
+    ptv2.export(path, "peft", tmp_path / "peft")
+    batch = {k: v for k, v in make_batch("bert").items() if k != "token_type_ids"}
+    module = load(path)
+    (head,) = module.heads.values()
+    got = loaded_by_its_page(tmp_path / "peft")(**batch).logits
+    expected = head(module.backbone(batch, module.method(3)))
+    real = batch["attention_mask"].bool() if kind == "tagging" else slice(None)
+    torch.testing.assert_close(got[real].squeeze(), expected[real].squeeze(), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_lines_name_the_token_that_a_causal_classifier_pads_with(tmp_path):
+    """Its model says of none, and without one transformers takes no batch of several rows."""
+    card = {"kind": "cls", "label": "target", "inputs": {"text": "text"}, "metrics": ["accuracy"], "options": {}}
+    path = lm_artifact("gpt2", tmp_path, task=card, prompt=OFFSET, head={"pooling": "last"})
+    held = read_artifact(path)
+    held.weights["heads.text.out.bias"].zero_()  # the layer of GPT-2's classifier has no bias
+    write_artifact(held, path)
+    assert ptv2.export(path, "peft", tmp_path / "peft").notes[-1].startswith("checked with PEFT")
+    model, batch, module = loaded_by_its_page(tmp_path / "peft"), make_lm_batch("gpt2", (6, 3)), load(path)
+    (head,) = module.heads.values()
+    batch = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    batch["input_ids"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, model.config.pad_token_id)
+    expected = head(module.backbone(batch, module.method(2)))
+    torch.testing.assert_close(model(**batch).logits, expected, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -157,6 +199,6 @@ def test_bad_forms_and_folders_are_refused(tmp_path):
     with pytest.raises(ptv2.UserError, match="there: is there already"):
         ptv2.export(tmp_path, "peft", tmp_path / "there")
     path = encoder_artifact("bert", tmp_path / "run", method="ia3")
-    with pytest.raises(ptv2.UserError, match="holds method 'ia3', and form 'peft' holds keys and values alone"):
+    with pytest.raises(ptv2.UserError, match="holds method 'ia3', and form 'peft' holds one prefix, prompt"):
         ptv2.export(path, "peft", tmp_path / "out")
     assert json.dumps([p.name for p in (tmp_path / "there").iterdir()]) == '["file"]'

@@ -143,10 +143,11 @@ def test_it_comes_back_as_it_went(method, tmp_path):
 
 
 REFUSED = [
-    ("llama", {"method": "ia3"}, "holds method 'ia3', and form 'peft' holds keys and values alone"),
+    ("llama", {"method": "ia3"}, r"method 'ia3', and form 'peft' holds one prefix, prompt .* or LoRA; use ptv2\.load"),
+    ("gpt2", {"method": "bitfit"}, "holds method 'bitfit', and form 'peft' holds .*; use --form transformers"),
     ("llama", {"method": ["deep", "lora"]}, "the low-rank matrices were trained beside the prompt"),
     ("gpt2", {"method": ["deep", "bitfit"], "prompt": {"position_offset": True}}, "the biases were trained beside"),
-    ("llama", {"method": ["prompt", "lora"]}, "holds method .*, and form 'peft' holds keys and values alone"),
+    ("llama", {"method": ["prompt", "lora"]}, r"holds method .*, and form 'peft' holds one .*; use ptv2\.load"),
 ]
 
 
@@ -156,6 +157,14 @@ def test_what_peft_has_no_room_for_is_refused(family, changes, says, tmp_path):
     with pytest.raises(ptv2.UserError, match=says):
         ptv2.export(path, "peft", tmp_path / "peft")
     assert not (tmp_path / "peft").exists()
+
+
+@pytest.mark.parametrize("form", ["kv", "cartridge", "llama-state"])
+@pytest.mark.parametrize("method", ["lora", "prompt"])
+def test_a_form_of_keys_and_values_names_the_one_that_holds_others(method, form, tmp_path):
+    path = lm_artifact("llama", tmp_path, method=method)
+    with pytest.raises(ptv2.UserError, match=f"and form '{form}' holds keys and values alone; use --form peft$"):
+        ptv2.export(path, form, tmp_path / "out")
 
 
 @pytest.mark.parametrize("form", ["kv", "cartridge", "llama-state"])

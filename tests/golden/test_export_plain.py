@@ -137,6 +137,14 @@ def test_where_positions_cannot_be_moved_the_file_says_so(tmp_path):
     assert "is left out: the form holds keys and values alone" in exported.notes[1]
 
 
+@pytest.mark.parametrize(("family", "length"), [("mistral", 4), ("gpt2", [2, 4])])
+def test_or_it_says_that_they_begin_behind_the_prompt_as_they_were_trained(family, length, tmp_path):
+    path = lm_artifact(family, tmp_path, prompt={"position_offset": True, "length": length})
+    exported = ptv2.export(path, "kv", tmp_path / "kv")
+    assert json.loads((tmp_path / "kv" / "kv.json").read_text())["first_position"] == 4
+    assert exported.notes[0].startswith("tokens begin at position 4, beside the keys: ")
+
+
 def test_an_encoder_decoder_has_a_tensor_for_each_place(tmp_path):
     path = lm_artifact("t5", tmp_path, prompt={"length": {"encoder": 3, "decoder": 2, "cross": 0}})
     ptv2.export(path, "kv", tmp_path / "kv")

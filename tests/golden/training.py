@@ -31,6 +31,7 @@ def write_rows(folder: Path) -> dict[str, str]:
             words = draw.choices(WORDS, k=draw.randint(2, 9))
             tags = [draw.choice(TAGS) for _ in words]
             rows.append({"text": " ".join(words), "words": words, "label": LABELS[i % 3], "tags": tags})
+            rows[-1]["score"] = i / 10
         path = folder / f"{split}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         files[split] = str(path)
@@ -50,6 +51,7 @@ def run_config(family: str, folder: Path, kind: str = "cls", **changes: dict[str
     } | {
         "cls": {"inputs": {"text": "text"}, "label": "label", "labels": LABELS, "metrics": ["accuracy"]},
         "tagging": {"inputs": {"tokens": "words"}, "label": "tags", "labels": TAGS, "metrics": ["span_f1"]},
+        "regression": {"inputs": {"text": "text"}, "label": "score", "metrics": ["pearson"]},
     }[kind]
     values = {
         "task": card,

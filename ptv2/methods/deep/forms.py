@@ -81,7 +81,9 @@ class HiddenStates(Form):
 
     def __init__(self, config: PromptConfig, backbone: Backbone):
         super().__init__(config, backbone)
-        self._seen: dict[tuple[int, torch.device], list[Observation]] = {}  # how each site's module is called
+        self._seen: dict[
+            tuple[int, torch.device, torch.dtype], list[Observation]
+        ] = {}  # how each site's module is called
 
     def fits(self, slot: Slot) -> bool:
         return slot.site.own_keys
@@ -100,9 +102,10 @@ class HiddenStates(Form):
         Raises:
             UserError: it cannot read one so long.
         """
-        if (length, device) not in self._seen:
-            self._seen[length, device] = self.backbone.observe(torch.ones(length, dtype=torch.long))
-        return self._seen[length, device]
+        key = length, device, self.backbone.model.dtype
+        if key not in self._seen:
+            self._seen[key] = self.backbone.observe(torch.ones(length, dtype=torch.long))
+        return self._seen[key]
 
 
 class MemoryMatrix(Form):
