@@ -1,6 +1,6 @@
 """The interface of a method: which parameters train beside the heads, and what the backbone is given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from torch import Tensor, nn
@@ -61,8 +61,8 @@ class Method(nn.Module):
             raise UserError(what, where="ptuning.template", do="set it to null, or use method=ptuning")
 
     @classmethod
-    def rate_for(cls, forms: Sequence[str], writes: bool) -> Rate | None:
-        """Return its rate for prompts of these forms; `writes` tells whether the answers of a task are texts."""
+    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
+        """Return its rate for prompts of these forms, on tasks with these `Features.answers`."""
         return cls.rate
 
     @classmethod

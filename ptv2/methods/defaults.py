@@ -57,9 +57,14 @@ class Run:
     forms: tuple[str, ...]  # of the prompt, as far as they are known
 
     @property
+    def answers(self) -> set[str]:
+        """What the answers of the tasks are, see `Features.answers`."""
+        return {KINDS[kind].features.answers for kind, _ in self.tasks if kind in KINDS}
+
+    @property
     def writes(self) -> bool:
         """Tell whether an answer is a text."""
-        return any(kind in KINDS and KINDS[kind].features.answers == "text" for kind, _ in self.tasks)
+        return "text" in self.answers
 
     @property
     def about(self) -> str:
@@ -92,7 +97,7 @@ def length(run: Run) -> Choice:
 
 def rate(run: Run) -> Choice | None:
     """Choose `optim.lr`, the lowest of the methods' rates; None where one of them has none."""
-    rates = [(name, method.rate_for(run.forms, run.writes)) for name, method in run.methods.items()]
+    rates = [(name, method.rate_for(run.forms, run.answers)) for name, method in run.methods.items()]
     known = [(rate.value, f"{rate.of or name}, {run.about}: {rate.source}") for name, rate in rates if rate is not None]
     return Choice("optim.lr", *min(known, key=lambda pair: pair[0])) if len(known) == len(rates) else None
 

@@ -7,7 +7,7 @@ projection serves them all (the authors' code, as recalled and not read for this
 start from the keys and values of words (section 7.4), exactly: the authors' code, as recalled, fits its MLP to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class Prefix(DeepPrompt):
         super().__init__(self._projected(config), backbone, artifacts)
 
     @classmethod
-    def rate_for(cls, forms: Sequence[str], writes: bool) -> Rate | None:
+    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
         return cls.rate
 
     @staticmethod

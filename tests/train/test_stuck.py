@@ -63,7 +63,7 @@ def test_every_number_stands_in_its_table():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_rate_that_did_badly_is_the_first_thing_to_change(method):
     (first, *_) = what_to_try(Facts(load.make_config(VALUES, [f"method={method}", "optim.lr=7"]), "cls", 1000))
-    assert load.make_config(VALUES, [first.setting]).optim.lr == METHODS[method].rate_for(["kv"], False).value
+    assert load.make_config(VALUES, [first.setting]).optim.lr == METHODS[method].rate_for(["kv"]).value
     text = (ROOT / first.reason.source).read_text(encoding="utf-8")
     assert first.reason.row and first.reason.row in text
 

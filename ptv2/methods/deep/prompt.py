@@ -8,7 +8,7 @@ hidden form one vector per layer and position is learned and goes through the la
 Shapes: B batch, G key/value heads, P rows of a form's matrix (prompt positions), D head width, F its width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import cast
 
 import torch
@@ -75,8 +75,8 @@ class DeepPrompt(VectorMethod):
             backbone.position_shift = self.max_length
 
     @classmethod
-    def rate_for(cls, forms: Sequence[str], writes: bool) -> Rate | None:
-        return rate_of(forms, writes)
+    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
+        return rate_of(forms, answers)
 
     @classmethod
     def check(cls, config: Config) -> None:

@@ -1,6 +1,6 @@
 """The learning rates of the forms of a deep prompt."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from ptv2.methods.rates import Rate, studied
 
@@ -26,12 +26,22 @@ OF_TEXTS = [
 ]
 
 
-def rate_of(forms: Sequence[str], writes: bool) -> Rate | None:
+OF_WORDS = [
+    Rate(
+        0.001,
+        "at 0.003 rare tags are not learned, in experiments/defaults/rates/table.md",
+        "values+slots",
+        (1e-3, 1e-3),
+    )
+]
+
+
+def rate_of(forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
     """Return the rate of a union of forms; None for one that was not compared.
 
     Args:
         forms: of the prompt.
-        writes: whether the answers of a task are texts.
+        answers: what those of the tasks are, see `Features.answers`.
     """
-    rates = OF_TEXTS if writes else RATES
+    rates = OF_TEXTS if "text" in answers else [*OF_WORDS, *RATES] if "words" in answers else RATES
     return next((rate for rate in rates if set(rate.of.split("+")) == set(forms)), None)
