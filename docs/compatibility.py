@@ -44,6 +44,10 @@ is installed (`tests/golden/test_quantized.py`), and so has `int4`, where bitsan
 """
 
 
+SINGLE = ("opt",)
+"""Families that single tests run, and not the tables of all."""
+
+
 @dataclass(frozen=True)
 class Test:
     """A test whose parameter `family`, or the beginning of `name`, says what it covers, or one of a fixed family."""
@@ -116,7 +120,10 @@ FORMS: dict[str, list[Test]] = {
     "token gate": [Test("golden/token_gate", "test_positions_are_weighted_by_the_first_tokens_state")],
 }
 READS: dict[str, list[Test]] = {
-    "states": [Test("golden/padding", "test_logits_do_not_depend_on_padding")],
+    "states": [
+        Test("golden/padding", "test_logits_do_not_depend_on_padding"),
+        Test("golden/inner_stack", "test_heads_of_states_read_the_same_stack", families=("opt",)),
+    ],
     "logits": [
         Test("golden/seq2seq_loss", "test_the_loss_is_that_of_transformers"),
         Test(CAPPED, "test_gradients_equal_those_of_concatenation"),
@@ -124,6 +131,7 @@ READS: dict[str, list[Test]] = {
     "one place (verbalizer)": [
         Test("golden/ptuning_vectors", "test_logits_are_the_mean_of_the_words_logits_at_the_mask"),
         Test("golden/ptuning_vectors", "test_a_causal_model_answers_with_the_next_word", families=("gpt2",)),
+        Test("golden/inner_stack", "test_the_answer_of_a_template_is_read_at_its_place", families=("opt",)),
     ],
     "written text": [
         Test("golden/seq2seq_generation", "test_greedy_is_the_argmax_by_hand"),
@@ -136,7 +144,10 @@ RUNNING: dict[str, list[Test]] = {
         Test("golden/seq2seq_prompts", "test_checkpointing_changes_no_gradient"),
         Test(CAPPED, "test_gradient_checkpointing_changes_no_gradient"),
     ],
-    "unpad": [Test("golden/unpadded", "test_families")],
+    "unpad": [
+        Test("golden/unpadded", "test_families"),
+        Test("golden/inner_stack", "test_targets_are_as_likely_without_padding", families=("opt",)),
+    ],
     "compile": [
         Test("golden/compile", "test_one_graph_serves_every_batch_and_every_prompt"),
         Test("golden/seq2seq_generation", "test_compiled_as_not_compiled", families=("llama",)),
@@ -181,14 +192,17 @@ def page() -> str:
         if str(ROOT / folder) not in sys.path:
             sys.path.append(str(ROOT / folder))
     groups = import_module("families"), import_module("seq2seq_models"), import_module("test_capped_families")
-    rows = list(dict.fromkeys(family for group in groups for family in group.FAMILIES))
+    rows = list(dict.fromkeys([*(family for group in groups for family in group.FAMILIES), *SINGLE]))
     lines = [HEAD]
     for title, columns in TABLES.items():
         cells = {heading: {family for test in tests for family in test.covered()} for heading, tests in columns.items()}
         if unknown := set().union(*cells.values()) - set(rows):
             raise LookupError(f"no row for {', '.join(sorted(unknown))}")
         lines += [f"## {title}\n", f"| family | {' | '.join(columns)} |", f"|---{'|:-:' * len(columns)}|"]
-        lines += [f"| `{row}` | {' | '.join('✓' if row in cells[name] else ' ' for name in columns)} |" for row in rows]
+        shown = [row for row in rows if row not in SINGLE or any(row in covered for covered in cells.values())]
+        lines += [
+            f"| `{row}` | {' | '.join('✓' if row in cells[name] else ' ' for name in columns)} |" for row in shown
+        ]
         files = sorted({tuple(test.file.split("/")) for tests in columns.values() for test in tests})
         named = ", ".join(f"`tests/{folder}/test_{file}.py`" for folder, file in files)
         lines += ["", f"Tests: {named}.\n"]

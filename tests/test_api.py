@@ -108,7 +108,7 @@ def test_no_rows_have_no_answers(run):
         ("a cat", "row 1: is str, not a mapping"),
         (
             {"text": "a", "task": "topic"},
-            "row 1: unknown task 'topic'; did you mean 'topics'?; or name one task for all",
+            "row 1: unknown task 'topic'; did you mean 'topics'? (`task` or --task",
         ),
     ],
 )

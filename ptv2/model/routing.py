@@ -39,11 +39,11 @@ def routed_by_task(asked: Asked, data: dict[str, TaskData], task: str | None, wh
         if name in tasks:
             routed.setdefault(name, []).append(i)
         elif name is None:
-            do = f"add it ({', '.join(tasks)}), or name one task for all rows (`task`, --task)"
+            do = f"add it: {', '.join(tasks)} (`task` or --task names one for all rows)"
             what = f"no field '{TASK}', and there are several tasks"
             asked.refuse(i, UserError(what, where=asked.places[i], do=do))
         else:
-            do = f"{nearest(str(name), tasks)}; or name one task for all rows (`task`, --task)"
+            do = f"{nearest(str(name), tasks)} (`task` or --task names one for all rows)"
             asked.refuse(i, UserError(f"unknown task '{name}'", where=asked.places[i], do=do))
     return routed
 

@@ -113,8 +113,11 @@ def refused(said):
         (["ptuning.template={prompt:2} {mask}"], "the template does not read the input 'text'"),
         (["ptuning.template=null"], "ptuning.template: a verbalizer needs a template with a {mask}"),
         (["ptuning.verbalizer.animal=zebra"], "the word 'zebra' of label 'animal' is "),
-        (["ptuning.verbalizer.fruit=[]"], "ptuning.verbalizer: label 'fruit' has no words"),
-        (["ptuning.verbalizer={animal: cat, fruits: fig}"], "unknown label 'fruits'; did you mean 'fruit'?"),
+        (["ptuning.verbalizer.fruit=[]"], "ptuning.verbalizer: label 'fruit' of card 'topics' has no words"),
+        (
+            ["ptuning.verbalizer={animal: cat, fruits: fig}"],
+            "unknown label 'fruits' for card 'topics'; did you mean 'fruit'?",
+        ),
         (["method=deep"], "ptuning.template: method 'deep' has nothing to put at the places of a template"),
         (["method=full"], "ptuning.template: method 'full' has nothing to put"),
         (["prompt.init=vocab"], "prompt.init: is vocab, and the vectors come out of ptuning.encoder=lstm"),

@@ -140,5 +140,5 @@ def test_encoders_and_vectors_at_the_input_are_refused(tmp_path):
     with pytest.raises(ptv2.UserError, match="the layout of family 'bert' in a GGUF is not known here"):
         ptv2.export(path, "llama-state", tmp_path / "state")
     path = lm_artifact("llama", tmp_path / "input", method="prompt")
-    with pytest.raises(ptv2.UserError, match="holds method 'prompt', and form 'llama-state' is made of keys and value"):
+    with pytest.raises(ptv2.UserError, match="holds method 'prompt', and form 'llama-state' holds keys and value"):
         ptv2.export(path, "llama-state", tmp_path / "state")
