@@ -4,7 +4,6 @@ Everything else about a backbone is found by running it (see `sites.py`).
 """
 
 import copy
-import inspect
 from typing import Any, cast
 
 import torch
@@ -79,7 +78,7 @@ def shifted_positions(model: PreTrainedModel, mask_BT: Tensor, shift: int | Tens
     table = position_table(model)
     if table is not None and table.padding_idx is not None:
         return (mask_BT.cumsum(dim=1) + shift) * mask_BT + table.padding_idx
-    if table is not None and "attention_mask" in inspect.signature(table.forward).parameters:
+    if model.config.model_type == "opt":  # BioGPT has a table of the same kind, and numbers every column
         return (mask_BT.cumsum(dim=1) - 1).clamp(min=0) + shift
     return (torch.arange(mask_BT.shape[1], device=mask_BT.device)[None] + shift).expand_as(mask_BT)
 

@@ -1,7 +1,5 @@
 """The callback that shows on the board what `board.views` names, after some validations and at the end."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import lightning as L
@@ -10,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+from ptv2.backbone.sites import evaluating
 from ptv2.config.board import BoardConfig
 from ptv2.train.board.answers import binned, confidences, confusion, curves, expected_error, reliability_of
 from ptv2.train.board.attention import attention_mass
@@ -58,7 +57,7 @@ class Views(Callback):
         self._draw(trainer, module, saved=True)
         board, method = _board(trainer), prompted(module)
         if "prompts" in self.views and board is not None and method is not None:
-            with evaluated(module):
+            with evaluating(module):
                 words = {name: nearest_words(method, module.backbone, held) for name, held in method.sets().items()}
             if trainer.is_global_zero:
                 show_prompts(board.experiment, method, words, trainer.global_step)
@@ -72,7 +71,7 @@ class Views(Callback):
         for task, data in module.tasks.items():
             if "validation" not in data.rows:
                 continue
-            with evaluated(module):
+            with evaluating(module):
                 if "attention" in self.views and prompted(module) is not None:
                     self._draw_attention([] if saved else trainer.loggers, board, module, task, now)
                 if "samples" in self.views and module.head(task).reads == "logits":
@@ -158,15 +157,3 @@ def drawn_gates(gates: dict[str, Tensor]) -> Picture:
 
 def _board(trainer: L.Trainer) -> Board | None:
     return next((logger for logger in trainer.loggers if isinstance(logger, Board)), None)
-
-
-@contextmanager
-def evaluated(module: Any) -> Iterator[None]:
-    """Run the block in eval mode, and restore the mode that each module had."""
-    training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
