@@ -10,6 +10,7 @@ HEADS = (
     *("run", "task", "metric", "rows", "score", "difference", "validation"),
     *("lr", "P", "train rows", "seconds", "seeds", "trainable"),
 )
+TRIVIAL = "trivial baseline"  # the last line of a task
 ALWAYS = 5  # the first columns, which are there even if they are empty
 
 
@@ -28,7 +29,7 @@ def shown(tasks: Sequence[Beside]) -> Shown:
     for task in tasks:
         rows += [cells(line) for line in task.lines]
         trivial = [f"{task.split} {task.metric}", "-", "-" if task.baseline is None else f"{task.baseline:.4f}"]
-        rows.append(["trivial baseline", task.card, *trivial, *["-"] * 7, "0"])
+        rows.append([TRIVIAL, task.card, *trivial, *["-"] * 7, "0"])
         if task.reference is not None:
             notes.append(
                 f"{task.card}: differences are to {task.reference}, paired by row and seed, with 95 % intervals; "
@@ -40,7 +41,8 @@ def shown(tasks: Sequence[Beside]) -> Shown:
             )
     if any(len(line["seeds"]) > 1 for task in tasks for line in task.lines):
         notes.append("± is the standard deviation over runs that differ in their seed alone")
-    kept = [i for i in range(len(HEADS)) if i < ALWAYS or any(row[i] not in ("-", "0") for row in rows)]
+    runs = [row for row in rows if row[0] != TRIVIAL]
+    kept = [i for i in range(len(HEADS)) if i < ALWAYS or any(row[i] != "-" for row in runs)]
     return Shown([HEADS[i] for i in kept], [[row[i] for i in kept] for row in rows], notes)
 
 
