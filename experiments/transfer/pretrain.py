@@ -7,13 +7,17 @@ else of theirs was searched.
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.transfer.runs import FOLDER, RUNS, load
 from ptv2.train.fit import fit
 
-BINARY = {"kind": "cls", "label": "label", "labels": ["negative", "positive"], "metrics": ["accuracy"]}
+BINARY = {
+    **{"kind": "cls", "label": "label", "labels": ["negative", "positive"], "label_ids": True},
+    "metrics": ["accuracy"],
+}
 KINDS: dict[str, dict[str, dict[str, Any]]] = {  # kind -> name of a task: its card and what differs from it
     "sentiment": {
         name: {"card": f"sentiment/{name}", "max_length": 48} | BINARY
@@ -35,13 +39,14 @@ STEPS = {"sentiment": 3000, "ner": 3000, "qa": 800, "everything": 2400}
 SEED = 1
 
 
-def pretrain(mixture: str) -> None:
-    """Train a source, unless it is there."""
-    if (SOURCES / mixture / "artifact.json").is_file():
+def pretrain(mixture: str, sources: Path = SOURCES, overrides: Sequence[str] = ()) -> None:
+    """Train a source in a folder of sources, unless it is there."""
+    if (sources / mixture / "artifact.json").is_file():
         return
+    name = "-".join(["pretrain", *sources.relative_to(FOLDER).parts[:-1], mixture])
     fit(
         load(
-            f"pretrain-{mixture}",
+            name,
             MIXTURES[mixture],
             [
                 f"seed={SEED}",
@@ -52,15 +57,17 @@ def pretrain(mixture: str) -> None:
                 "mixture.sampling=temperature:2",
                 f"mixture.steps_per_epoch={STEPS[mixture] // 4}",
                 "trainer.max_epochs=4",
+                *overrides,
             ],
         )
     )
-    keep(RUNS / f"pretrain-{mixture}" / "prompt", SOURCES / mixture)
+    keep(RUNS / name / "prompt", sources / mixture)
 
 
 def keep(artifact: Path, folder: Path) -> None:
     """Copy an artifact, without the place where its data lay on the machine that trained it."""
     part = folder.with_suffix(".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(artifact, part)
     about = json.loads((artifact / "artifact.json").read_text(encoding="utf-8"))

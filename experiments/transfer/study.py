@@ -116,12 +116,12 @@ def name_of(key: dict[str, Any]) -> str:
     return "-".join(map(str, key.values())).replace(" ", "_")
 
 
-def best_rate(target: str, system: str) -> float:
-    """Return the searched rate with the highest validation score."""
+def best_rate(target: str, system: str, lines: Lines = LINES) -> float:
+    """Return the searched rate with the highest validation score, from the study's lines or others."""
     system = "same kind" if system == "retrieved" else system
     found = {
         line["cell"]["lr"]: line["scores"]["validation"]
-        for line in LINES.read()
+        for line in lines.read()
         if line["cell"] | {"target": target, "system": system, "seed": SEARCH_SEED} == line["cell"]
     }
     return max(found, key=found.__getitem__)
