@@ -9,9 +9,10 @@ import pytest
 import torch
 from families import FAMILIES, make_model, make_prompt, make_tokenizer
 from seq2seq_models import CONFIGS, DECODERS, ENCODER_DECODERS, SIZES, make_lm, make_lm_prompt, make_lm_tokenizer
-from transformers import Gemma2Config, GptOssConfig, OPTConfig, RobertaConfig
+from transformers import BioGptConfig, Gemma2Config, GptOssConfig, OPTConfig, RobertaConfig
 
 from ptv2.backbone import Backbone, Injection, load_backbone
+from ptv2.backbone.families import shifted_positions
 from ptv2.config.cards import TaskCard
 from ptv2.config.schema import BackboneConfig, HeadConfig
 from ptv2.kinds import KINDS
@@ -21,6 +22,7 @@ TEXTS = ["good", "the film was bad and the story was dull and slow", "we saw it 
 DECODER = {"num_key_value_heads": 2, "head_dim": 8}
 MORE = {  # other ways to number positions, and attention that eager alone can do
     "opt": (OPTConfig, SIZES | {"ffn_dim": 48, "word_embed_proj_dim": 32}),
+    "biogpt": (BioGptConfig, SIZES),  # a table as OPT's, which numbers every column
     "roberta-decoder": (RobertaConfig, SIZES | {"is_decoder": True, "pad_token_id": 2, "type_vocab_size": 1}),
     "gemma2": (Gemma2Config, SIZES | DECODER | {"sliding_window": 4}),
     "gpt_oss": (
@@ -54,7 +56,7 @@ def test_an_encoders_answer(family, side, tmp_path):
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("family", ["gpt2", "qwen3", "opt", "roberta-decoder", "gemma2", "gpt_oss", "t5", "bart"])
+@pytest.mark.parametrize("family", ["gpt2", "qwen3", *MORE, "t5", "bart"])
 @torch.no_grad()
 def test_a_language_models_states(family, side, tmp_path):
     backbone = loaded(make_lm(family), make_lm_tokenizer(family), side, tmp_path)
@@ -106,7 +108,7 @@ def test_a_text_that_is_written_and_its_likelihood(family, side, tmp_path):
     assert len({round(value, 2) for value in nll}) > 1  # sources are told apart
 
 
-@pytest.mark.parametrize("family", ["roberta-decoder", "opt", "gemma2"])
+@pytest.mark.parametrize("family", ["roberta-decoder", "opt", "biogpt", "gemma2"])
 @torch.no_grad()
 def test_writing_numbers_positions_as_reading_does(family):
     """Greedy is the argmax by hand, the whole sequence anew each time."""
@@ -118,3 +120,19 @@ def test_writing_numbers_positions_as_reading_does(family):
         batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         ids = torch.cat([ids, backbone(batch, Injection(), "logits").logits_BTV[:, -1:].argmax(-1)], dim=1)
     assert written.tolist() == ids[:, 5:].tolist()
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("family", ["gpt2", "llama", *MORE])
+@torch.no_grad()
+def test_positions_behind_no_prompt_are_the_models_own(family, side):
+    model, mask_BT = make_lm(family), torch.ones(2, 6, dtype=torch.long)
+    mask_BT[1, :3] = 0
+    mask_BT = mask_BT if side == "left" else mask_BT.flip(1)
+    ids_BT = torch.randint(4, 280, (2, 6), generator=torch.Generator().manual_seed(3))
+    ids_BT = torch.where(mask_BT == 1, ids_BT, model.config.pad_token_id or 0)
+    own, ours = (
+        model(input_ids=ids_BT, attention_mask=mask_BT, **more).logits[mask_BT == 1]
+        for more in ({}, {"position_ids": shifted_positions(model, mask_BT, 0)})
+    )
+    torch.testing.assert_close(ours, own)
