@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 from ptv2.backbone.injection import PLACE
@@ -30,6 +31,7 @@ class Before:
         self.versions = {parameter: parameter._version for parameter in model.parameters()}
         self.hooks = {id_ for kept in self._hooks() for id_ in kept}
         self.ours: set[int] | None = None  # unknown while we install
+        self.savers: list[RemovableHandle] = []
 
     def _hooks(self) -> list[dict[int, Any]]:
         return [getattr(module, name) for module in self.model.modules() for name in HOOKS]
@@ -40,6 +42,9 @@ class Before:
     def installed(self) -> None:
         """Tell which of the hooks are ours, and let what trained before train again."""
         self.ours = self._new()
+        for module, children in self.children.items():
+            if any(module._modules.get(name) is not child for name, child in children.items()):
+                self.savers.append(module.register_state_dict_post_hook(_copy_repeats))
         for parameter in self.trained:
             parameter.requires_grad_(True)
         if self.generation is not None:
@@ -64,6 +69,8 @@ class Before:
         for kept in self._hooks():
             for id_ in set(kept) & (self.ours or set()):
                 del kept[id_]
+        for saver in self.savers:
+            saver.remove()
         for module in self.model.modules():
             module.__dict__.pop(PLACE, None)
         for module, children in self.children.items():
@@ -76,6 +83,15 @@ class Before:
             self.model.config.num_hidden_groups = self.groups
         if self.model._can_set_attn_implementation():
             self.model.set_attn_implementation(self.kernel or "sdpa")
+
+
+def _copy_repeats(module: nn.Module, state: dict[str, Any], prefix: str, _: object) -> None:
+    """Give each depth of ALBERT numbers of its own in a state dict, as its config says: files refuse shared ones."""
+    seen: set[int] = set()
+    for name in [name for name in state if name.startswith(prefix)]:
+        if state[name].data_ptr() in seen:
+            state[name] = state[name].clone()
+        seen.add(state[name].data_ptr())
 
 
 def is_attached(model: nn.Module) -> bool:

@@ -122,3 +122,16 @@ def test_the_trainer_of_transformers_trains_it(tmp_path):
     trainer.train()
     assert trainer.evaluate(rows)["eval_loss"] < before - 0.01
     attached.detach()
+
+
+def test_an_attached_albert_is_saved_with_weights_for_each_depth(tmp_path):
+    """Its config says so while prompts are attached, and files refuse weights that two names share."""
+    path, batch = encoder_artifact("albert", tmp_path), make_batch("albert")
+    model = AutoModel.from_pretrained(tmp_path / "backbone")
+    bare, names = model(**batch).last_hidden_state, list(model.state_dict())
+    with ptv2.attach(model, path, trainable=True):
+        model.save_pretrained(tmp_path / "saved")
+    assert torch.equal(AutoModel.from_pretrained(tmp_path / "saved")(**batch).last_hidden_state, bare)
+    assert list(model.state_dict()) == names
+    model.save_pretrained(tmp_path / "detached")
+    assert torch.equal(AutoModel.from_pretrained(tmp_path / "detached")(**batch).last_hidden_state, bare)
