@@ -48,7 +48,9 @@ class PromptConfig:
     # retrieve:<folder>
     init: str = "normal"
     init_std: float = number(0.02, NONNEGATIVE)  # standard deviation of `normal` (official: 0.02)
-    dropout: float = number(0.1, FRACTION)  # official: the same as the backbone's hidden dropout
+    # of keys, values, hidden states and vectors at the input; other forms have none (official: as the backbone's hidden
+    # dropout)
+    dropout: float = number(0.1, FRACTION)
     dropout_per: Literal["example", "batch"] = "example"  # batch: one mask for all rows of a batch (official: example)
     gate: bool = False  # learned gate on the prompt's attention mass, from zero: an untrained prompt changes nothing
     # form kv: weigh each position by what the layer makes of the text's first token (encoders)

@@ -15,7 +15,7 @@ class Row:
     task: str
     method: str
     lines: list[Line]
-    difference: dict[str, Any] | None = None  # reference, value, low, high, seeds
+    difference: dict[str, Any] | None = None  # reference, value, low, high, seeds; without low and high: std
     missing: list[int] = field(default_factory=list)  # seeds whose cells are not finished
 
     @property
@@ -57,7 +57,11 @@ def _metric(row: Row) -> str:
 
 def _difference(row: Row) -> str:
     found = row.difference
-    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]" if found else "-"
+    if found is None:
+        return "-"
+    if found["low"] is None:
+        return f"{found['value']:+.3f}" + ("" if found["std"] is None else f" ± {found['std']:.3f}")
+    return f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
 
 
 def _bytes(value: float) -> str:
@@ -99,7 +103,7 @@ OPTIONAL = ("difference", "GPU memory", "perplexity outside")
 """Left out of the default columns where no row has any."""
 EXPLAINED = {
     "difference": "the score minus that of {reference}, paired by seed and test row; in brackets a "
-    "95 % bootstrap interval over both",
+    "95 % bootstrap interval over both; with ±, where the rows' predictions are elsewhere, by seed alone",
     "share": "trainable numbers over those of the backbone",
     "minutes": "of training",
     "memory": "the peak of the process",

@@ -83,7 +83,8 @@ def rows_of(plan: Plan) -> tuple[list[Row], list[str]]:
 def add_differences(plan: Plan, rows: list[Row]) -> None:
     """Fill in each row's difference to the reference, and add rows with means over tasks.
 
-    Where the predictions of a cell are on another machine, the difference that was once computed is kept.
+    Where the predictions of a cell are on another machine, the difference that was once computed is kept; there being
+    none, it is that of the scores, seed by seed, without an interval.
     """
     reference, resampled = str(plan.study.reference), dict[str, list[Array]]()
     kept = _kept(plan.study.results / "table.jsonl")
@@ -106,7 +107,9 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
                 row.difference = about | {key: value for key, value in asdict(found[0]).items() if key != "seeds"}
                 resampled.setdefault(row.method, []).append(found[1])
         else:
-            row.difference = _same(kept.get((row.task, row.method)), about)
+            row.difference = _same(kept.get((row.task, row.method)), about) or _by_seed(
+                row, references[row.task], about
+            )
     rows += _means(plan, rows, resampled, kept)
 
 
@@ -121,7 +124,11 @@ def _kept(file: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """Read the differences of an earlier table by task and method."""
     try:
         rows = [json.loads(line) for line in StringIO(file.read_text(encoding="utf-8"))]
-        return {(row["task"], row["method"]): row["difference"] for row in rows if row["difference"]}
+        return {
+            (row["task"], row["method"]): found
+            for row in rows
+            if (found := row["difference"]) and found["low"] is not None
+        }
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -163,7 +170,22 @@ def _means(
             else:
                 mean.difference = _same(kept.get((mean.task, method)), about)
         made.append(mean)
+    references = [mean for mean in made if mean.method == plan.study.reference]
+    for mean in made:
+        if references and mean is not references[0] and mean.difference is None:
+            mean.difference = _by_seed(mean, references[0], {"reference": plan.study.reference, "seeds": mean.seeds})
     return made
+
+
+def _by_seed(row: Row, reference: Row, about: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the difference of the scores, paired by seed alone; None: a seed is not in both rows."""
+    ours, theirs = ({line["cell"]["seed"]: line["scores"].get("score") for line in r.lines} for r in (row, reference))
+    pairs = [(ours.get(seed), theirs.get(seed)) for seed in about["seeds"]]
+    differences = [one - other for one, other in pairs if one is not None and other is not None]
+    if len(differences) < len(pairs):
+        return None
+    std = statistics.stdev(differences) if len(differences) > 1 else None
+    return about | {"value": statistics.mean(differences), "low": None, "high": None, "std": std}
 
 
 def _is_fraction(rows: list[Row]) -> bool:

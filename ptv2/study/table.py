@@ -88,7 +88,7 @@ def write_data(folder: Path, rows: list[Row]) -> None:
     for row in values:
         numbers = [row[what].get(name, "") for name in names for what in ("mean", "std")]
         found = row["difference"] or {}
-        differences = [found.get(key, "") for key in ("reference", *ends)]
+        differences = ["" if found.get(key) is None else found[key] for key in ("reference", *ends)]
         made.writerow([row["task"], row["method"], row["metric"], len(row["seeds"]), *numbers, *differences])
     write_text(folder / "table.csv", text.getvalue())
 

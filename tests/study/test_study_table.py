@@ -115,13 +115,18 @@ def test_a_committed_table_is_written_again_without_the_run_folders(study, plan,
     assert report(plan) == text  # results.jsonl has the cells, table.jsonl the differences
 
 
-def test_a_difference_is_not_kept_for_other_seeds(plan):
+def test_an_interval_is_not_kept_for_other_seeds(plan):
     report(plan)
     scored = next(cell for cell in plan.cells if cell.name == "topics full 2").path / "scored" / "topics.test.json"
     scored.unlink()
     table = plan.study.results / "table.jsonl"
     table.write_text(table.read_text().replace('"seeds": [1, 2]', '"seeds": [1, 3]'))
-    assert rows(report(plan))["topics", "deep"]["difference to full"] == "-"
+    table = rows(report(plan))
+    assert table["topics", "deep"]["difference to full"] == "-0.125 ± 0.177"  # of the scores, seed by seed
+    assert table["topics", "head"]["difference to full"] == "-0.625 ± 0.177"
+    assert table["mean of 2 tasks", "deep"]["difference to full"] == "-0.125 ± 0.177"
+    csv_line = next(line for line in (plan.study.results / "table.csv").read_text().splitlines() if "deep" in line)
+    assert csv_line.endswith("full,-0.125,,")
 
 
 def test_one_method_with_columns_of_its_own_is_a_plain_table(study):
