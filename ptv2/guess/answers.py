@@ -21,6 +21,10 @@ WRITTEN = re.compile(
     r"abstract|answers?|paraphrase|simplification|chosen|solution|explanation|rationale)(_text|\.text)?",
     re.IGNORECASE,
 )
+QUANTITY = re.compile(
+    r"(.+_)?(price|cost|amount|salary|revenue|sales|age|weight|complexity|difficulty|readability|popularity|upvotes)",
+    re.IGNORECASE,
+)  # of numbers alone
 MOST_LABELS = 1000
 NAMED = 200  # labels that are listed in a card
 NOTED = 0.1  # share of the rows that have a text, from which it is said that it is not read
@@ -49,6 +53,8 @@ def by_answer(seen: Seen) -> Proposal:
         return generation(seen, target, f"'{target.name}' is named as texts are that are written")
     if (found := _proposed(seen, *(_best(found, TOPIC) for found in (classes, several, steps)))) is not None:
         return found
+    if (quantity := _best(steps, QUANTITY)) is not None:
+        return regression(seen, quantity)
     if classes and not any(field.form != "text" for field in rich):
         return classification(seen, classes[-1])
     if len(rich) >= 2 and rich[-1].form in ("text", "texts"):

@@ -6,7 +6,7 @@ from statistics import median
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field
-from ptv2.guess.inputs import joined, texts_beside
+from ptv2.guess.inputs import alone, joined, texts_beside
 from ptv2.guess.proposal import Proposal, Seen
 
 CHOICE_NAMES = re.compile(r"choices?|options?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.I)
@@ -68,7 +68,7 @@ def choice_fields(seen: Seen) -> Proposal | None:
             if first is None:
                 continue
             why = [f"{names} are choices, and '{answer.name}' is {_counted(first)}"]
-            inputs = {"text": joined(beside)} | {f"choice{i}": f.name for i, f in enumerate(fields, start=1)}
+            inputs = {"text": joined(beside)} | {f"choice{i}": alone(f) for i, f in enumerate(fields, start=1)}
             return Proposal("choice", inputs, answer.name, ["accuracy"], why, options={"first": first} if first else {})
     return None
 

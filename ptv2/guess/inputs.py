@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from ptv2.guess.fields import Field, flat
 from ptv2.guess.proposal import Seen
+from ptv2.kinds.templates import quoted
 
 TITLE = re.compile(r"title|headline|subject|heading|summary", re.IGNORECASE)
 SIBLINGS = re.compile(r"(.*?)[_ -]?(?:1|2|a|b|one|two|left|right|first|second)", re.IGNORECASE)
@@ -46,35 +47,41 @@ def _stands_in(field: Field, others: Sequence[Field]) -> bool:
 def text_roles(texts: Sequence[Field]) -> dict[str, str]:
     """Say which texts are `text` and `pair`: two are a pair, unless one is the other's title; the longest is alone."""
     if len(texts) == 1:
-        return {"text": texts[0].name}
+        return {"text": alone(texts[0])}
     siblings = [field for field in texts if SIBLINGS.fullmatch(field.name) and field.is_rich]
     stems = [SIBLINGS.fullmatch(field.name)[1] for field in siblings]  # type: ignore[index]
     if len(siblings) == 2 and stems[0] == stems[1]:
         first, second = siblings
     elif len(texts) == 2 and any(TITLE.fullmatch(field.name) for field in texts):
         title, body = sorted(texts, key=lambda field: TITLE.fullmatch(field.name) is None)
-        return {"text": f"{{{title.name}}}. {{{body.name}}}"}
+        return {"text": f"{_slot(title)}. {_slot(body)}"}
     elif len(texts) == 2:
         first, second = texts
     else:
         first = max(texts, key=lambda field: field.words)
-        return {"text": first.name, "pair": joined([field for field in texts if field is not first])}
+        return {"text": alone(first), "pair": joined([field for field in texts if field is not first])}
     others = [field for field in texts if field not in (first, second)]
-    return {"text": joined([*others, first]), "pair": second.name}
+    return {"text": joined([*others, first]), "pair": alone(second)}
 
 
 def joined(fields: Sequence[Field], separator: str = " ") -> str:
     """Write the template that reads these fields, one after the other."""
     if len(fields) == 1 and fields[0].form == "text":
-        return fields[0].name
+        return alone(fields[0])
     return separator.join(_slot(field) for field in fields)
+
+
+def alone(field: Field) -> str:
+    """Write an input that is one field: its name, or a template where the name itself looks like one."""
+    return _slot(field) if "{" in field.name else field.name
 
 
 def _slot(field: Field) -> str:
     """Write a field for a template: the items of a list of texts are lines, those of lists of lists are separated."""
+    name = quoted(field.name)
     if field.form == "lists":
-        return f"{{{field.name}: | }}"
-    return f"{{{field.name}:\n}}" if field.form == "texts" else f"{{{field.name}}}"
+        return f"{{{name}: | }}"
+    return f"{{{name}:\n}}" if field.form == "texts" else f"{{{name}}}"
 
 
 def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Field]:

@@ -7,7 +7,7 @@ from itertools import combinations
 from ptv2.errors import UserError
 from ptv2.guess.choices import choice_fields, choice_list
 from ptv2.guess.fields import Field
-from ptv2.guess.inputs import is_dense
+from ptv2.guess.inputs import alone, is_dense
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.kinds.span.answers import answers_of
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
@@ -57,7 +57,7 @@ def span(seen: Seen) -> Proposal | None:
         if dense and longest > 30:
             options["max_answer_tokens"] = min(128, longest)
         return Proposal(
-            "span", {"question": question.name, "context": context.name}, field.name, metrics, why, options=options
+            "span", {"question": alone(question), "context": alone(context)}, field.name, metrics, why, options=options
         )
     return None
 
@@ -192,7 +192,7 @@ def cloze(seen: Seen) -> Proposal | None:
             gap, passage = min(marks), max(passages, key=lambda text: text.words)
             options = {} if gap == "@placeholder" else {"placeholder": gap}
             why = [f"each '{query.name}' has the gap {gap}, which '{answers.name}' of '{entities.name}' fill"]
-            inputs = {"text": passage.name, "query": query.name, "entities": entities.name}
+            inputs = {"text": alone(passage), "query": alone(query), "entities": entities.name}
             return Proposal("cloze", inputs, answers.name, ["squad_f1", "squad_em"], why, options=options)
     return None
 

@@ -100,7 +100,8 @@ class ChoiceFeatures(Features):
                 )
         else:
             roles = self._roles()
-            present = [all(row.get(name) is not None for name in fields_of(self.card.inputs[role])) for role in roles]
+            named = [fields_of(self.card.inputs[role]) for role in roles]
+            present = [all(value_at(row, name) is not None for name in names) for names in named]
             count = max((i for i, there in enumerate(present, start=1) if there), default=0)
             choices = [self.text(role, row, where) for role in roles[:count]]
         if len(choices) < 2:

@@ -1,13 +1,21 @@
-"""Fill templates: the texts that a kind reads, made of a row's fields and of words between them."""
+"""Fill templates: the texts that a kind reads, made of a row's fields and of words between them.
 
+A name that templates would take apart, as of the column "Review: body", stands in quotes: {"Review: body"}.
+"""
+
+import re
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ptv2.errors import UserError
 
 Row = dict[str, Any]
+
+
+QUOTED = re.compile(r'''(?<!\{)\{(?P<name>"[^"]+")(:(?P<joined>[^{}]*))?\}''')
+SPECIAL = re.compile(r'''[\[\]{}:!]''')  # in the name of a field: it stands in quotes
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,17 @@ class Filler(string.Formatter):
     A list inside a list is joined by " : ", so that triples read "subject : relation : object" (Prefix-Tuning).
     """
 
+    def parse(self, format_string: str) -> Iterator[tuple[str, str | None, str | None, str | None]]:
+        at = 0
+        for match in QUOTED.finditer(format_string):
+            yield from super().parse(format_string[at : match.start()])
+            yield "", match["name"], match["joined"] or "", None
+            at = match.end()
+        yield from super().parse(format_string[at:])
+
     def get_field(self, name: str, args: Any, row: Row) -> tuple[Any, str]:
+        if name.startswith('"'):
+            return value_at(row, name[1:-1]), name
         return super().get_field(name, args, row) if "[" in name else (value_at(row, name), name)
 
     def format_field(self, value: Any, spec: str) -> str:
@@ -35,7 +53,19 @@ class Filler(string.Formatter):
 
 def names_of(template: str) -> list[str]:
     """List the fields, dotted where nested, that a template reads; a template without braces is a field's name."""
-    return [name for _, name, *_ in Filler().parse(template) if name] if "{" in template else [template]
+    return [name.strip('"') if literal else name for name, literal in _slots(template)]
+
+
+def _slots(template: str) -> list[tuple[str, bool]]:
+    """List the names in a template, and whether each is that of a column as it stands."""
+    if "{" not in template:
+        return [(template, SPECIAL.search(template) is not None)]
+    return [(name, name.startswith('"')) for _, name, *_ in Filler().parse(template) if name]
+
+
+def quoted(name: str) -> str:
+    """Write the name of a field as it stands in the braces of a template."""
+    return f'"{name}"' if SPECIAL.search(name) else name
 
 
 def check_template(template: str, where: str) -> None:
@@ -54,8 +84,8 @@ def check_template(template: str, where: str) -> None:
 
 
 def fields_of(template: str) -> set[str]:
-    """List the columns that a template reads."""
-    return {name.partition("[")[0].partition(".")[0] for name in names_of(template)}
+    """List the fields, dotted where nested, that a template reads, without the place in a list."""
+    return {name.strip('"') if literal else name.partition("[")[0] for name, literal in _slots(template)}
 
 
 def fill(template: str, row: Row, where: Callable[[], str]) -> str:
@@ -73,16 +103,17 @@ def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
     Raises:
         UserError: a field is missing or empty, or holds an object, alone or in a list.
     """
-    for name in names_of(template):
-        value = value_at(row, name.partition("[")[0])
+    for slot, literal in _slots(template):
+        name = slot.strip('"') if literal else slot
+        value = value_at(row, name if literal else name.partition("[")[0])
         if value is None:
             raise UserError(f"field '{name}' is missing", where=where())
         if value == [] or (isinstance(value, str) and not value.strip()):
             raise UserError(f"field '{name}' is empty", where=where(), do="remove the row or give it a text")
-        if isinstance(value, dict) and "[" not in name:
+        if isinstance(value, dict) and (literal or "[" not in name):
             do = f"name what to read of it, e.g. {name}.{next(iter(value), 'text')}"
             raise UserError(f"field '{name}' holds an object", where=where(), do=do)
-        if isinstance(value, list) and "[" not in name and not all(map(_is_part, value)):
+        if isinstance(value, list) and (literal or "[" not in name) and not all(map(_is_part, value)):
             what = f"field '{name}' holds a list with null or an object in it"
             raise UserError(what, where=where(), do="correct the list, or name what to read of its objects")
     filler = Filler()
@@ -94,7 +125,7 @@ def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
             parts += [Part(words)] if words else []
             if name is not None:
                 form = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-                parts.append(Part(filler.vformat(f"{{{form}}}", (), row), name))
+                parts.append(Part(filler.vformat(f"{{{form}}}", (), row), name.strip('"')))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise UserError(f"'{template}' cannot be filled ({error})", where=where(), do="correct the template") from error
     return parts

@@ -15,6 +15,7 @@ from ptv2.kinds.features import Features
 from ptv2.kinds.templates import value_at
 from ptv2.metrics.split import Split
 from ptv2.model.prompted import PromptedModel
+from ptv2.rows.columns import column_of
 from ptv2.rows.rows import Rows
 from ptv2.runtime.files import write_text
 
@@ -72,7 +73,8 @@ def records_of(
             more["scores"] = highest(more["scores"], shown.top)
         record |= {key: value for key, value in more.items() if key not in record}
         if shown.inputs:
-            record["inputs"] = {field: source.get(field) for field in sorted(features.fields())}
+            columns = sorted({column_of(field, source) for field in features.fields()})
+            record["inputs"] = {column: source.get(column) for column in columns}
         records.append(record)
     return records
 

@@ -50,7 +50,7 @@ def routed_by_task(asked: Asked, data: dict[str, TaskData], task: str | None, wh
 
 def _marked(asked: Asked, data: dict[str, TaskData]) -> bool:
     """Tell whether rows say which task they are of, in a field that no task reads as an input."""
-    read = set().union(*(own.features.fields() for own in data.values()))
+    read = {field.partition(".")[0] for own in data.values() for field in own.features.fields()}
     return TASK not in read and any(row.get(TASK) is not None for row in asked.rows)
 
 

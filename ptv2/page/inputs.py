@@ -10,6 +10,7 @@ from ptv2.config.local import LOCAL_FORMATS
 from ptv2.errors import UserError
 from ptv2.kinds.templates import fields_of
 from ptv2.model.predictions import Record
+from ptv2.rows.columns import column_of
 
 
 class Inputs:
@@ -54,4 +55,5 @@ class Inputs:
         number = record.get("row")
         if self.rows is None or not isinstance(number, int) or not 0 <= number < len(self.rows):
             return {}
-        return {field: self.rows[number].get(field) for field in self.fields}
+        row = self.rows[number]
+        return {column: row.get(column) for column in dict.fromkeys(column_of(field, row) for field in self.fields)}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +50,16 @@ def add_tags(asked: Asked, numbers: Sequence[int], card: TaskCard, scored: bool 
         asked.rows[i] = row | {{"tokens": tokens, "tags": tags}[key]: value for key, value in new.items()}
 
 
+def column_of(path: str, row: Mapping[str, Any]) -> str:
+    """Name the column of a row in which a field lies: that of this name, or for a dotted one that of the object."""
+    return path if path in row else path.partition(".")[0]
+
+
 def refuse_unfit(asked: Asked, numbers: Sequence[int], fields: set[str], label: str | None = None) -> None:
     """Mark the rows that lack a field or the label's."""
     needed = fields | ({label} if label is not None else set())
     for i in numbers:
-        if missing := sorted(needed - set(asked.rows[i])):
+        if missing := sorted({column_of(field, asked.rows[i]) for field in needed} - set(asked.rows[i])):
             held = f"only {', '.join(asked.rows[i])}" if asked.rows[i] else "the row holds nothing"
             why = asked.unread.get(missing[0], f"is missing, {held}")
             what = f"field '{missing[0]}' {why}"
@@ -70,7 +75,8 @@ def rows_of(asked: Asked, numbers: Sequence[int], fields: set[str], split: str) 
     data, content = Table(), hashlib.sha256()
     for i in numbers:
         try:
-            text = json.dumps({field: asked.rows[i].get(field) for field in sorted(fields)}, default=_plain)
+            columns = sorted({column_of(field, asked.rows[i]) for field in fields})
+            text = json.dumps({column: asked.rows[i].get(column) for column in columns}, default=_plain)
         except TypeError as error:
             raise UserError(str(error), where=asked.places[i], do="write it as text") from error
         content.update(text.encode() + b"\n")

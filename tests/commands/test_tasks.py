@@ -218,7 +218,7 @@ def test_templates_reach_into_rows_and_join_lists():
     assert fill("{a.b} and {a.c: + }", row, lambda: "here") == "x and y + z"
     assert fill("a.c", row, lambda: "here") == "y z"
     assert fill("{triples: | }", row, lambda: "here") == "s : p : o | t : q : 1"
-    assert fields_of("{a.b} and {triples: | }") == {"a", "triples"} and fields_of("a.c") == {"a"}
+    assert fields_of("{a.b} and {triples: | }") == {"a.b", "triples"} and fields_of("a.c") == {"a.c"}
     with pytest.raises(UserError, match=r"here: field 'a.d' is missing"):
         fill("{a.d}", row, lambda: "here")
     with pytest.raises(UserError, match=r"field 'a' is empty"):

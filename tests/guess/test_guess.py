@@ -92,6 +92,14 @@ CASES = {
         lambda i: {"text": text(i), "score": (i * 37 % 101) / 10 - 5.05, "label": int((i * 37 % 101) / 10 > 5.05)},
         {"kind": "regression", "label": "score", "metrics": ["pearson", "spearman"]},
     ),
+    "a price of two texts": (
+        lambda i: {"title": text(i, 4), "description": text(-i, 20), "price": round(5 + i * 7.3 % 90, 2)},
+        {"kind": "regression", "inputs": {"text": "{title}. {description}"}, "label": "price"},
+    ),
+    "names that templates would take apart": (
+        lambda i: {"Title: en": text(i, 4), "body {en}": text(-i, 20), "Topic [1]": "ab"[i % 2]},
+        {"kind": "cls", "inputs": {"text": "Title: en", "pair": '{"body {en}"}'}, "label": "Topic [1]"},
+    ),
     "several labels": (
         lambda i: {"text": text(i), "emotions": [["joy"], ["joy", "love"], []][i % 3]},
         {"kind": "multilabel", "label": "emotions", "labels": ["joy", "love"]},

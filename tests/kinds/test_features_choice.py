@@ -79,7 +79,7 @@ def test_letters_name_the_right_choice(tokenizer):
     assert len(feature["input_ids"]) == 3 and feature["labels"] == 2
     assert kind.reference(ARC) == {"index": 2, "letter": "C", "text": "the big plum"}
     assert kind.prediction(ARC, [{"index": 0}]) == {"index": 0, "letter": "A", "text": "apple"}
-    assert kind.fields() == {"question", "choices"}
+    assert kind.fields() == {"question", "choices.text", "choices.label"}
 
 
 def test_choices_in_a_list_of_objects_are_read_too(tokenizer):
