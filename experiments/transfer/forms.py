@@ -4,13 +4,13 @@ As there: targets, draws, steps, and a rate of three for each target and system,
 the form, the rates that are tried, and the sources, which are pretrained anew in this form with the study's steps and
 the rate that a run takes by itself.
 
-Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.forms, after the study.
+Run: PTV2_DATA=<folder of data sets> python -m experiments.transfer.forms [TARGET ...], after the study.
 """
 
 from itertools import product
 from typing import Any
 
-from experiments.transfer.pretrain import KINDS, pretrain
+from experiments.transfer.pretrain import pretrain
 from experiments.transfer.runs import FOLDER, RUNS
 from experiments.transfer.study import LINES, SEARCH_SEED, SEEDS, TARGETS, best_rate, name_of, train
 from ptv2.backbone import quiet_transformers
@@ -32,19 +32,14 @@ def main() -> None:
     quiet_transformers()
     quiet()
     asked = options()
+    targets = [word for word in asked.rest if word in TARGETS] or list(TARGETS)
+    pairs = [(t, s) for t, s in product(targets, SYSTEMS) if s != "with head" or TARGETS[t].head]
     if not asked.table:
-        for kind in KINDS:
+        for kind in dict.fromkeys(TARGETS[target].kind for target in targets):
             pretrain(kind, SOURCES, [OVERRIDE, f"optim.lr={PRETRAINED[kind]}"])
-        finish(
-            OWN, [cell(target, system, SEARCH_SEED, lr) for target, system in pairs() for lr in SEARCHED], asked.jobs
-        )
-        finish(OWN, [cell(*pair, seed, best_rate(*pair, OWN)) for seed in SEEDS[ROWS] for pair in pairs()], asked.jobs)
+        finish(OWN, [cell(*pair, SEARCH_SEED, lr) for pair in pairs for lr in SEARCHED], asked.jobs)
+        finish(OWN, [cell(*pair, seed, best_rate(*pair, OWN)) for seed in SEEDS[ROWS] for pair in pairs], asked.jobs)
     report()
-
-
-def pairs() -> list[tuple[str, str]]:
-    """List the targets and systems that are run."""
-    return [(t, s) for t, s in product(TARGETS, SYSTEMS) if s != "with head" or TARGETS[t].head]
 
 
 def cell(target: str, system: str, seed: int, lr: float) -> Cell:
@@ -64,11 +59,13 @@ def run(of: Cell) -> dict[str, Any]:
 
 
 def report() -> None:
-    """Write the table: the study's runs with 64 rows, and these."""
+    """Write the table: the study's runs with 64 rows of the targets that were run, and these."""
+    targets = {line["cell"]["target"] for line in OWN.read()}
     study = [
         line | {"cell": line["cell"] | {"form": "every weight" if line["cell"]["system"] == "full" else KEYS_VALUES}}
         for line in LINES.read()
         if line["cell"]["system"] in (*SYSTEMS, "full") and line["cell"]["rows"] == ROWS
+        if line["cell"]["target"] in targets
     ]
     write_table(
         OWN.file.parent,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field, flat
-from ptv2.guess.inputs import blank_texts, is_dense, joined, sources, text_roles, texts_beside
+from ptv2.guess.inputs import TITLE, blank_texts, is_dense, joined, sources, text_roles, texts_beside
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.guess.unclear import check_single, no_answer
 
@@ -25,9 +25,11 @@ QUANTITY = re.compile(
     r"(.+_)?(price|cost|amount|salary|revenue|sales|age|weight|complexity|difficulty|readability|popularity|upvotes)",
     re.IGNORECASE,
 )  # of numbers alone
+NO_LABEL = ("-", "--", "?", "n/a", "na", "nan", "null")  # as SNLI's "-", of rows whose annotators disagree
 MOST_LABELS = 1000
 NAMED = 200  # labels that are listed in a card
 NOTED = 0.1  # share of the rows that have a text, from which it is said that it is not read
+TITLE_WORDS = 15  # a headline or summary of fewer is the title of a text that a topic is of
 NUMBERS = 20  # numbers that differ, from which they are a quantity
 
 
@@ -48,10 +50,11 @@ def by_answer(seen: Seen) -> Proposal:
     labelled = [_best(found, LABEL) for found in (classes, several, steps)]
     if (found := _proposed(seen, *labelled)) is not None:
         return found
-    target = _best(written, WRITTEN)
-    if target is not None and sources(seen, target):
+    target, topics = _best(written, WRITTEN), [_best(found, TOPIC) for found in (classes, several, steps)]
+    titled = target is not None and TITLE.fullmatch(target.name) and target.words < TITLE_WORDS and any(topics)
+    if target is not None and not titled and sources(seen, target):
         return generation(seen, target, f"'{target.name}' is named as texts are that are written")
-    if (found := _proposed(seen, *(_best(found, TOPIC) for found in (classes, several, steps)))) is not None:
+    if (found := _proposed(seen, *topics)) is not None:
         return found
     if (quantity := _best(steps, QUANTITY)) is not None:
         return regression(seen, quantity)
@@ -123,6 +126,8 @@ def classification(seen: Seen, label: Field) -> Proposal:
     if others := [field.name for field in seen.of("whole", "truth") if field is not label and _is_flag(field)]:
         hold = f"{', '.join(map(repr, others))} hold{'s' if len(others) == 1 else ''} a 0 or 1 a row, too"
         why.append(f"{hold}: change `label` to learn that, or write all as a list of labels a row (kind multilabel)")
+    if odd := [name for name in label.counts if name.lower() in NO_LABEL]:
+        why.append(f"'{odd[0]}' is one of them: where it says that there is no label, remove these rows")
     (_, most), *_ = label.counts.most_common(1)
     metrics = ["accuracy"] if label.distinct == 2 else ["accuracy", "macro_f1"]
     if most > 0.8 * label.counts.total():

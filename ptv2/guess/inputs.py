@@ -40,8 +40,18 @@ def _stands_in(field: Field, others: Sequence[Field]) -> bool:
     """Tell whether a field's word stands in other texts of its row, as a target word or a span does."""
     inside = 0
     for i, value in enumerate(field.values):
-        inside += any(value and str(value).lower() in str(other.values[i]).lower() for other in others)
+        inside += any(value and _is_word_of(str(value), str(other.values[i])) for other in others)
     return inside > 0.5 * len(field.values)
+
+
+def _is_word_of(word: str, text: str) -> bool:
+    """Tell whether a word begins in a text, and if it is of one or two letters, ends there, too.
+
+    In scripts without blanks between words, it may stand anywhere.
+    """
+    letter = "[a-zA-Z0-9]" if word.isascii() else "$^"  # the latter is nowhere
+    end = f"(?!{letter})" if len(word) < 3 else ""
+    return re.search(f"(?<!{letter}){re.escape(word)}{end}", text, re.IGNORECASE) is not None
 
 
 def text_roles(texts: Sequence[Field]) -> dict[str, str]:
@@ -90,9 +100,9 @@ def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Fiel
         field
         for field in seen.of("text", "texts", "lists")
         if field is not target and field.name not in taken and field.filled >= 0.9 and field.is_rich
-        and not _same_object(field, target) and "reference" not in field.name.lower()
-        and not (target.name == "chosen" and field.name == "rejected")
+        and "reference" not in field.name.lower() and not (target.name == "chosen" and field.name == "rejected")
     ]  # fmt: skip
+    found = [field for field in found if not _same_object(field, target)] or found  # {"translation": {"en", "de"}}
     longest = max((field.words for field in found), default=0)
     return [field for field in found if field.words >= PART * longest][:MOST]
 

@@ -14,8 +14,8 @@ from ptv2.errors import UserError
 Row = dict[str, Any]
 
 
-QUOTED = re.compile(r'''(?<!\{)\{(?P<name>"[^"]+")(:(?P<joined>[^{}]*))?\}''')
-SPECIAL = re.compile(r'''[\[\]{}:!]''')  # in the name of a field: it stands in quotes
+QUOTED = re.compile(r"""(?<!\{)\{(?P<name>"[^"]+")(:(?P<joined>[^{}]*))?\}""")
+SPECIAL = re.compile(r"""[\[\]{}:!]""")  # in the name of a field: it stands in quotes
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,18 @@ CASES = {
         lambda i: {"Title: en": text(i, 4), "body {en}": text(-i, 20), "Topic [1]": "ab"[i % 2]},
         {"kind": "cls", "inputs": {"text": "Title: en", "pair": '{"body {en}"}'}, "label": "Topic [1]"},
     ),
+    "a headline of a topic is no text to write": (
+        lambda i: {"Headline": text(i, 4), "Body": text(-i, 20), "Category": ["Sports", "World"][i % 2]},
+        {"kind": "cls", "inputs": {"text": "{Headline}. {Body}"}, "label": "Category"},
+    ),
+    "a letter that any text holds is no word of it": (
+        lambda i: {"text": text(i), "coarse": "AE"[i % 2], "fine": ["A1", "E1", "A2", "E2"][i % 4]},
+        {"kind": "cls", "inputs": {"text": "text"}, "label": "fine"},
+    ),
+    "translations in an object": (
+        lambda i: {"translation": {"en": text(i), "de": text(-i)}},
+        {"kind": "seq2seq", "inputs": {"source": "translation.en"}, "label": "translation.de"},
+    ),
     "several labels": (
         lambda i: {"text": text(i), "emotions": [["joy"], ["joy", "love"], []][i % 3]},
         {"kind": "multilabel", "label": "emotions", "labels": ["joy", "love"]},
