@@ -134,7 +134,7 @@ def backbone_dropout(run: Run) -> Choice:
 
 def prompt_dropout(run: Run) -> Choice:
     """Choose `prompt.dropout`."""
-    return Choice("prompt.dropout", 0.0, f"as in {STUDY}")
+    return Choice("prompt.dropout", 0.0, f"as in {STUDY}; level with 0.1 in experiments/shape/dropout/table.md")
 
 
 def warmup(run: Run) -> Choice:
