@@ -22,7 +22,7 @@ WRITTEN = re.compile(
     re.IGNORECASE,
 )
 QUANTITY = re.compile(
-    r"(.+_)?(price|cost|amount|salary|revenue|sales|age|weight|complexity|difficulty|readability|popularity|upvotes)",
+    r"(.+_)?(price|cost|amount|salary|revenue|sales|complexity|difficulty|readability|popularity)",
     re.IGNORECASE,
 )  # of numbers alone
 NO_LABEL = ("-", "--", "?", "n/a", "na", "nan", "null")  # as SNLI's "-", of rows whose annotators disagree
