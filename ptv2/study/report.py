@@ -1,6 +1,7 @@
 """The report of a comparison, from its finished cells alone: table, data and figure."""
 
 import json
+import math
 import re
 import statistics
 from dataclasses import asdict
@@ -107,9 +108,12 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
                 row.difference = about | {key: value for key, value in asdict(found[0]).items() if key != "seeds"}
                 resampled.setdefault(row.method, []).append(found[1])
         else:
-            row.difference = _same(kept.get((row.task, row.method)), about) or _by_seed(
-                row, references[row.task], about
+            earlier, row.difference = (
+                _same(kept.get((row.task, row.method)), about),
+                _by_seed(row, references[row.task], about),
             )
+            if earlier and row.difference and math.isclose(earlier["value"], row.difference["value"], abs_tol=1e-6):
+                row.difference = earlier  # of the same scores
     rows += _means(plan, rows, resampled, kept)
 
 
@@ -167,22 +171,23 @@ def _means(
                 low, high = interval(np.mean([array[:count] for array in arrays], axis=0))
                 value = statistics.mean(found["value"] for found in differences)
                 mean.difference = about | {"value": value, "low": low, "high": high}
-            else:
+            elif all(found["low"] is not None for found in differences):
                 mean.difference = _same(kept.get((mean.task, method)), about)
         made.append(mean)
     references = [mean for mean in made if mean.method == plan.study.reference]
     for mean in made:
         if references and mean is not references[0] and mean.difference is None:
-            mean.difference = _by_seed(mean, references[0], {"reference": plan.study.reference, "seeds": mean.seeds})
+            both = [seed for seed in mean.seeds if seed in references[0].seeds]
+            mean.difference = _by_seed(mean, references[0], {"reference": plan.study.reference, "seeds": both})
     return made
 
 
 def _by_seed(row: Row, reference: Row, about: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the difference of the scores, paired by seed alone; None: a seed is not in both rows."""
+    """Return the difference of the scores, paired by seed alone; None: a seed, or all, is not in both rows."""
     ours, theirs = ({line["cell"]["seed"]: line["scores"].get("score") for line in r.lines} for r in (row, reference))
     pairs = [(ours.get(seed), theirs.get(seed)) for seed in about["seeds"]]
     differences = [one - other for one, other in pairs if one is not None and other is not None]
-    if len(differences) < len(pairs):
+    if not differences or len(differences) < len(pairs):
         return None
     std = statistics.stdev(differences) if len(differences) > 1 else None
     return about | {"value": statistics.mean(differences), "low": None, "high": None, "std": std}

@@ -172,3 +172,13 @@ def test_hardware_is_listed_once(study):
     gpu = ENVIRONMENT | {"device": "a gpu"}
     lines = [{"environment": made} for made in (ENVIRONMENT, gpu, ENVIRONMENT)]
     assert describe(lines) == ["a cpu, 2 threads; ptv2 1.", "a gpu, 2 threads; ptv2 1."]
+
+
+def test_an_interval_is_not_kept_for_other_scores(plan):
+    report(plan)
+    cell = next(cell for cell in plan.cells if cell.name == "topics deep 2")
+    finish(cell, score=0.0)  # run again
+    (cell.path / "scored" / "topics.test.json").unlink()
+    table = rows(report(plan))
+    assert table["topics", "deep"]["difference to full"] == "-0.500 ± 0.354"
+    assert "[" in table["more", "deep"]["difference to full"]
