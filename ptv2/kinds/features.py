@@ -167,7 +167,7 @@ class Features(ABC):
         return [name for template in card.inputs.values() for name in names_of(template)]
 
     def fields(self) -> set[str]:
-        """List the fields of a row that the inputs are made of."""
+        """List the fields of a row, dotted where nested, that the inputs are made of."""
         return set().union(*(fields_of(template) for template in self.card.inputs.values()))
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
