@@ -53,14 +53,14 @@ class Filler(string.Formatter):
 
 def names_of(template: str) -> list[str]:
     """List the fields, dotted where nested, that a template reads; a template without braces is a field's name."""
-    return [name.strip('"') if literal else name for name, literal in _slots(template)]
+    return [name for name, _ in _slots(template)]
 
 
 def _slots(template: str) -> list[tuple[str, bool]]:
     """List the names in a template, and whether each is that of a column as it stands."""
     if "{" not in template:
         return [(template, SPECIAL.search(template) is not None)]
-    return [(name, name.startswith('"')) for _, name, *_ in Filler().parse(template) if name]
+    return [(name.strip('"'), name.startswith('"')) for _, name, *_ in Filler().parse(template) if name]
 
 
 def quoted(name: str) -> str:
@@ -85,7 +85,7 @@ def check_template(template: str, where: str) -> None:
 
 def fields_of(template: str) -> set[str]:
     """List the fields, dotted where nested, that a template reads, without the place in a list."""
-    return {name.strip('"') if literal else name.partition("[")[0] for name, literal in _slots(template)}
+    return {name if literal else name.partition("[")[0] for name, literal in _slots(template)}
 
 
 def fill(template: str, row: Row, where: Callable[[], str]) -> str:
@@ -103,8 +103,7 @@ def parts_of(template: str, row: Row, where: Callable[[], str]) -> list[Part]:
     Raises:
         UserError: a field is missing or empty, or holds an object, alone or in a list.
     """
-    for slot, literal in _slots(template):
-        name = slot.strip('"') if literal else slot
+    for name, literal in _slots(template):
         value = value_at(row, name if literal else name.partition("[")[0])
         if value is None:
             raise UserError(f"field '{name}' is missing", where=where())
