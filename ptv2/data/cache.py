@@ -9,11 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import cast
-
-import datasets
-import datasets.config
-from datasets import Dataset
+from typing import TYPE_CHECKING, cast
 
 from ptv2.backbone import tokenizer_fingerprint
 from ptv2.errors import UserError
@@ -23,11 +19,16 @@ from ptv2.rows.arrays import Columns
 from ptv2.rows.rows import Rows
 from ptv2.runtime.progress import Progress
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 READER = 3  # version of the code that reads files: what it makes of the same bytes
 
 
-def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> Dataset:
+def encode(features: Features, rows: Rows, labelled: bool = True, training: bool = False) -> "Dataset":
     """Encode all rows: one or more features per row, in the rows' order; cached by `features_fingerprint`."""
+    from datasets import Dataset
+
     card, fingerprint = features.card, features_fingerprint(features, rows, labelled, training)
     folder = cache_folder()
     cached = folder / f"{fingerprint}.arrow"
@@ -93,6 +94,8 @@ def only_one(file: Path) -> Iterator[None]:
 @contextmanager
 def own_progress(what: str, total: int) -> Iterator[Progress]:
     """Say how far a `map` of the datasets library is, in the place of its own bar."""
+    import datasets
+
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
@@ -137,4 +140,6 @@ def features_of(
 
 def cache_folder() -> Path:
     """Return the folder of tokenised features: PTV2_CACHE, or one beside the datasets library's cache."""
-    return Path(os.environ.get("PTV2_CACHE") or Path(datasets.config.HF_DATASETS_CACHE) / "ptv2")
+    from datasets import config
+
+    return Path(os.environ.get("PTV2_CACHE") or Path(config.HF_DATASETS_CACHE) / "ptv2")

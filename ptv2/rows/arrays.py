@@ -1,12 +1,14 @@
 """Columns of numbers as arrays: a list of Python numbers takes ten times the memory, and is slower to go through."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset
+
+if TYPE_CHECKING:
+    from datasets import Dataset  # a second to import, which answering rows does without
 
 
 class Columns:
@@ -37,7 +39,7 @@ class Columns:
         return [self[row] for row in rows]
 
 
-Encoded = Dataset | Columns
+Encoded: TypeAlias = "Dataset | Columns"
 """The features of a split: in a file, or in memory."""
 
 

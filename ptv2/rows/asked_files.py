@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, TypeVar
 
 from ptv2.errors import UserError
 from ptv2.rows.asked import Asked, whole
@@ -18,6 +16,9 @@ from ptv2.rows.sources import read_files
 from ptv2.rows.standard_input import standard_input
 from ptv2.rows.table import Table
 from ptv2.rows.text import check_file, opened
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 ROWS = 1000
 T = TypeVar("T")
@@ -94,7 +95,7 @@ def _of_parquet(path: Path) -> Iterator[Asked]:
         count += len(table)
 
 
-def _of_rows(path: Path, data: Dataset | Table, faults: Faults, count: int) -> Asked:
+def _of_rows(path: Path, data: "Dataset | Table", faults: Faults, count: int) -> Asked:
     unread = {field: what for field, (_, what) in faults.items() if field not in data.column_names}
     places = [f"{path}, row {count + number}" for number in range(len(data))]
     return Asked(str(path), [whole(row) for row in data], places, unread=unread)

@@ -2,20 +2,25 @@
 
 import hashlib
 from dataclasses import replace
-from typing import cast
-
-from datasets import ClassLabel, Dataset
+from typing import TYPE_CHECKING, cast
 
 from ptv2.errors import UserError
 from ptv2.rows.labels import Labels
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 SHOWN = 8  # names that a message lists
 
 
-def class_names(data: Dataset | Table, field: str) -> list[str] | None:
+def class_names(data: "Dataset | Table", field: str) -> list[str] | None:
     """Find the names that a data set itself gives to the ids in a field; None where it has none."""
+    if isinstance(data, Table):
+        return None
+    from datasets import ClassLabel
+
     feature = data.features.get(field)
     feature = getattr(feature, "feature", feature)  # of a list: what it holds
     return list(feature.names) if isinstance(feature, ClassLabel) else None
@@ -52,7 +57,7 @@ def named(rows: Rows, field: str, labels: Labels, repeats: bool = True) -> Rows:
             own[value] if isinstance(value, int) and 0 <= value < len(own) else value if value is None else str(value)
         )
 
-    held = cast(Dataset, rows.data)  # a table declares no names
+    held = cast("Dataset", rows.data)  # a table declares no names
     ids = list(held[field])
     if not repeats:
         twice = next((i for i, value in enumerate(ids) if isinstance(value, list) and len({*value}) < len(value)), None)

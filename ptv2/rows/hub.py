@@ -1,11 +1,13 @@
 """Rows of one split of a data set on the hub."""
 
-from datasets import Dataset, config, load_dataset
-from datasets.exceptions import DatasetNotFoundError, DatasetsError
+from typing import TYPE_CHECKING
 
 from ptv2.config.cards import DatasetCard
 from ptv2.errors import Unreachable, UserError
 from ptv2.runtime.network import hub_answers
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 LOCAL = (
     "use local rows: PTV2_DATA=FOLDER of data sets, task.dataset.path=FOLDER of <split>.jsonl files, "
@@ -14,13 +16,16 @@ LOCAL = (
 BRANCH = "refs/convert/parquet"
 
 
-def load_split(dataset: DatasetCard, split: str, where: str) -> Dataset:
+def load_split(dataset: DatasetCard, split: str, where: str) -> "Dataset":
     """Load the rows of a split by the hub's name for it; with `data_files`, the files that the card names for it.
 
     Raises:
         UserError: the hub has no such set, configuration, split or revision, or the set is a script.
         Unreachable: the hub did not answer.
     """
+    from datasets import config, load_dataset
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
     keys = {"revision": dataset.revision, "split": split}
     if dataset.data_files:
         if dataset.name is not None:

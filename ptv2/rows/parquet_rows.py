@@ -7,16 +7,16 @@ becomes its values.
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, DatasetInfo, Features, List
-from datasets.features.features import generate_from_arrow_type
-from datasets.table import InMemoryTable
 
 from ptv2.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import ClassLabel, Dataset, List
 
 Faults = dict[str, tuple[int, str]]
 """field -> (row, what) of columns that are skipped, because they cannot be read as text."""
@@ -67,8 +67,11 @@ def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(what, where=path, do="check the file; it may have to be fetched again")
 
 
-def dataset_of(tables: list[pa.Table]) -> tuple[Dataset, Faults]:
+def dataset_of(tables: list[pa.Table]) -> tuple["Dataset", Faults]:
     """Join the rows of several files in order; columns whose types cannot be joined are skipped."""
+    from datasets import Dataset, DatasetInfo, Features
+    from datasets.table import InMemoryTable
+
     rows, faults, columns, features = sum(map(len, tables)), Faults(), {}, {}
     for name in dict.fromkeys(name for table in tables for name in table.column_names):
         first, parts = 0, []
@@ -151,6 +154,9 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _joined(parts: list[pa.ChunkedArray], declared: Any) -> tuple[pa.ChunkedArray, Any]:
     """Join the column of all files, and return what `datasets` is told of its type."""
+    from datasets import ClassLabel
+    from datasets.features.features import generate_from_arrow_type
+
     schemas = [pa.schema([("column", part.type)]) for part in parts]
     kind = pa.unify_schemas(schemas, promote_options="permissive").field("column").type
     if isinstance(declared, ClassLabel):
@@ -161,12 +167,14 @@ def _joined(parts: list[pa.ChunkedArray], declared: Any) -> tuple[pa.ChunkedArra
     return pa.chunked_array([chunk for part in parts for chunk in part.cast(kind).chunks], type=kind), feature
 
 
-def _class_label(tables: list[pa.Table], name: str) -> ClassLabel | List | None:
+def _class_label(tables: list[pa.Table], name: str) -> "ClassLabel | List | None":
     """Find the names that the files declare for the ids in a column (or in its lists).
 
     Raises:
         UserError: two files declare different ones.
     """
+    from datasets import ClassLabel, Features
+
     found = []
     for table in tables:
         try:

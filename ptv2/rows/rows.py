@@ -4,12 +4,13 @@ import hashlib
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ptv2.errors import UserError
 from ptv2.rows.table import Table
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 class Places(Protocol):
@@ -30,7 +31,7 @@ class Rows:
         kept: index in the whole split of each row here; None: all of them are here.
     """
 
-    data: Dataset | Table
+    data: "Dataset | Table"
     split: str
     fingerprint: str
     places: Places
@@ -48,7 +49,7 @@ class Rows:
         """Return the number of row `i` in its source, from 0: rows that are left out are counted."""
         return i if self.kept is None else self.kept[i]
 
-    def with_data(self, data: Dataset | Table) -> "Rows":
+    def with_data(self, data: "Dataset | Table") -> "Rows":
         """Return the same places with other content, row for row; its fingerprint is that of the content."""
         content = hashlib.sha256(repr((self.fingerprint, data.to_list())).encode()).hexdigest()
         return replace(self, data=data, fingerprint=content)

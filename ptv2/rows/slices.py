@@ -6,8 +6,6 @@ The words are those of the datasets library, which also rounds: `train[:1000]`, 
 from collections.abc import Callable
 from itertools import product
 
-from datasets import ReadInstruction
-
 from ptv2.config.cards import SPLITS, TaskCard
 from ptv2.errors import UserError, nearest
 
@@ -67,6 +65,8 @@ def of_train(card: TaskCard, split: str, count: int) -> bool:
 
 def _parts(text: str, count: int) -> list[tuple[str, range]]:
     """List the parts of an instruction, as (split, rows), where a split has `count` rows."""
+    from datasets import ReadInstruction
+
     parts = ReadInstruction.from_spec(text).to_absolute(dict.fromkeys(_bases(text), count))
     return [(part.splitname, range(count)[part.from_ : part.to]) for part in parts]
 
@@ -76,6 +76,8 @@ def _bases(text: str) -> set[str]:
 
 
 def _checked(text: str, where: str) -> str:
+    from datasets import ReadInstruction
+
     try:
         ReadInstruction.from_spec(text)
     except (ValueError, AssertionError) as error:

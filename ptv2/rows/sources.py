@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-from datasets import Dataset
 
 from ptv2.config.cards import SPLITS, TaskCard
 from ptv2.config.local import LOCAL_FORMATS
@@ -27,6 +26,9 @@ from ptv2.rows.slices import made_of, of_train, rows_of
 from ptv2.rows.spans import with_tags
 from ptv2.rows.table import Table
 from ptv2.rows.text import sha256_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 0) -> Rows | None:
@@ -69,7 +71,7 @@ def load_rows(card: TaskCard, split: str, limit: int | None = None, seed: int = 
 class Source:
     """Rows, their places, what identifies their content, and the fields that could not be read."""
 
-    data: Dataset | Table
+    data: "Dataset | Table"
     places: Places
     content: object
     faults: Faults
@@ -174,6 +176,8 @@ def _local(card: TaskCard, folder: Path, split: str) -> Callable[[], Source] | N
 
 def _from_saved(folder: Path) -> Source:
     """Read what `save_to_disk` wrote."""
+    from datasets import Dataset
+
     files = sorted(folder.glob("*.arrow"))
     try:
         table = Dataset.load_from_disk(str(folder)).data.table
@@ -246,7 +250,7 @@ def _words(options: Any) -> list[str]:
     return [options] if isinstance(options, str) else []
 
 
-def _check_columns(card: TaskCard, data: Dataset | Table, places: Places) -> None:
+def _check_columns(card: TaskCard, data: "Dataset | Table", places: Places) -> None:
     for column in card.dataset.columns:
         if column not in data.column_names:
             close = difflib.get_close_matches(column, data.column_names, n=1)
@@ -257,7 +261,7 @@ def _check_columns(card: TaskCard, data: Dataset | Table, places: Places) -> Non
             )
 
 
-def _with_tags(card: TaskCard, data: Dataset | Table, names: dict[str, str], places: Places) -> Dataset | Table:
+def _with_tags(card: TaskCard, data: "Dataset | Table", names: dict[str, str], places: Places) -> "Dataset | Table":
     """Add BIO tags made of a column of spans, where `data` has no tags yet."""
     tokens = card.inputs.get("tokens", "tokens")
     if names.get("text") == tokens:

@@ -1,4 +1,4 @@
-"""What only answers and scores rows is imported without what trains: Lightning and its torchmetrics take seconds."""
+"""What only answers and scores rows is imported without what trains or holds data sets, which takes seconds."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 import ptv2
 
 PACKAGE = Path(ptv2.__file__).parent
-HEAVY = {"lightning", "torchmetrics", "tensorboard", "scipy", "sklearn", "matplotlib", "peft"}
+HEAVY = {"lightning", "torchmetrics", "datasets", "pandas", "tensorboard", "scipy", "sklearn", "matplotlib", "peft"}
 
 
 def named(node: ast.AST) -> list[str]:

@@ -5,7 +5,6 @@ import pytest
 from datasets.exceptions import DatasetNotFoundError
 from rows_scene import card, jsonl, message, tagging_card, write
 
-from ptv2.rows import hub
 from ptv2.rows.sources import load_rows
 
 
@@ -69,7 +68,7 @@ def test_an_empty_file_is_named(tmp_path, format, content):
 
 
 def test_an_empty_split_is_named(monkeypatch):
-    monkeypatch.setattr(hub, "load_dataset", lambda *a, **k: datasets.Dataset.from_dict({"text": []}))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: datasets.Dataset.from_dict({"text": []}))
     assert "split 'train': the split has no rows" in message(load_rows, card("glue"), "train")
 
 
@@ -128,6 +127,6 @@ def test_what_the_hub_refuses_is_said_in_one_line(monkeypatch, raised, says):
     def load_dataset(*args, **keys):
         raise raised
 
-    monkeypatch.setattr(hub, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     error = message(load_rows, card("x/y"), "train")
     assert error.startswith("x/y split 'train': ") and says in error

@@ -10,7 +10,6 @@ import datasets
 import pytest
 from rows_scene import CONLL, ROWS, card, jsonl, message, tagging_card, write
 
-from ptv2.rows import hub
 from ptv2.rows.sources import load_rows
 
 # Sources
@@ -111,7 +110,7 @@ def test_the_hub_is_asked_for_the_split_of_the_card(monkeypatch):
         asked.update(path=path, name=name, revision=revision, split=split)
         return datasets.Dataset.from_list(ROWS)
 
-    monkeypatch.setattr(hub, "load_dataset", load_dataset)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     rte = card("glue", name="rte", revision="abc", splits={"train": "train[:90%]", "test": None})
     rows = load_rows(rte, "train")
     assert asked == {"path": "glue", "name": "rte", "revision": "abc", "split": "train[:90%]"}
@@ -121,7 +120,8 @@ def test_the_hub_is_asked_for_the_split_of_the_card(monkeypatch):
 
 def test_files_on_the_hub_are_named_without_a_configuration(monkeypatch):
     asked = {}
-    monkeypatch.setattr(hub, "load_dataset", lambda *a, **keys: asked.update(keys) or datasets.Dataset.from_list(ROWS))
+    loaded = datasets.Dataset.from_list(ROWS)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **keys: asked.update(keys) or loaded)
     files = {"train": "en/train/*.parquet"}
     named = card("GEM/web_nlg", revision="refs/convert/parquet", data_files=files)
     load_rows(named, "train")
