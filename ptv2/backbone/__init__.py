@@ -6,9 +6,11 @@ from ptv2.backbone.injection import Call, Injection, InputPrompt, Memory, SitePr
 from ptv2.backbone.load import (
     backbone_about,
     backbone_size,
+    check_writer,
     is_encoder_decoder,
     load_backbone,
     load_tokenizer,
+    position_count,
     quiet_transformers,
     tokenizer_fingerprint,
 )
@@ -17,7 +19,6 @@ from ptv2.backbone.states import States
 
 __all__ = [
     "INPUTS", "KNOWN", "PLACES", "Backbone", "Call", "Injection", "InputPrompt", "Memory", "Observation", "Site",
-    "SitePrompt", "Slots", "States", "backbone_about", "backbone_size", "is_encoder_decoder", "load_backbone",
-    "load_tokenizer",
-    "quiet_transformers", "space_before", "tokenizer_fingerprint",
+    "SitePrompt", "Slots", "States", "backbone_about", "backbone_size", "check_writer", "is_encoder_decoder",
+    "load_backbone", "load_tokenizer", "position_count", "quiet_transformers", "space_before", "tokenizer_fingerprint",
 ]  # fmt: skip

@@ -186,6 +186,26 @@ def backbone_about(config: BackboneConfig) -> tuple[str, bool]:
     return found.model_type, not found.is_encoder_decoder and type(found) not in MODEL_FOR_MASKED_LM_MAPPING
 
 
+def check_writer(config: BackboneConfig) -> None:
+    """Refuse a backbone that writes no texts, by its config alone.
+
+    Raises:
+        UserError: it is an encoder; not found or not reachable.
+    """
+    family, decoder_only = backbone_about(config)
+    if not decoder_only and not is_encoder_decoder(config):
+        raise _cannot_generate(family)
+
+
+def position_count(config: BackboneConfig) -> int | None:
+    """Return how many positions the backbone's config names; None where it names none.
+
+    Raises:
+        UserError: not found or not reachable.
+    """
+    return getattr(_load_config(config), "max_position_embeddings", None)
+
+
 def backbone_size(config: BackboneConfig) -> int:
     """Count the backbone's parameters, from its config alone: no weights are read.
 

@@ -59,15 +59,19 @@ def checked(found: "Guess", backbone: str) -> tuple[dict[str, Any], list[str], l
     Returns:
         The card, the reasons for it, and the splits with more bad rows than a card may skip.
     """
+    from ptv2.backbone import check_writer, position_count
     from ptv2.commands.task_check import COLUMNS, NOTE, check_rows
     from ptv2.commands.tasks import load_task
+    from ptv2.config.schema import BackboneConfig
     from ptv2.guess.card import LENGTHS, TARGETS, with_lengths
 
     long: dict[str, Any] = found.card | {"max_length": max(LENGTHS)}
     if backbone_writes(found.card["kind"]):
+        check_writer(BackboneConfig(name=backbone))
         long["options"] = (found.card.get("options") or {}) | {"max_target_length": max(TARGETS)}
     data = load_task(make_card(long), backbone)
-    limit = min(max(LENGTHS), data.tokenizer.model_max_length)
+    positions = position_count(BackboneConfig(name=backbone)) or max(LENGTHS)
+    limit = min(max(LENGTHS), data.tokenizer.model_max_length, positions)
     card, reason = with_lengths(found.card, data, limit)
     why = [*found.why, reason]
     data = load_task(make_card(card), backbone)

@@ -6,25 +6,12 @@ from itertools import pairwise
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field, flat
-from ptv2.guess.inputs import TITLE, blank_texts, is_dense, joined, sources, text_roles, texts_beside
+from ptv2.guess.inputs import MOST, blank_texts, is_dense, joined, sources, text_roles, texts_beside
+from ptv2.guess.layouts import check_ranked
+from ptv2.guess.names import ASIDE, EXPLAINS, LABEL, QUANTITY, TITLE, TOPIC, WRITTEN, is_named
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.guess.unclear import check_single, no_answer
 
-LABEL = re.compile(r"(.+_)?(labels?|class|classes|target|y|gold|annotation)", re.IGNORECASE)
-TOPIC = re.compile(
-    r"(.+_)?(category|categories|intents?|sentiment|polarity|stance|stars|rating|score|grade|topics?|emotions?|genres?|"
-    r"relation|type|tags?|answer|is_.+|toxic|toxicity|spam|similarity|value|judge?ment|verdict|quality|severity)",
-    re.IGNORECASE,
-)
-WRITTEN = re.compile(
-    r"(.+[_.])?(summary|response|reply|targets?|tgt|output|completion|references?|translation|highlights?|headline|"
-    r"abstract|answers?|paraphrase|simplification|chosen|solution|explanation|rationale)(_text|\.text)?",
-    re.IGNORECASE,
-)
-QUANTITY = re.compile(
-    r"(.+_)?(price|cost|amount|salary|revenue|sales|complexity|difficulty|readability|popularity)",
-    re.IGNORECASE,
-)  # of numbers alone
 NO_LABEL = ("-", "--", "?", "n/a", "na", "nan", "null")  # as SNLI's "-", of rows whose annotators disagree
 MOST_LABELS = 1000
 NAMED = 200  # labels that are listed in a card
@@ -51,7 +38,7 @@ def by_answer(seen: Seen) -> Proposal:
     if (found := _proposed(seen, *labelled)) is not None:
         return found
     target, topics = _best(written, WRITTEN), [_best(found, TOPIC) for found in (classes, several, steps)]
-    titled = target is not None and TITLE.fullmatch(target.name) and target.words < TITLE_WORDS and any(topics)
+    titled = target is not None and any(topics) and _is_titled(seen, target)
     if target is not None and not titled and sources(seen, target):
         return generation(seen, target, f"'{target.name}' is named as texts are that are written")
     if (found := _proposed(seen, *topics)) is not None:
@@ -59,7 +46,8 @@ def by_answer(seen: Seen) -> Proposal:
     if (quantity := _best(steps, QUANTITY)) is not None:
         return regression(seen, quantity)
     if classes and not any(field.form != "text" for field in rich):
-        return classification(seen, classes[-1])
+        return classification(seen, _likeliest(classes), classes)
+    check_ranked(seen)
     if len(rich) >= 2 and rich[-1].form in ("text", "texts"):
         return generation(seen, rich[-1], f"'{rich[-1].name}' is the last of {len(rich)} texts")
     if rich and (several or numbers):
@@ -68,6 +56,24 @@ def by_answer(seen: Seen) -> Proposal:
         return found
     last = [(field.name.rpartition(".")[2], field) for field in seen.fields.values()]
     raise no_answer(seen, [field for names in (LABEL, TOPIC) for name, field in last if names.fullmatch(name)])
+
+
+def _is_titled(seen: Seen, target: Field) -> bool:
+    """Tell whether a text is the title of what a topic is of, or has nothing but titles and names beside it."""
+    if TITLE.fullmatch(target.name) and target.words < TITLE_WORDS:
+        return True
+    return all(is_named(field.name, TITLE) or is_named(field.name, ASIDE) for field in sources(seen, target))
+
+
+def _likeliest(classes: list[Field]) -> Field:
+    """Choose a label by its values, as no name tells it: words rather than numbers, few, and not whose row it is."""
+    for holds in (
+        lambda field: not is_named(field.name, ASIDE),
+        lambda field: field.form != "whole" or field.names,
+        lambda field: field.form != "whole" or field.distinct < NUMBERS,
+    ):
+        classes = [field for field in classes if holds(field)] or classes
+    return classes[-1]
 
 
 def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Field | None) -> Proposal | None:
@@ -81,7 +87,7 @@ def _proposed(seen: Seen, label: Field | None, labels: Field | None, number: Fie
 
 def _best(fields: list[Field], names: re.Pattern[str]) -> Field | None:
     """Choose the field that is named as an answer is, the shortest name first."""
-    found = [field for field in fields if names.fullmatch(re.sub("[ .]", "_", field.name))]
+    found = [field for field in fields if is_named(field.name, names)]
     return min(found, key=lambda field: len(field.name), default=None)
 
 
@@ -115,14 +121,17 @@ def _decides(number: Field, label: Field) -> bool:
     return len(ends) < NUMBERS and all(a[1] < b[0] for a, b in pairwise(ends))
 
 
-def classification(seen: Seen, label: Field) -> Proposal:
-    """Propose one label a row."""
+def classification(seen: Seen, label: Field, candidates: Collection[Field] = ()) -> Proposal:
+    """Propose one label a row, that of the `candidates` which none of their names chose."""
     check_single(label)
     why = [f"'{label.name}' holds one of {label.distinct} labels, which rows share"]
     names = next((field for field in seen.of("text") if _names(field, label)), None)
     if names is not None:
         why.append(f"'{names.name}' names the numbers of '{label.name}' one to one, so it is read instead")
         label = names
+    if passed := [field.name for field in candidates if field is not label and not _is_flag(field)]:
+        hold = f"{', '.join(map(repr, passed))} hold{'s' if len(passed) == 1 else ''} values that rows share, too"
+        why.append(f"{hold}: change `label` to learn {'that' if len(passed) == 1 else 'one of those'}")
     if others := [field.name for field in seen.of("whole", "truth") if field is not label and _is_flag(field)]:
         hold = f"{', '.join(map(repr, others))} hold{'s' if len(others) == 1 else ''} a 0 or 1 a row, too"
         why.append(f"{hold}: change `label` to learn that, or write all as a list of labels a row (kind multilabel)")
@@ -231,8 +240,13 @@ def _text_inputs(seen: Seen, taken: set[str], label: Field | None = None) -> dic
 
 
 def unread(seen: Seen, read: Collection[str]) -> list[str]:
-    """Say of which texts nothing is read as some rows lack them."""
-    return [
+    """Say of which texts nothing is read: some rows lack them, they explain the answer, or there are too many."""
+    left = [field.name for field in seen.of("text") if field.is_rich and field.name not in read]
+    why = [f"'{name}' explains the answer, so it is not read" for name in left if is_named(name, EXPLAINS)]
+    if len(read) > MOST:
+        more = [name for name in left if not is_named(name, EXPLAINS) and seen.fields[name].filled >= 0.95]
+        why += [f"{MOST} texts are read, {', '.join(more)} are not: write them into `inputs`"] if more else []
+    return why + [
         f"'{field.name}' is blank in {_blank(field)} of the rows, so it is not read"
         for field in blank_texts(seen, read)
         if field.filled >= NOTED

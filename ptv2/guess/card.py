@@ -25,6 +25,7 @@ TARGETS = (16, 32, 48, 64, 96, 128, 192, 256, 320)
 MEASURED = 400  # rows of a split whose lengths are measured
 SHOWN = 4  # labels that a sentence lists
 KEPT = 0.99  # share of the rows that a length is to hold whole
+FILLED_IN, NO_VALUE = "${", "???"  # what a card fills in, and what has no value there
 PASSAGE = 384  # tokens of a window, as in the official code
 
 
@@ -57,6 +58,7 @@ def guess(path: Path, name: str) -> Guess:
         proposal = by_structure(seen) or by_answer(seen)
     except UserError as error:
         raise UserError(str(error), where=path) from error
+    _check_names(proposal, path)
     found = found.answered(proposal.options.get("spans_column", proposal.label))
     read = {name for template in proposal.inputs.values() for name in names_of(template)}
     why = [*found.why, *proposal.why, *unread(seen, {proposal.label, *read})]
@@ -90,10 +92,22 @@ def _labels(proposal: Proposal, found: Found, seen: Seen) -> list[str] | None:
     if not KINDS[proposal.kind].features.repeats and proposal.labels is not None:  # a set of labels a row
         return proposal.labels
     names = {text_of(value) for rows in found.splits.values() for value in _values(rows, proposal.label)}
-    if not 2 <= len(names) <= NAMED:
+    if not 2 <= len(names) <= NAMED or any(FILLED_IN in name or name == NO_VALUE for name in names):
         return None
     first = proposal.labels or []
     return [name for name in first if name in names] + sorted(names - set(first), key=_order)
+
+
+def _check_names(proposal: Proposal, path: Path) -> None:
+    """Refuse names of fields that a card would fill in.
+
+    Raises:
+        UserError: a field that is read is called so.
+    """
+    named = [proposal.label, *proposal.inputs.values(), *map(str, proposal.options.values())]
+    if odd := next((name for name in named if FILLED_IN in name or name == NO_VALUE), None):
+        what = f"a field is called '{odd}', and {FILLED_IN}...}} and {NO_VALUE} mean something else in a card"
+        raise UserError(what, where=path, do="call it by another name")
 
 
 def _new(found: Found, proposal: Proposal) -> str | None:
@@ -156,7 +170,7 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
                     targets.append(sum(label != -100 for label in feature["labels"]))
     if not sources:
         raise UserError(f"no row can be used; the first: {faults[0]}", where=data.card.name)
-    most = max(length for length in LENGTHS if length <= position_limit)
+    most = max((length for length in LENGTHS if length <= position_limit), default=position_limit)
     if data.features.answers == "passage":
         length, why = min(PASSAGE, most), f"passages are read in windows of {min(PASSAGE, most)} tokens, as usual"
     else:

@@ -1,17 +1,13 @@
 """Multiple choice, as the structure of a row gives it away: a list of choices, or a field for each."""
 
-import re
 from collections.abc import Sequence
 from statistics import median
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field
 from ptv2.guess.inputs import alone, joined, texts_beside
+from ptv2.guess.names import CHOICES, EXPLAINS, NUMBERED, PICKS, RIGHT, is_named
 from ptv2.guess.proposal import Proposal, Seen
-
-CHOICE_NAMES = re.compile(r"choices?|options?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.I)
-NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
-RIGHT = re.compile(r".*(label|answer|correct|gold|right|target|key|solution).*", re.IGNORECASE)
 
 
 def choice_list(seen: Seen) -> Proposal | None:
@@ -30,7 +26,10 @@ def choice_list(seen: Seen) -> Proposal | None:
             if named is None and (first is None or not (_are_named(choices) or _reach(answer, first, lengths))):
                 continue
             options = {"label_in": named.name} if named is not None else {"first": first} if first else {}
+            if answer.form == "truth" and not (_are_named(choices) and max(lengths) == 2):
+                continue
             stem = texts_beside(seen, {choices.name, answer.name, *([named.name] if named else [])}, short=True)
+            stem = [field for field in stem if not _tells(field, [value or [] for value in choices.values])]
             if not stem:
                 continue
             what = (
@@ -46,26 +45,31 @@ def choice_fields(seen: Seen) -> Proposal | None:
     """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one."""
     groups: dict[str, list[Field]] = {}
     for field in seen.fields.values():
-        if field.form in ("text", "whole", "number") and (found := NUMBERED.fullmatch(field.name)) is not None:
+        found = NUMBERED.fullmatch(field.name)
+        if found is not None and field.form in ("text", "whole", "number") and not is_named(field.name, EXPLAINS):
             groups.setdefault(found[1], []).append(field)
     for stem, fields in groups.items():
-        named = CHOICE_NAMES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
+        named = CHOICES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
         fields = [field for field in fields if named or field.form == "text"]  # numbers are choices, too, if named so
         if len(fields) < 2:
             continue
         counts = [sum(field.values[i] is not None for field in fields) for i in range(len(seen.rows))]
+        rows = [[field.values[i] for field in fields] for i in range(len(seen.rows))]
         names = ", ".join(field.name for field in fields)
         for answer in seen.of("whole", "truth", "text"):
             beside = texts_beside(seen, {answer.name, *(field.name for field in fields)}, short=True)
+            beside = [field for field in beside if not _tells(field, rows)]
             if answer in fields or not RIGHT.fullmatch(answer.name) or not beside:
                 continue
-            if not named and len(fields) == 2 and set(answer.counts) != {field.name for field in fields}:
+            called = {field.name.lower() for field in fields}
+            by_name = len(answer.counts) > 1 and {value.lower() for value in answer.counts} <= called
+            if not named and len(fields) == 2 and not by_name and not PICKS.fullmatch(answer.name):
                 continue
-            if named and _is_text_of(answer, [[field.values[i] for field in fields] for i in range(len(seen.rows))]):
-                do = f"write its number into a field of its own: 1 for {fields[0].name}"
-                raise UserError(f"'{answer.name}' holds the text of the right one of {names}", do=do)
             first = _first(answer, counts)
-            if first is None:
+            if first is None and (by_name or (named and _is_text_of(answer, rows))):
+                what = f"'{answer.name}' holds the {'name' if by_name else 'text'} of the right one of {names}"
+                raise UserError(what, do=f"write its number into a field of its own: 1 for {fields[0].name}")
+            if first is None or not (named or _reach(answer, first, counts)):
                 continue
             why = [f"{names} are choices, and '{answer.name}' is {_counted(first)}"]
             inputs = {"text": joined(beside)} | {f"choice{i}": alone(f) for i, f in enumerate(fields, start=1)}
@@ -93,6 +97,11 @@ def _is_text_of(answer: Field, choices: Sequence[Sequence[object]]) -> bool:
     return len(places) >= 0.95 * len(rows) and len(set(places)) > 1
 
 
+def _tells(field: Field, choices: Sequence[Sequence[object]]) -> bool:
+    """Tell whether a text that stands beside the answer is another form of it: a letter, or the text of a choice."""
+    return _are_letters(field) or _is_text_of(field, choices)
+
+
 def _first(answer: Field, lengths: list[int]) -> int | str | None:
     """Return the label of the first choice, 0, 1, A or a, where all answers are numbers or letters of choices."""
     if len(answer.counts) < 2:
@@ -109,7 +118,7 @@ def _first(answer: Field, lengths: list[int]) -> int | str | None:
 
 
 def _are_named(choices: Field) -> bool:
-    return any(map(CHOICE_NAMES.fullmatch, choices.name.split(".")))
+    return any(map(CHOICES.fullmatch, choices.name.split(".")))
 
 
 def _reach(answer: Field, first: int | str, lengths: list[int]) -> bool:

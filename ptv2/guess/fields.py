@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ptv2.guess.names import LABEL, QUANTITY, TOPIC, is_named
 from ptv2.kinds.templates import Row, value_at
 from ptv2.rows.conll import TAG
 from ptv2.rows.labels import missing, text_of
@@ -25,6 +26,7 @@ TIME = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )  # a date, with the time of day or without
 TAGS = re.compile(r"[^\s,;'\"\[\]]+")  # in a text that lists them
+LARGEST = 10**300
 RICH_WORDS = 4  # texts of as many words are read, and are no names
 
 
@@ -84,7 +86,10 @@ class Field:
         if self.form not in ("text", "whole") or (self.form == "text" and any(" " in str(v) for v in self.values if v)):
             return False
         there = sum(value is not None for value in self.values)
-        named = IDENTITY.fullmatch(self.name.rpartition(".")[2]) is not None
+        last = self.name.rpartition(".")[2]
+        named = IDENTITY.fullmatch(last) is not None
+        if not named and any(is_named(last, names) for names in (LABEL, TOPIC, QUANTITY)):
+            return False
         return self.distinct > (0.3 if named else 0.9) * there and (named or self.form == "whole") and self.distinct > 2
 
     @cached_property
@@ -171,7 +176,7 @@ def form_of(value: Any) -> str:
             return "texts"
         return several.get(forms.pop(), "lists") if len(forms) == 1 else "lists"
     if isinstance(value, int):
-        return "whole"
+        return "whole" if abs(value) < LARGEST else "text"  # what no float holds is no number to predict
     if isinstance(value, str) and not NUMBER.fullmatch(value.strip()):
         return "text"
     return "whole" if float(value).is_integer() else "number"

@@ -1,11 +1,13 @@
 """Rows of a file or a folder, as a card would read them: format, columns and splits are found out."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from ptv2.config.cards import SPLITS, DatasetCard, TaskCard
+from ptv2.config.local import LOCAL_FORMATS
 from ptv2.errors import UserError
 from ptv2.guess.unclear import check_header
 from ptv2.kinds.templates import Row, value_at
@@ -21,6 +23,7 @@ from ptv2.rows.table import Table
 from ptv2.rows.text import opened
 
 SAMPLE = 4000  # rows that are looked at
+LEAST = 5  # rows of which a tenth, rounded, is one
 PARTS = {"train": "train[:90%]", "validation": "train[90%:]"}
 
 
@@ -98,7 +101,8 @@ def _folder(path: Path) -> Found:
     for split, rows in splits.items():
         if found := files.get(split):
             _check_header(rows, *found)
-    dataset = {"path": str(path), **form}
+    named = str(path) if str(path) not in ("demo", *LOCAL_FORMATS) else f"./{path}"  # a folder, and no word of a card
+    dataset = {"path": named, **form}
     if "train" not in splits:
         dataset["splits"] = {split: split if split in splits else None for split in SPLITS}
         return Found(dataset, splits, options, ["there are no training rows, so the card only scores", *why])
@@ -148,9 +152,9 @@ def _file(path: Path) -> Found:
     rows = load_rows(_card(dataset, options), "train")
     assert rows is not None  # the file is named
     _check_header(rows, [path], format)
-    if len(rows.data) < 2:
-        do = "give it more, the last of them are for validation; of JSON, write an object a row, not a list a field"
-        raise UserError("has one row", where=path, do=do)
+    if len(rows.data) < LEAST:
+        do = f"give it {LEAST} or more, the last are for validation; of JSON, write an object a row, not a list a field"
+        raise UserError(f"has {'one row' if len(rows.data) == 1 else f'{len(rows.data)} rows'}", where=path, do=do)
     return Found(dataset | {"splits": PARTS | {"test": None}}, {"train": rows}, options, why)
 
 
@@ -198,19 +202,27 @@ def _faults(rows: Rows) -> Iterable[tuple[str, tuple[int, str]]]:
 
 def _conll_columns(path: Path) -> dict[str, Any]:
     """Find the columns of words and tags: CoNLL-U numbers the words, and its fourth column holds parts of speech."""
-    numbered = tagged = lines = 0
+    numbered, lines, tagged = 0, 0, Counter[int]()
+    spans: set[int] = set()  # columns that hold other tags than O
     with opened(path, newline=None) as file:
         for line in file:
             if line.strip() and not line.startswith(("#", DOCUMENT)):
                 cells = line.split("\t") if "\t" in line else line.split()
                 numbered += cells[0].replace("-", "").replace(".", "").isdecimal() and len(cells) > 2
-                tagged += TAG.fullmatch(cells[0]) is not None and len(cells) == 2 and not TAG.fullmatch(cells[1])
-                lines += 1
+                are_tags = [place for place, cell in enumerate(cells) if TAG.fullmatch(cell)]
+                tagged.update(are_tags)
+                spans |= {place for place in are_tags if cells[place] != "O"}
+                last, lines = len(cells) - 1, lines + 1
             if lines >= SAMPLE:
                 break
-    if tagged > 0.95 * lines:
-        return {"token_column": 1, "tag_column": 0}
-    if numbered < 0.95 * lines:
+    if not lines:
+        return {}
+    first = 1 if numbered >= 0.95 * lines else 0
+    columns = [place for place in spans if tagged[place] > 0.95 * lines]
+    if columns and last not in columns:  # of those that hold spans the last
+        words = 1 if max(columns) == 0 else first
+        return {"token_column": words, "tag_column": max(columns)}
+    if first == 0:
         return {}
     return (
         {"token_column": 1, "tag_column": 3}

@@ -1,13 +1,14 @@
 """Which texts of a row are read, and as what: a text, a pair, a source."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from ptv2.guess.fields import Field, flat
+from ptv2.guess.names import EXPLAINS, NUMBERED, TITLE, is_named, is_rendered
 from ptv2.guess.proposal import Seen
 from ptv2.kinds.templates import quoted
 
-TITLE = re.compile(r"title|headline|subject|heading|summary", re.IGNORECASE)
 SIBLINGS = re.compile(r"(.*?)[_ -]?(?:1|2|a|b|one|two|left|right|first|second)", re.IGNORECASE)
 MOST = 6  # fields that are read
 PART = 0.1  # of the longest text: shorter fields say what a source is filed under
@@ -17,17 +18,26 @@ def texts_beside(seen: Seen, taken: Collection[str], short: bool = False) -> lis
     """List the texts of the rows that are read beside the fields that are `taken`, in the rows' order.
 
     A field is left out if it is often blank, tells rows apart, is a date, or says in a word what rows are filed under,
-    unless the word stands in another text of its row. With `short`, words that are never blank are read, too.
+    unless the word stands in another text of its row; and where there are others, if it explains the answer or is
+    another form of a text. With `short`, words that are never blank are read, too, and alone some that are.
     """
     texts = [field for field in seen.of("text") if field.name not in taken and field.filled >= 0.95]
     texts = [field for field in texts if not field.is_time]
+    texts = [field for field in texts if not _follows(field, seen)] or texts
     rich = [field for field in texts if field.is_rich]
     found = [
         field
         for field in texts
         if field in rich or (field.name not in seen.blank and field.distinct > 1 and (short or _stands_in(field, rich)))
     ]
-    return sorted(found, key=lambda field: field not in rich)[:MOST] if len(found) > MOST else found
+    found = found or ([field for field in texts if field.distinct > 1] if short else [])
+    chosen = sorted(found, key=lambda field: field not in rich)[:MOST]
+    return [field for field in found if field in chosen]
+
+
+def _follows(field: Field, seen: Seen) -> bool:
+    """Tell whether a text follows from the rest of its row, by its name."""
+    return is_named(field.name, EXPLAINS) or is_rendered(field.name, seen.fields)
 
 
 def blank_texts(seen: Seen, taken: Collection[str]) -> list[Field]:
@@ -58,6 +68,9 @@ def text_roles(texts: Sequence[Field]) -> dict[str, str]:
     """Say which texts are `text` and `pair`: two are a pair, unless one is the other's title; the longest is alone."""
     if len(texts) == 1:
         return {"text": alone(texts[0])}
+    numbered = Counter(found[1] for field in texts if (found := NUMBERED.fullmatch(field.name)))
+    if max(numbered.values(), default=0) > 2:  # parts of one text
+        return {"text": joined(texts)}
     siblings = [field for field in texts if SIBLINGS.fullmatch(field.name) and field.is_rich]
     stems = [SIBLINGS.fullmatch(field.name)[1] for field in siblings]  # type: ignore[index]
     if len(siblings) == 2 and stems[0] == stems[1]:

@@ -8,19 +8,27 @@ from ptv2.errors import UserError
 from ptv2.guess.choices import choice_fields, choice_list
 from ptv2.guess.fields import Field
 from ptv2.guess.inputs import alone, is_dense
+from ptv2.guess.layouts import check_layout
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.kinds.span.answers import answers_of
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
+from ptv2.rows.spans import END, START, TYPE
 
 GAP = re.compile(r"@placeholder|\[MASK\]|<mask>|\[BLANK\]|<blank>|_{2,}|XXXX+", re.IGNORECASE)
-OFFSETS = {"start", "start_offset"}, {"end", "end_offset"}, {"type", "label", "entity_group"}
 MOST_TAGS = 400  # that differ
 
 
 def by_structure(seen: Seen) -> Proposal | None:
-    """Propose the kind that the rows' structure shows; None where they have none of these."""
+    """Propose the kind that the rows' structure shows; None where they have none of these.
+
+    Raises:
+        UserError: their structure is one that no card reads.
+    """
     finders: list[Callable[[Seen], Proposal | None]] = [span, tagging, spans, cloze, choice_list, choice_fields]
-    return next((found for find in finders if (found := find(seen)) is not None), None)
+    found = next((found for find in finders if (found := find(seen)) is not None), None)
+    if found is None:
+        check_layout(seen)
+    return found
 
 
 def span(seen: Seen) -> Proposal | None:
@@ -87,6 +95,8 @@ def tagging(seen: Seen) -> Proposal | None:
     pairs = []
     for one, other in combinations(lists, 2):
         tokens, tags = (one, other) if len(one.counts) >= len(other.counts) else (other, one)
+        if (one.name, other.name) == ("tokens", "tags"):  # as the columns of a CoNLL file are called
+            tokens, tags = one, other
         few = len(tags.counts) <= MOST_TAGS and 2 * len(tags.counts) <= sum(tags.counts.values())
         if tokens.form == "texts" and few and _aligned(tokens, tags):
             pairs.append((tokens, tags))
@@ -150,9 +160,7 @@ def spans(seen: Seen) -> Proposal | None:
         items = [item for value in field.values for item in (value or [])]
         if not items or not all(_is_span(item) for item in items):
             continue
-        last = max(
-            item[1] if isinstance(item, list) else next(item[k] for k in OFFSETS[1] if k in item) for item in items
-        )
+        last = max(item[1] if isinstance(item, list) else next(item[k] for k in END if k in item) for item in items)
         texts = [text for text in seen.of("text") if text.words >= 2 and not text.nested]
         words = [words for words in seen.of("texts") if not words.nested]
         options = {"spans_column": field.name}
@@ -160,7 +168,8 @@ def spans(seen: Seen) -> Proposal | None:
             inputs, over = {"tokens": words[0].name}, words[0]
         elif texts:
             over = max(texts, key=lambda text: text.words)
-            inputs, options["text_column"] = {"tokens": "tokens"}, over.name
+            free = next(name for name in ("tokens", "words", "span_tokens") if name not in seen.fields)
+            inputs, options["text_column"] = {"tokens": free}, over.name
         else:
             continue
         why = [f"'{field.name}' holds spans (start, end, type) of '{over.name}', up to {last}; tags are made of them"]
@@ -171,7 +180,7 @@ def spans(seen: Seen) -> Proposal | None:
 
 def _is_span(item: object) -> bool:
     if isinstance(item, dict):
-        return all(any(key in item for key in keys) for keys in OFFSETS)
+        return all(any(key in item for key in keys) for keys in (START, END, TYPE))
     return (
         isinstance(item, list) and len(item) == 3 and all(type(n) is int for n in item[:2]) and isinstance(item[2], str)
     )

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 
 from ptv2.errors import UserError
-from ptv2.guess.fields import NUMBER, RICH_WORDS, Field, tags_in, words_in
+from ptv2.guess.fields import NUMBER, RICH_WORDS, Field, form_of, tags_in, words_in
 from ptv2.guess.proposal import Seen
 from ptv2.rows.labels import missing, text_of
 from ptv2.rows.rows import Rows
@@ -13,7 +13,14 @@ LISTED = re.compile(r"[\[{].*[,'\"].*[\]}]|\[\]", re.DOTALL)
 COMMA = re.compile(r"[-+]?\d+,\d+")
 RARE = 0.1  # share of the rows, below which a mark between labels says nothing
 MARKS = ";|,/"  # between the labels of a cell
+PLURAL = re.compile(r"(.+_)?(labels|classes|emotions|tags|categories|genres|topics|intents)", re.IGNORECASE)
+"""Of fields whose labels may have blanks between them."""
+THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+")
+AMOUNT = re.compile(r"(?=.*[$€£¥%,])[-+]?[$€£¥]?\s?\d[\d.,]*\s?[$€£¥%]?")  # with a sign of its unit, or with commas
+IDS = re.compile(r"\d+([,;| ]\s*\d+)*")  # of labels, one or several
 NAME = 5  # words of a label, at most
+SHOWN = 20  # fields that a message lists
+AMOUNTS = 5  # that differ, from which they are a quantity
 
 
 def check_header(rows: Rows, where: str) -> None:
@@ -31,7 +38,8 @@ def check_header(rows: Rows, where: str) -> None:
     for name, values in columns.items():
         number = NUMBER.fullmatch(name) is not None
         shared = 2 * len(values) <= len(rows.data)  # as labels are
-        if (name in values and shared and not number) or (number and text and all(map(NUMBER.fullmatch, values))):
+        numbers = all(NUMBER.fullmatch(value) or IDS.fullmatch(value) for value in values)
+        if (name in values and shared and not number) or (number and text and numbers):
             what = f"the first line is read as the names of the columns, and '{name}' is a value as the others"
             raise UserError(what, where=where, do="begin the file with a line of names, such as text and label")
 
@@ -48,15 +56,18 @@ def check_single(field: Field) -> None:
     texts = [name for name in field.counts if field.form == "text"]
     example = max(texts, key=len, default="")
     found = bool(texts) and all(map(LISTED.fullmatch, texts))
-    for mark in MARKS:
+    for mark in MARKS + (" " if PLURAL.fullmatch(field.name.rpartition(".")[2]) else ""):
         places: defaultdict[str, set[int]] = defaultdict(set)
         for name in texts:
             for place, part in enumerate(name.split(mark)):
                 places[part.strip()].add(place)
         marked = sum(field.counts[name] for name in texts if mark in name) > RARE * field.counts.total()
-        names = all(words_in(part) <= NAME and not NUMBER.fullmatch(part) for part in places)
+        numbers = sum(NUMBER.fullmatch(part) is not None for part in places)
+        ids = numbers == len(places) and all(map(IDS.fullmatch, texts)) and not all(map(THOUSANDS.fullmatch, texts))
+        names = all(words_in(part) <= NAME for part in places) and (numbers == 0 or (ids and mark != "/"))
         moved = sum(len(at) > 1 for at in places.values())  # parts that stand at several places
-        found = found or (marked and names and len(places) <= len(texts) and moved > 1)
+        alone = mark not in " " or sum(part in field.counts for part in places) > len(places) / 2
+        found = found or (marked and names and len(places) <= len(texts) and moved > 1 and alone)
     if found:
         do = "write a list a row, as JSON lines: kind multilabel"
         raise UserError(f"'{field.name}' holds several labels in a cell, such as {example}", do=do)
@@ -66,11 +77,20 @@ def check_commas(field: Field) -> None:
     """Refuse numbers that are read as texts.
 
     Raises:
-        UserError: all values are numbers with a comma.
+        UserError: all values are numbers with a comma, or with a sign of their unit.
     """
-    if field.form == "text" and all(map(COMMA.fullmatch, field.counts)):
+    if field.form != "text":
+        return
+    example = next(iter(field.counts))
+    if all(map(THOUSANDS.fullmatch, field.counts)):
+        do = "write 1234 for 1,234, and a list a row where these are several labels"
+        raise UserError(f"'{field.name}' holds numbers with a comma, such as {example}", do=do)
+    if all(map(COMMA.fullmatch, field.counts)):
         do = "write a point where it is decimal, and a list a row where these are several labels"
-        raise UserError(f"'{field.name}' holds numbers with a comma, such as {next(iter(field.counts))}", do=do)
+        raise UserError(f"'{field.name}' holds numbers with a comma, such as {example}", do=do)
+    if field.distinct >= AMOUNTS and all(map(AMOUNT.fullmatch, field.counts)):
+        do = "write the number alone, with a point where it is decimal"
+        raise UserError(f"'{field.name}' holds numbers with other signs, such as {example}", do=do)
 
 
 def check_tags(field: Field) -> None:
@@ -98,7 +118,8 @@ def no_answer(seen: Seen, named: list[Field]) -> UserError:
     for field in seen.of("text"):
         check_tags(field)
         check_commas(field)
-    names = ", ".join(f"{field.name} ({field.form})" for field in seen.fields.values())
+    own = [f"{field.name} ({field.form})" for field in seen.fields.values() if not field.nested]
+    names = ", ".join(own if len(own) <= SHOWN else [*own[:SHOWN], f"and {len(own) - SHOWN} more"])
     do = "give each row a text and an answer, such as a field 'label'; docs/tasks.md lists the kinds"
     return UserError(f"no field looks like an answer to a text, there are {names}", do=do)
 
@@ -111,6 +132,16 @@ def _why_not(field: Field, rows: int) -> tuple[str, str] | None:
         return f"is blank in {1 - field.filled:.0%} of the rows", "fill it, or remove these rows"
     if field.distinct < 2:
         return f"is '{next(iter(field.counts), '')}' in every row", "give rows of other answers, too"
+    if field.form == "text" and (odd := _odd(field)) is not None:
+        return f"holds numbers, and {odd[0]} in row {odd[1]}", "leave the cell blank, or remove the row"
     if field.form in ("text", "whole"):
         return f"holds {field.distinct} values in {rows} rows, too many to be labels", "give more rows of each label"
     return None
+
+
+def _odd(field: Field) -> tuple[str, int] | None:
+    """Find the first value, and its row, that is none of the numbers which nearly all others are."""
+    odd = [(i, value) for i, value in enumerate(field.values) if value is not None and form_of(value) == "text"]
+    if not odd or len(odd) > RARE * len(field.values):
+        return None
+    return f"'{odd[0][1]}'", odd[0][0]

@@ -26,6 +26,7 @@ class Inputs:
 
     def __init__(self, card: Mapping[str, Any], split: str, fingerprint: str | None):
         self.rows: Sequence[Mapping[str, Any]] | None = None
+        self.places: dict[int, int] = {}  # a row's number in its source -> its place in `rows`
         self.fields: list[str] = []
         self.missing: str | None = None
         try:
@@ -46,6 +47,7 @@ class Inputs:
         if rows is None or rows.fingerprint != fingerprint:
             return "the rows have changed since they were scored"
         self.rows = cast(Sequence[Mapping[str, Any]], rows.data)
+        self.places = {rows.number(place): place for place in range(len(self.rows))}
         return None
 
     def of(self, record: Record) -> dict[str, Any]:
@@ -53,7 +55,7 @@ class Inputs:
         if "inputs" in record:
             return record["inputs"]
         number = record.get("row")
-        if self.rows is None or not isinstance(number, int) or not 0 <= number < len(self.rows):
+        if self.rows is None or not isinstance(number, int) or number not in self.places:
             return {}
-        row = self.rows[number]
+        row = self.rows[self.places[number]]
         return {column: row.get(column) for column in dict.fromkeys(column_of(field, row) for field in self.fields)}

@@ -29,9 +29,13 @@ class Asked:
 
     def add(self, row: Mapping[str, Any] | UserError, place: str) -> None:
         """Take the next row, or why it cannot be read."""
-        if isinstance(row, UserError):
-            self.refuse(len(self.rows), row)
-        self.rows.append({} if isinstance(row, UserError) else whole(row))
+        try:
+            made = row if isinstance(row, UserError) else whole(row)
+        except RecursionError:
+            made = UserError("a value is nested too deep", where=place, do="correct the row")
+        if isinstance(made, UserError):
+            self.refuse(len(self.rows), made)
+        self.rows.append({} if isinstance(made, UserError) else made)
         self.places.append(place)
 
     def refuse(self, row: int, error: UserError) -> None:

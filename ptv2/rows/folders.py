@@ -73,7 +73,7 @@ def _plain(folder: Path, names: tuple[str, ...]) -> Path | None:
             f"{both} are both {names[0]}", where=folder, do="keep one, or name it in task.dataset.data_files"
         )
     if found and not found[0].name.startswith(f"{names[0]}."):
-        say(f"{found[0]} is read as {names[0]}")
+        say(f"{found[0].resolve()} is read as {names[0]}")
     return found[0] if found else None
 
 

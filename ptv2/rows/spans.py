@@ -7,7 +7,8 @@ from ptv2.errors import UserError
 from ptv2.rows.table import Row
 
 Span = tuple[int, int, str]
-START, END, TYPE = ("start", "start_offset"), ("end", "end_offset"), ("type", "label", "entity_group")
+START, END = ("start", "start_offset"), ("end", "end_offset")
+TYPE = ("type", "label", "entity_group", "entity", "tag", "labels")  # the last as a list of one, of Label Studio
 DO = "write spans as [start, end, type] or {start, end, type}; the end is exclusive"
 
 
@@ -68,6 +69,8 @@ def _span(span: Any, field: str, where: str) -> Span:
     if isinstance(span, dict):
         keys = [next((key for key in names if key in span), None) for names in (START, END, TYPE)]
         span = [span[key] for key in keys] if None not in keys else None
+        if span is not None and isinstance(span[2], list) and len(span[2]) == 1:
+            span[2] = span[2][0]
     if isinstance(span, list) and len(span) == 3 and isinstance(span[2], str):
         start, end = span[:2]
         if all(isinstance(n, int) and not isinstance(n, bool) for n in (start, end)) and span[2].strip():

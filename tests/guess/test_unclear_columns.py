@@ -221,8 +221,25 @@ def test_what_is_unclear_is_said(name, tmp_path):
     ("rows", "says"),
     [
         ([{"a": {"label": "xy"[i % 2]}, "text": text(i)} for i in range(30)], "'a.label' lies in an object"),
-        ([{"text": "a cat", "label": "x"}, {"text": "a dog", "label": "y"}], "holds 2 values in 2 rows"),
-        ([{"text": ["a cat", "a dog"], "label": ["x", "y"]}], "has one row"),
+        ([{"text": f"a {word}", "label": word} for word in ("cat", "dog", "cow", "hen", "pig")], "holds 5 values in 5"),
+        ([{"text": ["a cat", "a dog"], "label": ["x", "y"]}], "has one row; give it 5 or more"),
+        ([{"text": "a cat", "label": "x"}, {"text": "a dog", "label": "y"}] * 2, "has 4 rows; give it 5 or more"),
+        ([{"text": text(i), "score": i if i % 13 else "NA"} for i in range(60)], "numbers, and 'NA' in row 0"),
+        ([{"text": text(i), "price": f"${i},000.5"} for i in range(60)], "holds numbers with other signs, such as"),
+        ([{"text": text(i), "price": f"{i % 7 + 1},{i:03}"} for i in range(60)], "write 1234 for 1,234"),
+        ([{"text": text(i), "score": 10**400 + i} for i in range(60)], "too many to be labels"),
+        (
+            [{"text": text(i), "votes": {f"user {i}": 1, f"other {i}": 0}} for i in range(40)],
+            r"there are text \(text\), votes \(object\)",
+        ),
+        (
+            [{"text": text(i), "labels": ["joy", "anger", "joy fear", "fear anger joy"][i % 4]} for i in range(60)],
+            "several labels in a cell",
+        ),
+        (
+            [{"text": text(i), "labels": ["27", "2", "10,14", "2,27", "14,2"][i % 5]} for i in range(60)],
+            "several labels in a cell",
+        ),
     ],
 )
 def test_rows_without_a_usable_answer_are_named(rows, says, tmp_path):
