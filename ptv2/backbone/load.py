@@ -276,7 +276,7 @@ def _source(config: BackboneConfig) -> dict[str, Any]:
     elif name.startswith((".", "/", "~")):
         name = str(Path(name).expanduser())
         if not Path(name).is_dir():
-            raise UserError(f"no such folder '{name}'", where="backbone.name")
+            raise UserError(f"no such folder '{name}'", where="backbone.name", do="correct the path, or give a hub id")
     elif not Path(name).is_dir():
         hub_answers()  # where it does not, only the cache is looked at from now on
     where: dict[str, Any] = {"pretrained_model_name_or_path": name, "revision": config.revision}

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Advice = tuple[str, "Reason"]  # a setting, key=value, and why
 
 
+EARLIER = "prompt.init=retrieve:runs"
+"""Advice that needs runs which there may not be."""
+
+
 def main(options: argparse.Namespace) -> None:
     from ptv2.backbone import backbone_about, backbone_size, quiet_transformers
     from ptv2.commands.advice import Facts
@@ -53,12 +57,14 @@ def main(options: argparse.Namespace) -> None:
     print(f"{config.backbone.name}: {facts.parameters:,} parameters; device: {memory:.1f} GB")
     show("advice", [chosen, *settings])
     show("alternatives", others)
-    changes = list(dict.fromkeys(setting for setting, _ in [chosen, *settings]))
+    changes = [setting for setting in dict.fromkeys(s for s, _ in [chosen, *settings]) if setting != EARLIER]
     changed = {change.partition("=")[0] for change in changes}
     kept = [item for item in options.overrides if item.partition("=")[0] not in changed]
     changes += set_back(options, [*kept, *changes])
     file = shlex.quote(str(options.config))
     print(f"\npython -m ptv2.fit --config {file} {shlex.join([*kept, *changes])}")
+    if EARLIER in dict(settings):
+        print(f"with earlier runs of the kind in runs, add {EARLIER}")
     grid = "--space optim.lr=1e-3..1e-2:log:4 --space prompt.length=4,8,16,32,64,128 --sampler grid"
     print(f"python -m ptv2.search --config {file} {grid}   (what the authors advise for a new task)")
 

@@ -18,6 +18,7 @@ class Range:
 
 
 POSITIVE = Range("a number above 0", lambda x: x > 0)
+WIDTH = Range("a number from 1 to 65,536", lambda x: 1 <= x <= 65_536)
 NONNEGATIVE = Range("0 or more", lambda x: x >= 0)
 FRACTION = Range("0 or more, below 1", lambda x: 0 <= x < 1)
 SEED = Range("0 or more, below 2**32", lambda x: 0 <= x < 2**32)
@@ -76,6 +77,10 @@ def type_at(schema: type, names: Sequence[str]) -> Any:
     return kind
 
 
+def _is_finite(value: float) -> bool:
+    return abs(value) < 2**63 if isinstance(value, int) else math.isfinite(value)
+
+
 def outside(config: Any, prefix: str = "") -> tuple[str, Any, str] | None:
     """Find the first number out of its range in a dataclass and those below it: key, value, what to use instead."""
     for key, f in keys_of(type(config)).items():
@@ -83,6 +88,6 @@ def outside(config: Any, prefix: str = "") -> tuple[str, Any, str] | None:
         if is_dataclass(value):
             if found := outside(value, f"{prefix}{key}."):
                 return found
-        elif within is not None and value is not None and not (math.isfinite(value) and within.holds(value)):
+        elif within is not None and value is not None and not (_is_finite(value) and within.holds(value)):
             return f"{prefix}{key}", value, within.words
     return None

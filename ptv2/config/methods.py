@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, number
+from ptv2.config.keys import FRACTION, NONNEGATIVE, POSITIVE, WIDTH, number
 from ptv2.config.layers import Layers, parse_layers
 from ptv2.config.names import parse_biases, parse_forms, parse_names
 from ptv2.config.starts import Start, prompt_start
@@ -25,7 +25,7 @@ class MemoryConfig:
 
     phi: Literal["tanh", "identity", "elu+1"] = "tanh"  # feature map of the queries
     scale: float = number(1.0, POSITIVE)  # factor on what is read
-    rank: int | None = number(None, POSITIVE)  # of M; null: a full matrix
+    rank: int | None = number(None, WIDTH)  # of M; null: a full matrix
 
 
 @dataclass
@@ -41,9 +41,9 @@ class PromptConfig:
     form: Any = field(default="kv", metadata={"reads": str | list[str]})
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     # width of the two-layer Tanh projection (official: 512); null: none, for method prefix 512
-    projection: int | None = number(None, POSITIVE)
+    projection: int | None = number(None, WIDTH)
     # vectors are P + MLP(P), with an MLP of this width: of method prompt, and of keys, values and hidden states
-    residual: int | None = number(None, POSITIVE)
+    residual: int | None = number(None, WIDTH)
     # normal | uniform (-.5 to .5) | zero | text:<words> | vocab | labels | artifact:<path>[+task:<name>] |
     # retrieve:<folder>
     init: str = "normal"
@@ -59,9 +59,9 @@ class PromptConfig:
     # shared: one prompt for all tasks | task: one each | shared+task: one, times a low-rank matrix for each task
     # | keys: shared keys, values of their own
     sharing: Literal["shared", "task", "shared+task", "keys"] = "shared"
-    rank: int = number(1, POSITIVE)  # of the low-rank matrices of shared+task
+    rank: int = number(1, WIDTH)  # of the low-rank matrices of shared+task
     # method prompt: so many prompts read each batch, each learns by itself, and their answers are joined
-    ensemble: int = number(1, POSITIVE)
+    ensemble: int = number(1, WIDTH)
     vote: Literal["mean", "majority"] = "mean"  # how: the mean of their probabilities | the answer of most of them
     train: Literal["all", "own"] = "all"  # own: freeze what tasks share, train each task's own numbers and head
     norm: Literal["none", "layer"] = "none"  # layer: keys and values go through a learned LayerNorm before they join
@@ -100,7 +100,7 @@ class BitFitConfig:
 class LoraConfig:
     """Settings of `method=lora`: W x + alpha / rank * B A x."""
 
-    rank: int = number(8, POSITIVE)  # of B A
+    rank: int = number(8, WIDTH)  # of B A
     alpha: float = number(16.0, POSITIVE)  # factor on B A, over the rank
     dropout: float = number(0.0, FRACTION)  # of x
     # qv: queries and values | linear: every linear layer | names, by what a layer does or what the model calls it
@@ -116,7 +116,7 @@ class LoraConfig:
 class AdapterConfig:
     """Settings of `method=adapter`: h + up(GELU(down(h))) behind frozen layers."""
 
-    width: int = number(16, POSITIVE)  # of the bottleneck
+    width: int = number(16, WIDTH)  # of the bottleneck
     # feed_forward (Pfeiffer et al. 2021) | both: behind attention too (Houlsby et al. 2019)
     behind: Literal["feed_forward", "both"] = "feed_forward"
 
@@ -126,7 +126,7 @@ class PTuningConfig:
     """Settings of `method=ptuning`."""
 
     encoder: Literal["lstm", "mlp", "none"] = "lstm"  # what makes the virtual tokens; none: they are learned themselves
-    hidden: int | None = number(None, POSITIVE)  # width of the encoder; null: that of an embedding
+    hidden: int | None = number(None, WIDTH)  # width of the encoder; null: that of an embedding
     # text with {prompt:3} for three virtual tokens, {text} and {pair} (or their fields), and {mask}; null: in front
     template: str | None = None
     # label -> word, or several whose logits are averaged; none: the label names

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ptv2.errors import UserError
 
 WHERE = "ptuning.template"
+MOST = 4096  # virtual tokens at a place
 EXAMPLE = 'write e.g. "{prompt:3} {text} {prompt:2} {mask}"'
 
 
@@ -34,13 +35,19 @@ def parse_template(template: str) -> list[Piece]:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
         raise UserError(f"'{template}' is not a template ({error})", where=WHERE, do=EXAMPLE) from error
-    for words, name, spec, _ in parsed:
+    for words, name, spec, conversion in parsed:
         pieces += [Piece(words=words)] if words else []
+        if name is not None and (conversion or (spec and name != "prompt")):
+            end = f"!{conversion}" if conversion else f":{spec}"
+            what = f"'{{{name}{end}}}' has something behind its name, and only {{prompt:3}} takes that"
+            raise UserError(what, where=WHERE, do=f"write {{{name}}}")
         if name == "prompt":
-            if not (spec and spec.isascii() and spec.isdigit() and int(spec)):
+            number = int(spec) if spec and spec.isascii() and spec.isdigit() else None
+            if number is None or not 0 < number <= MOST:
                 what = f"'{{prompt{':' + spec if spec else ''}}}' does not say how many virtual tokens stand there"
-                raise UserError(what, where=WHERE, do="write e.g. {prompt:3}")
-            pieces.append(Piece(virtual=int(spec)))
+                do = "write e.g. {prompt:3}" if not number else f"write a number from 1 to {MOST:,}"
+                raise UserError(what, where=WHERE, do=do)
+            pieces.append(Piece(virtual=number))
         elif name == "mask":
             pieces.append(Piece(mask=True))
         elif name is not None:

@@ -35,6 +35,20 @@ class Mark(Part):
     mask: bool = False
 
 
+def _text(word: object) -> str:
+    """Return a word or a label's name of a verbalizer as text.
+
+    Raises:
+        UserError: it is something else; YAML reads yes, no, on and off as true and false.
+    """
+    if isinstance(word, bool):
+        do = 'put yes, no, on, off, true and false in quotes, e.g. ["yes"]'
+        raise UserError(f"{str(word).lower()} stands where a word should", where=WORDS, do=do)
+    if not isinstance(word, str | int | float):
+        raise UserError(f"{word!r} stands where a word should", where=WORDS, do="give a word, or a list of words")
+    return str(word)
+
+
 class TemplateFeatures(ClsFeatures):
     """inputs: `text` and, for pairs, `pair`, at the places that `options.template` names; label: one of `labels`.
 
@@ -79,7 +93,7 @@ class TemplateFeatures(ClsFeatures):
         """Return the ids of each label's words."""
         names = self.labels.names
         given = self.card.options.get("verbalizer") or {name: name for name in names}
-        given = {str(label): words if isinstance(words, list) else [words] for label, words in given.items()}
+        given = {_text(label): words if isinstance(words, list) else [words] for label, words in given.items()}
         for label in given:
             if label not in names:
                 what = f"unknown label '{label}' for card '{self.card.name}'"
@@ -88,7 +102,7 @@ class TemplateFeatures(ClsFeatures):
             if not given.get(label) or any(word is None or not str(word).strip() for word in given[label]):
                 what = f"label '{label}' of card '{self.card.name}' has no words"
                 raise UserError(what, where=WORDS, do=f"write e.g. {{{label}: [good, great]}}")
-        words = [[self._word(str(word), label, space) for word in given[label]] for label in names]
+        words = [[self._word(_text(word), label, space) for word in given[label]] for label in names]
         alike: dict[frozenset[int], str] = {}
         for label, ids in zip(names, words, strict=True):
             if (other := alike.setdefault(frozenset(ids), label)) != label:

@@ -28,6 +28,7 @@ class Method(nn.Module):
     """
 
     rate: Rate | None = None  # what `optim.lr: auto` stands for; None: the official rate stays
+    at_the_input = False  # its prompt stands in front of the embeddings, or among them, and in no layer
     has_prompts = False  # prompt.init, prompt.sharing and retrieval apply
     takes_forms = False  # its prompt may have any form, and prompt.form: auto may choose another than the official one
     folded_into = ""  # the method whose prompt an artifact holds of it, where that is another one

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
 from ptv2.backbone import Backbone, Injection, InputPrompt, space_before
+from ptv2.config.keys import WIDTH
 from ptv2.config.schema import Config, PromptConfig
 from ptv2.errors import UserError
 from ptv2.methods.base import Artifacts
@@ -41,6 +42,7 @@ class SoftPrompt(VectorMethod):
         UserError: an init that cannot be.
     """
 
+    at_the_input = True
     rate = studied(0.03, 1e-2, 1e-1, "conll2004 | prompt | span_f1 | 0.610 ± 0.003")
 
     def __init__(self, config: Config, backbone: Backbone, artifacts: Artifacts | None = None):
@@ -66,6 +68,9 @@ class SoftPrompt(VectorMethod):
                 f"'keys' shares the keys of prompts in layers, and method '{config.method_name}' has one at the input"
             )
             raise UserError(what, where="prompt.sharing", do="use shared, task or shared+task")
+        if config.prompt.residual and config.prompt.start.earlier:
+            what = f"changes vectors from the first step on, and prompt.init is {config.prompt.init}"
+            raise UserError(what, where="prompt.residual", do="use one of them")
         cls.length(config)
 
     @staticmethod
@@ -76,9 +81,9 @@ class SoftPrompt(VectorMethod):
             UserError: it is not one positive whole number.
         """
         length = config.prompt.length
-        if type(length) is not int or length < 1:
+        if type(length) is not int or not WIDTH.holds(length):
             what = f"is '{length}', and method '{config.method_name}' has one prompt, at the input"
-            raise UserError(what, where="prompt.length", do="use a whole number from 1")
+            raise UserError(what, where="prompt.length", do="use a whole number, from 1 to 65,536")
         return length
 
     def positions(self) -> int:

@@ -10,12 +10,14 @@ from typing import Any, cast
 
 from omegaconf import MISSING, OmegaConf
 
+from ptv2.config.cards import SPLITS
 from ptv2.config.check import check_folder
 from ptv2.config.load import KEYS, make_config, read_tasks
 from ptv2.config.merge import merge, read_mapping
 from ptv2.config.schema import Config
+from ptv2.config.text import load
 from ptv2.errors import UserError, nearest
-from ptv2.methods import method_named
+from ptv2.methods import method_named, method_of
 from ptv2.study.columns import COLUMNS
 
 OWN = ("seed", "run.name", "run.folder", "run.overwrite", "resume", "tasks")
@@ -107,7 +109,7 @@ class Study:
         values["run"] |= {"name": f"{self.config.name}/{method}/{task}", "folder": self.config.folder}
         try:
             config = make_config(values, [*own, *overrides], where="base")
-            method_named(config.method)
+            method_of(config)
         except UserError as error:
             raise UserError(str(error), where=f"{self.where}: method '{method}' on task '{task}'") from error
         if len(config.tasks) != 1:
@@ -145,11 +147,27 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
     study = Study(config, str(path), base, rates, None, _outside(config, path))
     if not study.pairs:
         raise UserError("every method skips every task", where=f"{path}: skip", do="leave some of them")
-    full = []
+    full, first = [], dict[str, tuple[str, dict[str, Any]]]()
     for task, method in study.pairs:
         made = study.run_config(task, method)
+        where = f"{path}: method '{method}' on task '{task}'"
+        if (made.run.name, made.run.folder) != (f"{config.name}/{method}/{task}", config.folder):
+            raise UserError("sets 'run', which the comparison sets itself", where=where, do="leave it out")
+        other, scored = first.setdefault(task, (method, scored_on(made)))
+        if odd := [key for key, value in scored_on(made).items() if value != scored[key]]:
+            do = f"set it for all methods: in base, limit or tasks.{task}"
+            what = f"has another {odd[0]} than method '{other}', so their scores cannot be compared"
+            raise UserError(what, where=where, do=do)
         full += [method] if method_named(made.method).trains_all else []
     return Study(config, str(path), base, rates, config.reference or next(iter(full), None), study.outside)
+
+
+def scored_on(config: Config) -> dict[str, Any]:
+    """Return what decides which rows a run is scored on, and how, by key."""
+    (card,) = config.tasks.values()
+    limits = {f"data.limit.{split}": config.data.limit.get(split) for split in ("validation", "test")}
+    of_card = {f"task.{key}": getattr(card, key) for key in ("dataset", "label", "metrics")}
+    return limits | {"data.seed": config.data.seed} | of_card
 
 
 def plain(study: Study) -> dict[str, Any]:
@@ -189,6 +207,13 @@ def _check_names(config: StudyConfig, path: Path) -> None:
             check_folder(f"{config.name}/{method}/{task}", config.folder, str(path))
     if len(set(config.seeds)) < len(config.seeds) or any(not 0 <= seed < 2**32 for seed in config.seeds):
         raise UserError(f"seeds is {config.seeds}", where=path, do="use different numbers from 0 to 2**32 - 1")
+    if config.search_seed is not None and not 0 <= config.search_seed < 2**32:
+        raise UserError(f"search_seed is {config.search_seed}", where=path, do="use a number from 0 to 2**32 - 1")
+    for split, rows in config.limit.items():
+        if split not in SPLITS:
+            raise UserError(f"no split '{split}'", where=f"{path}: limit", do=nearest(split, SPLITS))
+        if rows < 1:
+            raise UserError(f"is {rows}", where=f"{path}: limit.{split}", do="give a number from 1, or leave it out")
     named = [("reference", [config.reference] if config.reference is not None else [], config.methods)]
     named += [("skip", list(config.skip), config.methods), ("columns", config.columns, COLUMNS)]
     named += [(f"skip.{method}", tasks, config.tasks) for method, tasks in config.skip.items()]
@@ -208,8 +233,18 @@ def _check_overrides(overrides: Any, where: str, also: Sequence[str] = ()) -> No
         key, equals, _ = item.partition("=")
         if not equals or not key:
             raise UserError(f"'{item}' is not key=value", where=where, do="write e.g. [method=full, optim.clip=1]")
-        if key in OWN or key in also:
+        if key := next((key for key in keys_set(item) if key in OWN or key in also), None):
             raise UserError(f"sets '{key}', which the comparison sets itself", where=where, do="leave it out")
+
+
+def keys_set(override: str) -> list[str]:
+    """List the keys that an override sets: its own, and of a mapping those in it."""
+    key, _, text = override.partition("=")
+    try:
+        value = load(text)
+    except ValueError:
+        value = None
+    return [key, *(f"{key}.{name}" for name in value)] if isinstance(value, dict) else [key]
 
 
 def _base(base: Any, path: Path) -> dict[str, Any]:
@@ -260,7 +295,7 @@ def _rates(config: StudyConfig, path: Path) -> dict[str, list[float]]:
         if not own or not numbers or not all(0 < rate < math.inf for rate in own) or len(set(own)) < len(own):
             do = "give a list of different numbers above 0, e.g. [0.003, 0.01]"
             raise UserError(f"of method '{method}' are {own!r}", where=where, do=do)
-        if any(item.startswith("optim.lr=") for item in overrides or []):
+        if any("optim.lr" in keys_set(item) for item in overrides or []):
             what = f"method '{method}' sets 'optim.lr', which rates sets"
             raise UserError(what, where=where, do="leave one of them out")
         chosen[method] = [float(rate) for rate in own]

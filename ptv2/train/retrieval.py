@@ -26,6 +26,7 @@ from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.methods import METHODS, Method, method_of, methods_named
+from ptv2.methods.vectors import at_the_input
 from ptv2.model.load import artifact_config, load_artifact_backbone
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
@@ -103,7 +104,9 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
     """
     if not str(folder):
         raise UserError("no folder is named", where="prompt.init", do="write retrieve:<folder of runs>")
-    paths = [path.parent for path in sorted(Path(folder).rglob("artifact.json")) if own not in path.parents]
+    inside = [path for path in Path(folder).glob("*") if path.is_dir()]  # of links, too, what they lead to
+    files = [*Path(folder).glob("artifact.json"), *(file for path in inside for file in path.rglob("artifact.json"))]
+    paths = [file.parent for file in sorted(files) if own not in file.parents]
     found = [read_artifact(path) for path in paths if _has_prompt(path)]
     if not found:
         raise UserError("holds no artifacts with a prompt", where=folder, do="give a folder of runs")
@@ -162,7 +165,8 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> Ranked:
     fitting = [
         source
         for source in found
-        if probe.prompt.misfit(source.artifact, source.vectors_PF) is None
+        if at_the_input(source.artifact) == probe.prompt.at_the_input
+        and probe.prompt.misfit(source.artifact, source.vectors_PF) is None
         and source.artifact.of_backbone(probe.backbone)
     ]
     repeats = [source.name for source in fitting if source.repeats(probe.task)]

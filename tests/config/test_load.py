@@ -116,6 +116,9 @@ def test_a_wrong_word_names_the_nearest(override, says):
         ("head.dropout", 1, "use 0 or more, below 1"),
         ("seed", 2**32, "use 0 or more, below 2**32"),
         ("mixture.steps_per_epoch", 10**8, "use 1 to 10,000,000"),
+        ("adapter.width", 10**20, "use a number from 1 to 65,536"),
+        ("prompt.ensemble", 10**400, "use a number from 1 to 65,536"),
+        ("data.batch_size", 10**20, "use a number above 0"),
     ],
 )
 def test_a_number_out_of_its_range_names_it(key, value, says):

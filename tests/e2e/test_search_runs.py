@@ -245,6 +245,13 @@ def test_what_no_run_could_do_is_said_before_anything_is_written(write_config, p
         assert not (config.parent / "runs").exists()
 
 
+def test_a_space_of_devices_is_refused_before_its_first_trial(write_config, ptv2):
+    config = write_config()
+    said = ptv2("search", "--config", config, "--sampler", "grid", "--space", "trainer.devices=1,2")
+    assert said.code == 2 and "a search trains each run on one device; set trainer.devices=1" in said.err
+    assert not (config.parent / "runs").exists()
+
+
 def test_a_search_is_no_run_of_several_ranks(write_config, ptv2, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     said = ptv2("search", "--config", write_config(), *GRID)

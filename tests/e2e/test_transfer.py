@@ -12,7 +12,7 @@ from ptv2.config.load import load_config
 from ptv2.model.build import build
 from ptv2.model.outside import TEXTS
 from ptv2.train.fit import fit
-from ptv2.train.retrieval import retrieve, sources
+from ptv2.train.retrieval import library, retrieve, sources
 
 NAMES = ("names", "ratings", "topics")
 
@@ -188,6 +188,10 @@ def test_runs_of_the_task_itself_alone_are_said_to_be_no_sources(finished, ptv2,
         (["prompt.train=own"], "'own' freezes what tasks share, and here that would be random values"),
         (["prompt.train=own", "prompt.sharing=task", "prompt.init=artifact:TASK"], "here they share nothing"),
         (["method=head", "prompt.init=artifact:SHARED"], "prompt.init: method 'head' has no prompt"),
+        (
+            ["method=prompt", "prompt.length=3", "prompt.init=artifact:SHARED"],
+            "is of method 'deep', whose prompt stands in layers; start from one that stands at the input, or use its",
+        ),
         (["prompt.init=artifact:SHARED", "prompt.position_offset=true"], None),
     ],
 )
@@ -231,6 +235,12 @@ def test_a_library_is_searched_without_the_run_itself(pretrained, ptv2, write_co
         assert ptv2("fit", "--config", write_config(), *ways, *again).code == 0
         found = json.loads((tmp_path / "runs" / "topics" / "retrieved.json").read_text())
         assert list(found["similarity"]) == [str(tmp_path / "runs" / "earlier")]
+
+
+def test_a_library_may_hold_links_to_runs(pretrained, tmp_path):
+    (tmp_path / "linked").symlink_to(pretrained("shared"), target_is_directory=True)
+    (found,) = library(tmp_path)
+    assert found.path == tmp_path / "linked" / "prompt"
 
 
 def test_prompts_of_different_backbones_are_not_compared(pretrained, ptv2, tmp_path):

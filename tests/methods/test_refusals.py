@@ -42,6 +42,14 @@ REFUSED = {
         {"method": "prompt", "prompt": PromptConfig(sharing="keys")},
         "prompt.sharing: 'keys' shares the keys of prompts in layers, and method 'prompt' has one at the input; use",
     ),
+    "an input made of residual vectors, with a start of its own": (
+        {"method": "prompt", "prompt": PromptConfig(residual=4, init="artifact:a")},
+        "prompt.residual: changes vectors from the first step on, and prompt.init is artifact:a; use one of them",
+    ),
+    "a prompt longer than any": (
+        {"method": "prompt", "prompt": PromptConfig(length=10**20)},
+        "prompt.length: is '100000000000000000000', and method 'prompt' has one prompt, at the input; use a whole",
+    ),
     "a start that no method has": (
         {"method": "ia3", "prompt": PromptConfig(init="artifact:a")},
         "prompt.init: method 'ia3' has no prompt; use method=deep",

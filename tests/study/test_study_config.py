@@ -118,6 +118,28 @@ BAD = {
     "a base that is not there": ({"base": "nowhere.yaml"}, "small.yaml: base: no such file 'nowhere.yaml'"),
     "texts that are not there": ({"outside": "nowhere.txt"}, "small.yaml: outside: no such file 'nowhere.txt'"),
     "a split that is none": ({"limit": {"tests": 3}}, "no split 'tests'; did you mean 'test'?"),
+    "no training rows": ({"limit": {"train": 0}}, "small.yaml: limit.train: is 0; give a number from 1"),
+    "a seed below 0 to search with": ({"search_seed": -1}, "small.yaml: search_seed is -1; use a number from 0"),
+    "two places for the rate, in a mapping": (
+        {"rates": [0.1], "methods": {"deep": ["optim={lr: 1}"]}},
+        "rates: method 'deep' sets 'optim.lr', which rates sets",
+    ),
+    "a folder set by a method, in a mapping": (
+        {"methods": {"deep": ["run={folder: elsewhere}"]}},
+        "methods.deep: sets 'run.folder', which the comparison sets itself",
+    ),
+    "a method that is scored on other rows": (
+        {"methods": {"deep": None, "head": ["method=head", "data.limit.test=4"]}},
+        "method 'head' on task 'topics': has another data.limit.test than method 'deep', so their scores cannot be",
+    ),
+    "a method that is scored otherwise": (
+        {"methods": {"deep": None, "head": ["method=head", "task.metrics=[macro_f1]"]}},
+        "method 'head' on task 'topics': has another task.metrics than method 'deep'",
+    ),
+    "what a method has no use for": (
+        {"methods": {"deep": ["prompt.ensemble=2"]}},
+        "small.yaml: method 'deep' on task 'topics': prompt.ensemble: ",
+    ),
     "several devices": (
         {"base": {"backbone": {"name": "x"}, "trainer": {"devices": 2}}},
         "small.yaml: trainer.devices is 2, but a cell runs on one device",

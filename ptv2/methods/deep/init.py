@@ -159,6 +159,8 @@ def misfit(
     if vectors_PF and held.token_gate != config.token_gate:
         word = "with" if held.token_gate else "without"
         return f"was trained {word} prompt.token_gate", f"set prompt.token_gate={str(held.token_gate).lower()}"
+    if "memory" in held.forms and "memory" in config.forms and held.memory != config.memory:
+        return "was trained with other values of prompt.memory", "set prompt.memory to the artifact's values"
     fits = held.forms == config.forms and [tuple(vector_PF.shape) for vector_PF in vectors_PF] == shapes
     slots = choose_slots(config, sites)
     if not fits or choose_slots(held, sites) != slots:
@@ -169,8 +171,6 @@ def misfit(
         what = f"holds {has}, the config asks for form '{asked}' with {_counted(shapes)}"
         what += ", at other layers or places of the backbone" if fits else ""
         return what, "set prompt.form, prompt.length and prompt.layers to the artifact's values"
-    if "memory" in held.forms and held.memory != config.memory:
-        return "was trained with other values of prompt.memory", "set prompt.memory to the artifact's values"
     for key in ("gate", "position_offset"):
         if getattr(held, key) and not getattr(config, key):
             return f"was trained with prompt.{key}", f"set prompt.{key}=true"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ptv2.backbone import Site
+from ptv2.config.keys import WIDTH
 from ptv2.config.schema import PromptConfig
 from ptv2.errors import UserError, nearest
 
@@ -44,6 +45,7 @@ def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
             f"{len(lengths)} lengths for {len(chosen)} prompted layers", where="prompt.length", do="give one per layer"
         )
     for length in lengths:
-        if not isinstance(length, int) or isinstance(length, bool) or length < 1:
-            raise UserError(f"'{length}' is not a length", where="prompt.length", do="use whole numbers from 1")
+        if not isinstance(length, int) or isinstance(length, bool) or not WIDTH.holds(length):
+            do = "use whole numbers, from 1 to 65,536"
+            raise UserError(f"'{length}' is not a length", where="prompt.length", do=do)
     return [Slot(i, sites[i], length) for i, length in zip(chosen, lengths, strict=True)]

@@ -160,15 +160,19 @@ def check_plan(plan: Plan) -> None:
             where="trials",
             do="add --trials 20, or --sampler grid",
         )
+    _check_devices(config)
+    for key, values in points.items():
+        for value in values:
+            first = {other: ends[0] for other, ends in points.items()}
+            _check_devices(plan.trial_config(0, first | {key: value}))
+
+
+def _check_devices(config: Config) -> None:
     devices = config.trainer.get("devices", 1)
     alone = devices in (1, "1") or (isinstance(devices, list) and len(devices) == 1)
     if not alone or config.trainer.get("num_nodes", 1) != 1:
         do = "set trainer.devices=1; --jobs N trains N of them at a time"
         raise UserError("a search trains each run on one device", where="trainer.devices", do=do)
-    for key, values in points.items():
-        for value in values:
-            first = {other: ends[0] for other, ends in points.items()}
-            plan.trial_config(0, first | {key: value})
 
 
 def _changed(values: dict[str, Any], params: Params, name: str) -> Config:
