@@ -22,6 +22,13 @@ def write_artifact(artifact: Artifact, folder: Path) -> None:
     write_text(folder / "README.md", readable_card(artifact.about, artifact.weights))
 
 
+def artifacts_in(folder: Path) -> list[Path]:
+    """List the folders of all artifacts in a folder, which may hold links to runs."""
+    inside = [path for path in folder.glob("*") if path.is_dir()]
+    files = [*folder.glob("artifact.json"), *(file for path in inside for file in path.rglob("artifact.json"))]
+    return sorted(file.parent for file in files)
+
+
 def read_artifact(path: str | Path) -> Artifact:
     """Read the artifact in a folder, in the `prompt/` of a run folder, or on the hub: `hub:ORG/NAME[@REVISION]`.
 

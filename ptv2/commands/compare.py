@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 OF_RUNS, OF_STUDIES = ("json", "csv", "markdown", "sort"), ("jobs", "table", "slurm")
-SORTED_BY = ("run", "method", "score", "validation", "difference", "lr", "rows", "trained_on", "seconds", "trainable")
+SORTED_BY = (
+    *("run", "method", "score", "rows", "difference", "validation", "lr", "P", "train rows", "trained_on", "seconds"),
+    *("seeds", "trainable"),
+)
 
 
 def main(options: argparse.Namespace) -> None:

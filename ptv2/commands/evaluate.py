@@ -74,16 +74,20 @@ def show(found: "list[tuple[Predictor, Scored]]") -> None:
             rows.append([*(about if len(found) > 1 else []), metric, value, ends, trivial])
     table(title, [*columns, "score", "95 % interval", "trivial answer"], rows, width=150)
     for path, tasks in {str(predictor.artifact.path): trained_on(predictor) for predictor, _ in found}.items():
-        for task, count in tasks.items():
-            print(f"{path}: {task} was trained on {count} rows")
+        for task, about in tasks.items():
+            print(f"{path}: {task} was trained on {rows_of(about)} rows")
     for line in dict.fromkeys(f"{s.task} {s.split}: {notice}" for _, s in found for notice in s.about["notices"]):
         print(line)
 
 
-def trained_on(predictor: "Predictor") -> dict[str, str]:
+def trained_on(predictor: "Predictor") -> dict[str, dict[str, Any]]:
     """Return how many rows each task of an artifact was trained on, as far as it says."""
     data = predictor.artifact.about.get("results", {}).get("data", {})
-    return {task: rows_of(splits["train"]) for task, splits in data.items() if "train" in splits}
+    return {
+        task: {key: splits["train"].get(key) for key in ("rows", "of")}
+        for task, splits in data.items()
+        if "train" in splits
+    }
 
 
 def plain(predictor: "Predictor", scored: "Scored") -> dict[str, Any]:

@@ -30,6 +30,9 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.rows.asked_files import of_file
     from ptv2.runtime.progress import Progress
 
+    if limits := [item for item in options.overrides if item.startswith("data.limit")]:
+        what = f"{limits[0]} is for the splits of a card, and all rows of --input are answered"
+        raise UserError(what, where="command line", do="leave it out")
     quiet_transformers()
     skip = options.on_bad_row == "skip"
     predictor = Predictor(

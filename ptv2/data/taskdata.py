@@ -133,11 +133,12 @@ class TaskData:
         if not bad:
             return rows
         first = next(iter(bad.values()))
-        if len(bad) > self.card.bad_row_limit or len(bad) == len(rows.data):
+        none = len(bad) == len(rows.data)
+        if none or len(bad) > self.card.bad_row_limit:
             raise UserError(
                 f"{len(bad)} of {len(rows.data)} {rows.split} rows cannot be used (the first: {first})",
                 where=self.card.name,
-                do=f"correct them, or raise bad_row_limit ({self.card.bad_row_limit})",
+                do="correct them" + ("" if none else f", or raise bad_row_limit ({self.card.bad_row_limit})"),
             )
         self.counts[rows.split]["bad"] = len(bad)
         warnings.warn(f"{self.card.name}: {len(bad)} bad {rows.split} rows skipped (the first: {first})", stacklevel=2)

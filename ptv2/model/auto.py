@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ptv2.artifact.files import read_artifact
+from ptv2.artifact.files import artifacts_in, read_artifact
 from ptv2.backbone import backbone_about, backbone_size
 from ptv2.backbone.half import chosen_dtype
 from ptv2.config.auto import value_at, with_values
@@ -122,8 +122,8 @@ def start_of(config: Config) -> dict[str, Any] | None:
     start = config.prompt.start
     if start.path is not None:
         return read_artifact(start.path).config["prompt"]
-    found = sorted(Path(start.folder).glob("**/artifact.json")) if start.folder is not None else []
-    return read_artifact(found[0].parent).config["prompt"] if found else None
+    found = artifacts_in(Path(start.folder)) if start.folder is not None else []
+    return read_artifact(found[0]).config["prompt"] if found else None
 
 
 def train_rows(config: Config, task: str) -> int:

@@ -1,5 +1,6 @@
 """Runs beside each other: a line for each group of runs that differ in their seed alone, task by task."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,5 +146,11 @@ def _sorted(lines: list[dict[str, Any]], sort: str | None, metric: str) -> list[
     if sort is None:
         return lines
     down = sort in LARGEST_FIRST and (metric not in METRICS or METRICS[metric].higher_is_better)
-    known = [line for line in lines if line[sort] is not None]
-    return sorted(known, key=lambda line: line[sort], reverse=down) + [line for line in lines if line[sort] is None]
+    key = {"train rows": "trained_on"}.get(sort, sort)
+    known, unknown = ([line for line in lines if (line[key] is None) == lacks] for lacks in (False, True))
+    return sorted(known, key=lambda line: _order(line[key]), reverse=down) + unknown
+
+
+def _order(value: Any) -> tuple[float, str]:
+    """Order numbers by size and before all else, which is ordered as text: a prompt's length may be a list."""
+    return (value, "") if isinstance(value, int | float) else (math.inf, str(value))

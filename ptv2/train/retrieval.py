@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
-from ptv2.artifact.files import read_artifact
+from ptv2.artifact.files import artifacts_in, read_artifact
 from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
@@ -104,9 +104,7 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
     """
     if not str(folder):
         raise UserError("no folder is named", where="prompt.init", do="write retrieve:<folder of runs>")
-    inside = [path for path in Path(folder).glob("*") if path.is_dir()]  # of links, too, what they lead to
-    files = [*Path(folder).glob("artifact.json"), *(file for path in inside for file in path.rglob("artifact.json"))]
-    paths = [file.parent for file in sorted(files) if own not in file.parents]
+    paths = [path for path in artifacts_in(Path(folder)) if own not in (path, *path.parents)]
     found = [read_artifact(path) for path in paths if _has_prompt(path)]
     if not found:
         raise UserError("holds no artifacts with a prompt", where=folder, do="give a folder of runs")

@@ -134,7 +134,8 @@ def test_an_unfinished_run_names_the_split_that_it_will_be_scored_on(ptv2, copy,
 
 @pytest.mark.parametrize(
     ("column", "names"),
-    [(None, ["a", "b", "c"]), ("score", ["b", "c", "a"]), ("lr", ["c", "b", "a"]), ("run", ["a", "b", "c"])],
+    [(None, ["a", "b", "c"]), ("score", ["b", "c", "a"]), ("lr", ["c", "b", "a"]), ("run", ["a", "b", "c"])]
+    + [(column, ["a", "b", "c"]) for column in ("P", "train rows", "seeds")],
 )
 def test_lines_are_sorted_by_a_column(ptv2, copy, column, names):
     values = {"a": (4, 0.3), "b": (12, 0.2), "c": (8, 0.1)}

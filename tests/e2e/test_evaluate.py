@@ -78,7 +78,7 @@ def test_the_split_and_the_number_of_rows_are_chosen(ptv2, finished, more, split
     assert [one["split"] for one in found] == splits and [one["rows"] for one in found] == rows
     results = read(finished("topics") / "results.json")
     for one in found:
-        assert one["of"] == 16 and one["trained_on"] == {"topics": "48"}
+        assert one["of"] == 16 and one["trained_on"] == {"topics": {"rows": 48, "of": 48}}
         if one["rows"] == 16:
             assert one["scores"] == results["scores"][one["split"]]["topics"]
             assert one["intervals"] == results["intervals"][one["split"]]["topics"]
