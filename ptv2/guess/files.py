@@ -108,6 +108,7 @@ def _folder(path: Path) -> Found:
         return Found(dataset, splits, options, ["there are no training rows, so the card only scores", *why])
     if "validation" in splits:
         return Found(dataset, splits, options, why)
+    _check_count(splits["train"], path)
     dataset["splits"] = PARTS | {"test": "test" if "test" in splits else None}
     why = ["there are no validation rows, so they are the last tenth of train", *why]
     return Found(dataset, splits, options, why)
@@ -152,10 +153,15 @@ def _file(path: Path) -> Found:
     rows = load_rows(_card(dataset, options), "train")
     assert rows is not None  # the file is named
     _check_header(rows, [path], format)
+    _check_count(rows, path)
+    return Found(dataset | {"splits": PARTS | {"test": None}}, {"train": rows}, options, why)
+
+
+def _check_count(rows: Rows, path: Path) -> None:
+    """Refuse rows of which none would be left for validation."""
     if len(rows.data) < LEAST:
         do = f"give it {LEAST} or more, the last are for validation; of JSON, write an object a row, not a list a field"
         raise UserError(f"has {'one row' if len(rows.data) == 1 else f'{len(rows.data)} rows'}", where=path, do=do)
-    return Found(dataset | {"splits": PARTS | {"test": None}}, {"train": rows}, options, why)
 
 
 def _card(dataset: dict[str, Any], options: dict[str, Any] | None = None) -> TaskCard:

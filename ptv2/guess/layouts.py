@@ -59,7 +59,7 @@ def _mark(field: Field) -> str | None:
 
 def _check_marked(field: Field) -> None:
     """Refuse lists of objects, one of which is marked as the right one."""
-    lists = [value for value in field.values if value]
+    lists = [[item for item in value if isinstance(item, dict)] for value in field.values if value]
     keys = {key for items in lists for item in items for key, value in item.items() if isinstance(value, bool)}
     for key in sorted(keys):
         right = sum(len(items) > 1 and sum(item.get(key) is True for item in items) == 1 for items in lists)

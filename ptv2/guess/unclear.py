@@ -66,7 +66,7 @@ def check_single(field: Field) -> None:
         ids = numbers == len(places) and all(map(IDS.fullmatch, texts)) and not all(map(THOUSANDS.fullmatch, texts))
         names = all(words_in(part) <= NAME for part in places) and (numbers == 0 or (ids and mark != "/"))
         moved = sum(len(at) > 1 for at in places.values())  # parts that stand at several places
-        alone = mark not in " " or sum(part in field.counts for part in places) > len(places) / 2
+        alone = mark != " " or sum(part in field.counts for part in places) > len(places) / 2
         found = found or (marked and names and len(places) <= len(texts) and moved > 1 and alone)
     if found:
         do = "write a list a row, as JSON lines: kind multilabel"
@@ -133,15 +133,13 @@ def _why_not(field: Field, rows: int) -> tuple[str, str] | None:
     if field.distinct < 2:
         return f"is '{next(iter(field.counts), '')}' in every row", "give rows of other answers, too"
     if field.form == "text" and (odd := _odd(field)) is not None:
-        return f"holds numbers, and {odd[0]} in row {odd[1]}", "leave the cell blank, or remove the row"
+        return f"holds numbers, and '{odd}' among them", "leave such cells blank, or remove their rows"
     if field.form in ("text", "whole"):
         return f"holds {field.distinct} values in {rows} rows, too many to be labels", "give more rows of each label"
     return None
 
 
-def _odd(field: Field) -> tuple[str, int] | None:
-    """Find the first value, and its row, that is none of the numbers which nearly all others are."""
-    odd = [(i, value) for i, value in enumerate(field.values) if value is not None and form_of(value) == "text"]
-    if not odd or len(odd) > RARE * len(field.values):
-        return None
-    return f"'{odd[0][1]}'", odd[0][0]
+def _odd(field: Field) -> str | None:
+    """Find a value that is none of the numbers which nearly all others are."""
+    odd = [value for value in field.values if value is not None and form_of(value) == "text"]
+    return str(odd[0]) if odd and len(odd) <= RARE * len(field.values) else None

@@ -8,7 +8,7 @@ from ptv2.rows.table import Row
 
 Span = tuple[int, int, str]
 START, END = ("start", "start_offset"), ("end", "end_offset")
-TYPE = ("type", "label", "entity_group", "entity", "tag", "labels")  # the last as a list of one, of Label Studio
+TYPE = ("type", "label", "tag", "entity_group", "entity", "labels")  # the last as a list of one, of Label Studio
 DO = "write spans as [start, end, type] or {start, end, type}; the end is exclusive"
 
 

@@ -224,7 +224,7 @@ def test_what_is_unclear_is_said(name, tmp_path):
         ([{"text": f"a {word}", "label": word} for word in ("cat", "dog", "cow", "hen", "pig")], "holds 5 values in 5"),
         ([{"text": ["a cat", "a dog"], "label": ["x", "y"]}], "has one row; give it 5 or more"),
         ([{"text": "a cat", "label": "x"}, {"text": "a dog", "label": "y"}] * 2, "has 4 rows; give it 5 or more"),
-        ([{"text": text(i), "score": i if i % 13 else "NA"} for i in range(60)], "numbers, and 'NA' in row 0"),
+        ([{"text": text(i), "score": i if i % 13 else "NA"} for i in range(60)], "holds numbers, and 'NA' among them"),
         ([{"text": text(i), "price": f"${i},000.5"} for i in range(60)], "holds numbers with other signs, such as"),
         ([{"text": text(i), "price": f"{i % 7 + 1},{i:03}"} for i in range(60)], "write 1234 for 1,234"),
         ([{"text": text(i), "score": 10**400 + i} for i in range(60)], "too many to be labels"),
