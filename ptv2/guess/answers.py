@@ -8,7 +8,24 @@ from ptv2.errors import UserError
 from ptv2.guess.fields import Field, flat
 from ptv2.guess.inputs import MOST, blank_texts, is_dense, joined, sources, text_roles, texts_beside
 from ptv2.guess.layouts import check_ranked
-from ptv2.guess.names import ASIDE, EXPLAINS, LABEL, QUANTITY, TITLE, TOPIC, WRITTEN, is_named
+from ptv2.guess.names import (
+    ASIDE,
+    EXPLAINS,
+    FILED,
+    LABEL,
+    OPINION,
+    PERSON,
+    PLACE,
+    QUANTITY,
+    QUESTION,
+    READ,
+    SCORE,
+    TITLE,
+    TOPIC,
+    WRITTEN,
+    WRONG,
+    is_named,
+)
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.guess.unclear import check_single, no_answer
 
@@ -28,16 +45,22 @@ def by_answer(seen: Seen) -> Proposal:
     """
     classes = [field for field in seen.of("text", "whole", "truth") if _is_label(field, seen)]
     quantities = [field for field in seen.of("number", "whole") if field.distinct >= NUMBERS and field.filled > 0.9]
+    quantities = [field for field in quantities if not is_named(field.name, PLACE)]
     numbers = [field for field in quantities if field.form == "number" or field not in classes]
     few = [field for field in seen.of("number") if 2 < field.distinct < NUMBERS and field.filled > 0.9]  # half stars
     steps = [field for field in (*numbers, *few) if not field.nested]
     several = [field for field in seen.of("texts", "wholes") if _is_labels(field)]
-    written = [field for field in seen.of("text", "texts") if field.is_rich and field.filled > 0.9]
+    written = [field for field in seen.of("text", "texts") if field.filled > 0.9 and _may_be_written(field)]
     rich = [field for field in seen.of("text", "texts", "lists") if field.is_rich]
     labelled = [_best(found, LABEL) for found in (classes, several, steps)]
+    if labelled[0] is not None and labelled[0].name.lower().endswith("target"):  # of an opinion
+        labelled[0] = _best(classes, OPINION) or labelled[0]
     if (found := _proposed(seen, *labelled)) is not None:
         return found
     target, topics = _best(written, WRITTEN), [_best(found, TOPIC) for found in (classes, several, steps)]
+    if topics[0] is not None and is_named(topics[0].name, FILED):
+        scores = [field for field in steps if field.form == "number" and is_named(field.name, SCORE)]
+        topics = [None, None, scores[0]] if scores else topics
     titled = target is not None and any(topics) and _is_titled(seen, target)
     if target is not None and not titled and sources(seen, target):
         return generation(seen, target, f"'{target.name}' is named as texts are that are written")
@@ -48,21 +71,37 @@ def by_answer(seen: Seen) -> Proposal:
     if classes and not any(field.form != "text" for field in rich):
         return classification(seen, _likeliest(classes), classes)
     check_ranked(seen)
-    if len(rich) >= 2 and rich[-1].form in ("text", "texts"):
-        return generation(seen, rich[-1], f"'{rich[-1].name}' is the last of {len(rich)} texts")
+    several = [field for field in several if not _is_parallel(field, seen)]
+    if several and any(field.form == "text" and field not in several for field in rich):
+        return multilabel(seen, several[-1])
+    last = [field for field in rich if not (is_named(field.name, QUESTION) or is_named(field.name, READ))]
+    if len(rich) >= 2 and last and last[-1].form in ("text", "texts"):
+        return generation(seen, last[-1], f"'{last[-1].name}' is the last of {len(rich)} texts")
     if rich and (several or numbers):
         found = _proposed(seen, None, several[-1] if several else None, numbers[-1] if numbers else None)
         assert found is not None  # there is one of them
         return found
-    last = [(field.name.rpartition(".")[2], field) for field in seen.fields.values()]
-    raise no_answer(seen, [field for names in (LABEL, TOPIC) for name, field in last if names.fullmatch(name)])
+    named = [(field.name.rpartition(".")[2], field) for field in seen.fields.values()]
+    raise no_answer(seen, [field for names in (LABEL, TOPIC) for name, field in named if names.fullmatch(name)])
 
 
 def _is_titled(seen: Seen, target: Field) -> bool:
     """Tell whether a text is the title of what a topic is of, or has nothing but titles and names beside it."""
     if TITLE.fullmatch(target.name) and target.words < TITLE_WORDS:
         return True
-    return all(is_named(field.name, TITLE) or is_named(field.name, ASIDE) for field in sources(seen, target))
+    return all(is_named(field.name, TITLE) or is_named(field.name, PERSON) for field in sources(seen, target))
+
+
+def _is_parallel(labels: Field, seen: Seen) -> bool:
+    """Tell whether lists go with other lists of the row, item by item: several questions a row, and their answers."""
+    sizes = [len(value or []) for value in labels.values]
+    others = [field for field in seen.of("texts", "lists") if field is not labels and not field.nested]
+    return any([len(value or []) for value in field.values] == sizes for field in others)
+
+
+def _may_be_written(field: Field) -> bool:
+    """Tell whether texts may be ones to write: of some words, or single words that seldom repeat and are named so."""
+    return field.is_rich or (is_named(field.name, WRITTEN) and field.distinct > 0.5 * len(field.values))
 
 
 def _likeliest(classes: list[Field]) -> Field:
@@ -243,6 +282,7 @@ def unread(seen: Seen, read: Collection[str]) -> list[str]:
     """Say of which texts nothing is read: some rows lack them, they explain the answer, or there are too many."""
     left = [field.name for field in seen.of("text") if field.is_rich and field.name not in read]
     why = [f"'{name}' explains the answer, so it is not read" for name in left if is_named(name, EXPLAINS)]
+    why += [f"'{name}' holds wrong answers, so it is not read" for name in left if is_named(name, WRONG)]
     if len(read) > MOST:
         more = [name for name in left if not is_named(name, EXPLAINS) and seen.fields[name].filled >= 0.95]
         why += [f"{MOST} texts are read, {', '.join(more)} are not: write them into `inputs`"] if more else []

@@ -6,7 +6,7 @@ from statistics import median
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field
 from ptv2.guess.inputs import alone, joined, texts_beside
-from ptv2.guess.names import CHOICES, EXPLAINS, NUMBERED, PICKS, RIGHT, is_named
+from ptv2.guess.names import CHOICES, EXPLAINS, NUMBERED, PICKS, RIGHT, SPOKEN, is_named
 from ptv2.guess.proposal import Proposal, Seen
 
 
@@ -32,6 +32,8 @@ def choice_list(seen: Seen) -> Proposal | None:
             stem = [field for field in stem if not _tells(field, [value or [] for value in choices.values])]
             if not stem:
                 continue
+            spoken = [field for field in seen.of("texts") if field is not choices and is_named(field.name, SPOKEN)]
+            stem = [field for field in spoken if field.is_rich and not field.nested] + stem
             what = (
                 _counted(first) if named is None else f"a {'text' if named is choices else 'letter'} of '{named.name}'"
             )

@@ -13,7 +13,8 @@ from ptv2.rows.conll import TAG
 from ptv2.rows.labels import missing, text_of
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-IDENTITY = re.compile(r"(.+_)?(id|idx|index|guid|uuid|uid|eid|qid|key|row|number|no)", re.IGNORECASE)
+IDENTITY = re.compile(r"(.+[_ -])?(id|idx|index|guid|uuid|uid|eid|qid|key|row|number|no)", re.IGNORECASE)
+CAMEL = re.compile(r".*[a-z](Id|ID|Key)(Anonymi[sz]ed)?|id_?[sS]tring")
 DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts of which two characters count as a word
 TIME = re.compile(
     r"""(?=.*\d)
@@ -87,7 +88,7 @@ class Field:
             return False
         there = sum(value is not None for value in self.values)
         last = self.name.rpartition(".")[2]
-        named = IDENTITY.fullmatch(last) is not None
+        named = IDENTITY.fullmatch(last) is not None or CAMEL.fullmatch(last) is not None
         if not named and any(is_named(last, names) for names in (LABEL, TOPIC, QUANTITY)):
             return False
         return self.distinct > (0.3 if named else 0.9) * there and (named or self.form == "whole") and self.distinct > 2

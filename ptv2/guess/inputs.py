@@ -5,7 +5,19 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from ptv2.guess.fields import Field, flat
-from ptv2.guess.names import EXPLAINS, NUMBERED, TITLE, is_named, is_rendered
+from ptv2.guess.names import (
+    ANSWERS,
+    ASIDE,
+    ASKED,
+    EXPLAINS,
+    NUMBERED,
+    PERSON,
+    READ,
+    TITLE,
+    WRONG,
+    is_named,
+    is_rendered,
+)
 from ptv2.guess.proposal import Seen
 from ptv2.kinds.templates import quoted
 
@@ -30,14 +42,24 @@ def texts_beside(seen: Seen, taken: Collection[str], short: bool = False) -> lis
         for field in texts
         if field in rich or (field.name not in seen.blank and field.distinct > 1 and (short or _stands_in(field, rich)))
     ]
+    if len(rich) > 0:  # what never repeats and is of one piece says which row it is
+        found = [
+            field
+            for field in found
+            if field in rich or _stands_in(field, rich) or not (_is_code(field) or is_named(field.name, ASIDE))
+        ]
     found = found or ([field for field in texts if field.distinct > 1] if short else [])
     chosen = sorted(found, key=lambda field: field not in rich)[:MOST]
     return [field for field in found if field in chosen]
 
 
 def _follows(field: Field, seen: Seen) -> bool:
-    """Tell whether a text follows from the rest of its row, by its name."""
-    return is_named(field.name, EXPLAINS) or is_rendered(field.name, seen.fields)
+    """Tell whether a text follows from the rest of its row or says whose it is, by its name."""
+    return any(is_named(field.name, names) for names in (EXPLAINS, PERSON)) or is_rendered(field.name, seen.fields)
+
+
+def _is_code(field: Field) -> bool:
+    return field.distinct > 0.9 * len(field.values) and not any(" " in str(value) for value in field.values if value)
 
 
 def blank_texts(seen: Seen, taken: Collection[str]) -> list[Field]:
@@ -108,7 +130,10 @@ def _slot(field: Field) -> str:
 
 
 def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Field]:
-    """List what a text is written from: the fields that make up most of the rest of a row."""
+    """List what a text is written from: the fields that make up most of the rest of a row, and what is asked.
+
+    Left out are wrong answers, other forms of the answer, and a text that the answer and another source are parts of.
+    """
     found = [
         field
         for field in seen.of("text", "texts", "lists")
@@ -116,8 +141,26 @@ def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Fiel
         and "reference" not in field.name.lower() and not (target.name == "chosen" and field.name == "rejected")
     ]  # fmt: skip
     found = [field for field in found if not _same_object(field, target)] or found  # {"translation": {"en", "de"}}
+    if is_named(target.name, ANSWERS):
+        found = [field for field in found if not is_named(field.name, ANSWERS)]
+    found = [field for field in found if not is_named(field.name, WRONG)] or found
+    parts = [field for field in found if _is_part(target, field) and not is_named(field.name, READ)]
+    whole = [field for field in parts if any(_is_part(other, field) for other in found if other is not field)]
+    found = [field for field in found if field not in whole]
     longest = max((field.words for field in found), default=0)
-    return [field for field in found if field.words >= PART * longest][:MOST]
+    return [field for field in found if field.words >= PART * longest or _is_asked(field)][:MOST]
+
+
+def _is_part(field: Field, whole: Field) -> bool:
+    """Tell whether a text stands in another one, in nearly all rows."""
+    pairs = list(zip(field.values, whole.values, strict=True))
+    return sum(isinstance(a, str) and isinstance(b, str) and a in b and a != b for a, b in pairs) > 0.9 * len(pairs)
+
+
+def _is_asked(field: Field) -> bool:
+    """Tell whether a text is a question or says what to do."""
+    marked = sum(str(value).strip()[-1:] in "?？" for value in field.values if value)
+    return is_named(field.name, ASKED) or marked > len(field.values) / 2
 
 
 def _same_object(field: Field, target: Field) -> bool:

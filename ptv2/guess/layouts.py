@@ -4,17 +4,19 @@ import re
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field
-from ptv2.guess.names import is_named
+from ptv2.guess.names import LABEL, is_named
 from ptv2.guess.proposal import Seen
 from ptv2.guess.unclear import LISTED
 
 STRUCTURED = re.compile(
-    r"(.+_)?(choices|options|endings|candidates|answers?|tokens|words|tags|spans|entities|annotations)", re.IGNORECASE
+    r"(.+_)?(choices|options|endings|candidates|answers?|tokens|words|tags?|pos|spans|entities|annotations)",
+    re.IGNORECASE,
 )
 """Fields that hold lists or objects."""
 SEVERAL = re.compile(r"(.+_)?(choices|options|endings|alternatives|candidates)", re.IGNORECASE)
 MARKS = "|;,/"  # between the choices of a cell
-PAIRS = {"pos": "neg", "positive": "negative", "positives": "negatives", "positive_passages": "negative_passages"}
+PAIRS = {"chosen": "rejected", "pos": "neg", "positive": "negative", "positives": "negatives"}
+"""Fields of a right text and a wrong one."""
 JSON = "as JSON lines (a CSV file has no lists)"
 
 
@@ -36,6 +38,7 @@ def check_layout(seen: Seen) -> None:
             raise UserError(what, do=f"write a list a row, {JSON}, or a column for each choice")
     for field in seen.of("objects"):
         _check_marked(field)
+        _check_objects(field, seen)
     _check_offsets(seen)
 
 
@@ -68,10 +71,22 @@ def _check_marked(field: Field) -> None:
             raise UserError(what, do="write a list of the texts, and the number of the right one (kind choice)")
 
 
+def _check_objects(field: Field, seen: Seen) -> None:
+    """Refuse labels that are objects, and dialogues of objects beside which there is no text."""
+    keys = {key for value in field.values for item in value or [] if isinstance(item, dict) for key in item}
+    if is_named(field.name, LABEL) and keys & {"name", "label", "title"} and not keys & {"points", "start", "end"}:
+        raise UserError(f"'{field.name}' lists objects", do="write a list of their names a row (kind multilabel)")
+    if any(field.is_rich and field.form == "text" and not field.nested for field in seen.fields.values()):
+        return
+    if keys >= {"role", "content"} or keys >= {"from", "value"}:
+        do = "write what is read and what is written into fields of the row, such as prompt and response"
+        raise UserError(f"'{field.name}' holds a dialogue as objects", do=do)
+
+
 def _check_offsets(seen: Seen) -> None:
     """Refuse answers whose text and place in a context stand in fields of their own."""
-    starts = [f for f in seen.fields.values() if f.form == "whole" and "start" in f.name.lower() and not f.nested]
-    texts = [field for field in seen.fields.values() if field.form in ("text", "whole") and not field.nested]
+    starts = [f for f in seen.fields.values() if f.form == "whole" and "start" in f.name.rpartition(".")[2].lower()]
+    texts = [field for field in seen.fields.values() if field.form in ("text", "whole")]
     for start in starts:
         for answer in (field for field in texts if field is not start):
             for context in (field for field in texts if field.words > 2 * answer.words):

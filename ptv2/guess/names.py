@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection
 
 LABEL = re.compile(
-    r"(.+_)?(labels?|class|classes|target|y|gold|annotation)|(is_)?(correct|relevant|acceptable)", re.IGNORECASE
+    r"(.+_)?(labels?|class|classes|target|y|gold|annotation)|gold_?standard_?\d*|(is_)?(correct|relevant|acceptable)",
+    re.IGNORECASE,
 )
 TOPIC = re.compile(
     r"(.+_)?(category|categories|intents?|sentiment|polarity|stance|stars|rating|overall|score|grade|topics?|emotions?|"
@@ -17,20 +18,42 @@ WRITTEN = re.compile(
     r"abstract|answers?|paraphrase|simplification|chosen|solution|explanation|rationale)(_text|\.text)?",
     re.IGNORECASE,
 )
+OPINION = re.compile(r"(.+_)?(stance|polarity|sentiment)", re.IGNORECASE)
+"""Of an answer about a target that stands in another field."""
+FILED = re.compile(r"(.+_)?(type|genre)", re.IGNORECASE)
+"""Of what rows are filed under: an answer, unless a score is there."""
+SCORE = re.compile(r"(.+_)?(score|rating|similarity|relatedness|grade)", re.IGNORECASE)
+ASKED = re.compile(r"(.+_)?(question|query|instruction|prompt|request)s?", re.IGNORECASE)
+"""Of what a text is asked for."""
+READ = re.compile(r"(.+_)?(context|passage|document|article|paragraph|story|body|source)", re.IGNORECASE)
+"""Of what an answer may be a part of."""
+QUESTION = re.compile(r"(.+_)?(question|instruction|prompt|request)s?", re.IGNORECASE)
+"""Of what is no answer itself; a query may be one, of SQL."""
+SPOKEN = re.compile(r"(.+_)?(dialog(ue)?|conversation|history|turns|context|passages?|paragraphs?)", re.IGNORECASE)
+"""Of lists of texts that are read as one."""
+ANSWERS = re.compile(r"(.+_)?(answers?|alias(es)?)", re.IGNORECASE)
+WRONG = re.compile(r"(.+_)?(incorrect|wrong|distractor|rejected).*", re.IGNORECASE)
+"""Of wrong answers."""
 QUANTITY = re.compile(
     r"(.+_)?(price|cost|amount|salary|revenue|sales|complexity|difficulty|readability|popularity)",
     re.IGNORECASE,
 )  # of numbers alone
+PLACE = re.compile(r"(.+_)?(start|end|begin|offset)", re.IGNORECASE)
+"""Of numbers that say where something stands."""
 TITLE = re.compile(r"title|headline|subject|heading|summary", re.IGNORECASE)
 EXPLAINS = re.compile(r"(.+_)?(explanations?|rationales?|reason(ing)?s?|solution|exp)([_ ]?\d+)?", re.IGNORECASE)
 """Of texts that are written after the answer is known, so that they are not read beside it."""
 ASIDE = re.compile(
-    r"(.+_)?(ids?|agent|authors?|user|username|annotators?|workers?|editor|reviewers?|customer|reporter|assignee|city|"
-    r"country|state|region|location|language|lang|url|source|channel|domain|split|version|date|year|month|day|hour|age|"
-    r"words|length|tokens|chars|count|votes)",
+    r"(.+_)?(ids?|gender|sex|subreddit|model|plan|device|platform|brand|store|agent|authors?|user|username|annotators?|"
+    r"workers?|editor|reviewers?|customer|reporter|assignee|city|country|state|region|location|language|lang|url|source|"
+    r"channel|domain|split|version|date|year|month|day|hour|age|words|length|tokens|chars|count|votes)",
     re.IGNORECASE,
 )
 """Of what says something about a row more often than it answers it."""
+PERSON = re.compile(
+    r"(.+_)?((user|customer|reviewer|author|profile|employee|patient|contact|agent)s?_?names?|authors?|reviewers?)",
+    re.IGNORECASE,
+)
 CHOICES = re.compile(
     r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.IGNORECASE
 )
@@ -47,8 +70,8 @@ RENDERED = re.compile(r"(.+?)(_binary)?_(parse|tree|tokens|tokenized|tokenised|l
 
 
 def is_named(name: str, pattern: re.Pattern[str]) -> bool:
-    """Tell whether a field's name is of these, with blanks or dots in the place of underscores, too."""
-    return pattern.fullmatch(re.sub("[ .]", "_", name)) is not None
+    """Tell whether a field's name is of these, with other marks in the place of underscores, too."""
+    return pattern.fullmatch(re.sub("[ .-]", "_", name)) is not None
 
 
 def is_rendered(name: str, names: Collection[str]) -> bool:

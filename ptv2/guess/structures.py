@@ -98,14 +98,16 @@ def tagging(seen: Seen) -> Proposal | None:
         if (one.name, other.name) == ("tokens", "tags"):  # as the columns of a CoNLL file are called
             tokens, tags = one, other
         few = len(tags.counts) <= MOST_TAGS and 2 * len(tags.counts) <= sum(tags.counts.values())
-        if tokens.form == "texts" and few and _aligned(tokens, tags):
+        if tokens.form == "texts" and few and len(tags.counts) > 1 and _are_words(tokens) and _aligned(tokens, tags):
             pairs.append((tokens, tags))
     if not pairs or sum(map(len, filter(None, pairs[0][0].values))) <= 1.5 * len(seen.rows):
         return None
-    tokens, tags = max(pairs, key=lambda pair: (_named_entities(pair[1]), _spans(pair[1]), lists.index(pair[1])))
+    most = max((words for words, _ in pairs), key=lambda words: len(words.counts))  # words differ more than their tags
+    pairs = [pair for pair in pairs if pair[0] is most]
+    tokens, tags = max(pairs, key=lambda pair: (*_rank(pair[1]), lists.index(pair[1])))
     why = [f"'{tags.name}' holds one of {len(tags.counts)} tags for each word of '{tokens.name}'"]
     if len(pairs) > 1:
-        others = ", ".join(f"'{other.name}'" for _, other in pairs if other is not tags)
+        others = ", ".join(dict.fromkeys(f"'{other.name}'" for _, other in pairs if other is not tags))
         why.append(f"{others} hold tags, too: change `label` to learn those")
     inputs = {"tokens": tokens.name}
     metrics = ["span_f1"] if _spans(tags) else ["accuracy"]
@@ -134,8 +136,15 @@ def _spans(tags: Field) -> bool:
     return True
 
 
-def _named_entities(tags: Field) -> bool:
-    return re.search("ner|entit|slot", tags.name, re.IGNORECASE) is not None
+def _rank(tags: Field) -> tuple[bool, bool, bool]:
+    """Say what makes tags likely to be the answer: a name of entities, spans, a name of parts of speech."""
+    named = re.search("ner|entit|slot", tags.name, re.IGNORECASE) is not None
+    return named, _spans(tags), re.fullmatch("u?pos(_tags?)?", tags.name, re.IGNORECASE) is not None
+
+
+def _are_words(tokens: Field) -> bool:
+    """Tell whether the texts of lists are words; a number of words may be one, such as 10 000."""
+    return sum(count for text, count in tokens.counts.items() if " " in text.strip()) <= 0.05 * tokens.counts.total()
 
 
 def _points(field: Field, tags: Field) -> bool:

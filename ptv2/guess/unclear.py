@@ -19,6 +19,8 @@ THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+")
 AMOUNT = re.compile(r"(?=.*[$€£¥%,])[-+]?[$€£¥]?\s?\d[\d.,]*\s?[$€£¥%]?")  # with a sign of its unit, or with commas
 IDS = re.compile(r"\d+([,;| ]\s*\d+)*")  # of labels, one or several
 NAME = 5  # words of a label, at most
+CODE = re.compile(r"[A-Za-z]{0,2}\d+(\.\d+)?")
+IN_BRACKETS = re.compile(r"(<[^<>]+>)+")
 SHOWN = 20  # fields that a message lists
 AMOUNTS = 5  # that differ, from which they are a quantity
 
@@ -55,7 +57,9 @@ def check_single(field: Field) -> None:
     check_commas(field)
     texts = [name for name in field.counts if field.form == "text"]
     example = max(texts, key=len, default="")
-    found = bool(texts) and all(map(LISTED.fullmatch, texts))
+    found = bool(texts) and (
+        all(map(LISTED.fullmatch, texts)) or (all(map(IN_BRACKETS.fullmatch, texts)) and "><" in example)
+    )
     for mark in MARKS + (" " if PLURAL.fullmatch(field.name.rpartition(".")[2]) else ""):
         places: defaultdict[str, set[int]] = defaultdict(set)
         for name in texts:
@@ -63,8 +67,9 @@ def check_single(field: Field) -> None:
                 places[part.strip()].add(place)
         marked = sum(field.counts[name] for name in texts if mark in name) > RARE * field.counts.total()
         numbers = sum(NUMBER.fullmatch(part) is not None for part in places)
-        ids = numbers == len(places) and all(map(IDS.fullmatch, texts)) and not all(map(THOUSANDS.fullmatch, texts))
-        names = all(words_in(part) <= NAME for part in places) and (numbers == 0 or (ids and mark != "/"))
+        ids = all(map(IDS.fullmatch, texts)) and not all(map(THOUSANDS.fullmatch, texts))
+        coded = all(map(CODE.fullmatch, places)) and mark != "/" and (mark != "," or ids)
+        names = all(words_in(part) <= NAME for part in places) and (numbers == 0 or coded)
         moved = sum(len(at) > 1 for at in places.values())  # parts that stand at several places
         alone = mark != " " or sum(part in field.counts for part in places) > len(places) / 2
         found = found or (marked and names and len(places) <= len(texts) and moved > 1 and alone)

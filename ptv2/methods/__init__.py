@@ -3,11 +3,12 @@
 A new method is one file and one entry here, or `METHODS["name"] = ...` in a file of the user's own (`--import`).
 """
 
+from ptv2.artifact.artifact import Artifact
 from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.errors import UserError, nearest
 from ptv2.methods.adapter import Adapter
-from ptv2.methods.base import Method
+from ptv2.methods.base import Artifacts, Method
 from ptv2.methods.bitfit import BitFit
 from ptv2.methods.deep.prompt import DeepPrompt
 from ptv2.methods.full import Full
@@ -64,3 +65,24 @@ def method_of(config: Config) -> type[Method]:
     method = method_named(config.method)
     method.check(config)
     return method
+
+
+def at_the_input(artifact: Artifact) -> bool:
+    """Tell whether an artifact's prompt stands at the input, and in no layer."""
+    return any(METHODS.get(name, Method).at_the_input for name in artifact.methods)
+
+
+def check_start(config: Config, artifacts: Artifacts) -> None:
+    """Refuse a start from a prompt that stands at another place: the shapes may agree all the same.
+
+    Raises:
+        UserError: at the input and not in layers, or the other way round.
+    """
+    if (path := config.prompt.start.path) is None:
+        return
+    for name, method in methods_named(config.method).items():
+        artifact = artifacts[path].part(name)
+        if method.has_prompts and at_the_input(artifact) != method.at_the_input:
+            here, there = ("in layers", "at the input")[:: 1 if method.at_the_input else -1]
+            what = f"is of method '{'+'.join(artifact.methods)}', whose prompt stands {here}"
+            raise UserError(what, where=path, do=f"start from one that stands {there}, or use its method")

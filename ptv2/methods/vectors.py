@@ -19,13 +19,6 @@ from ptv2.methods.deep.sharing import LowRankVectors, OwnValues
 from ptv2.methods.deep.vectors import DirectVectors
 
 
-def at_the_input(artifact: Artifact) -> bool:
-    """Tell whether an artifact's prompt stands at the input, and in no layer."""
-    from ptv2.methods import METHODS  # which holds the classes below
-
-    return any(METHODS.get(name, Method).at_the_input for name in artifact.methods)
-
-
 class VectorMethod(Method):
     """A method with prompt vectors: one matrix [P, F] or more, shared by tasks or each task's own.
 
@@ -42,8 +35,6 @@ class VectorMethod(Method):
         self.tasks = list(config.tasks)
         self.artifacts = {path: artifact.part(config.method_name) for path, artifact in (artifacts or {}).items()}
         self.config = config.prompt
-        if (path := self.config.start.path) is not None:
-            self._check_place(self.artifacts[path])
         self.lengths: list[int] = []
         self.widths: list[int] = []
         self.own = nn.ModuleDict()  # what belongs to one task alone
@@ -86,17 +77,6 @@ class VectorMethod(Method):
         if self.config.train == "own":
             for parameter in self.shared():
                 parameter.requires_grad_(False)
-
-    def _check_place(self, artifact: Artifact) -> None:
-        """Refuse an artifact whose prompt stands at another place: shapes may agree all the same.
-
-        Raises:
-            UserError: at the input and not in layers, or the other way round.
-        """
-        if at_the_input(artifact) != self.at_the_input:
-            here, there = ("in layers", "at the input")[:: 1 if self.at_the_input else -1]
-            what = f"is of method '{'+'.join(artifact.methods)}', whose prompt stands {here}"
-            raise UserError(what, where=artifact.path, do=f"start from one that stands {there}, or use its method")
 
     def misfit(self, artifact: Artifact, vectors_PF: Sequence[Tensor]) -> tuple[str, str] | None:
         """Say why an artifact's vectors cannot be the start of these, and what to do; None where they can."""

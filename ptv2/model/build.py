@@ -14,7 +14,7 @@ from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.kinds import reads_of
 from ptv2.kinds.check import check_card
-from ptv2.methods import method_of
+from ptv2.methods import check_start, method_of
 from ptv2.model.auto import resolved
 from ptv2.model.class_weights import check_label_loss, weigh_labels
 from ptv2.model.module import PromptModule
@@ -47,6 +47,7 @@ def build(config: Config) -> Parts:
     check_label_loss(config)
     method_of(config)  # refuses what it cannot run before anything is loaded
     artifacts = named_artifacts(config)
+    check_start(config, artifacts)
     backbone = load_backbone(config.backbone, reads_of(config.tasks.values()), casts=True)
     tasks = {
         name: TaskData(

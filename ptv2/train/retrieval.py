@@ -25,8 +25,7 @@ from ptv2.config.names import parse_methods
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.methods import METHODS, Method, method_of, methods_named
-from ptv2.methods.vectors import at_the_input
+from ptv2.methods import METHODS, Method, at_the_input, method_of, methods_named
 from ptv2.model.load import artifact_config, load_artifact_backbone
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder

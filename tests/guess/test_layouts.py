@@ -84,6 +84,57 @@ READ = {
         lambda i: {"text": ["good", "so so", "bad", "not good"][i % 4] if i != 7 else "", "label": "xyz"[i % 3]},
         {"kind": "cls", "inputs": {"text": "text"}},
     ),
+    "an instruction, its answer, and both in one text": (
+        lambda i: {"instruction": text(i), "output": text(-i, 9), "text": f"Do: {text(i)} Answer: {text(-i, 9)}"},
+        {"kind": "seq2seq", "inputs": {"source": "instruction"}, "label": "output"},
+    ),
+    "a short question about a long context": (
+        lambda i: {"context": text(i, 200), "question": f"who {text(-i, 3)}?", "answer": text(2 * i, 3)},
+        {"kind": "seq2seq", "inputs": {"source": "{context}\n{question}"}, "label": "answer"},
+    ),
+    "answers of one word": (
+        lambda i: {"question": f"who {text(-i, 3)}?", "answer": f"river{i}"},
+        {"kind": "seq2seq", "label": "answer"},
+    ),
+    "an answer beside wrong ones": (
+        lambda i: {"question": text(i), "correct_answer": text(-i, 3)}
+        | {f"distractor{k}": text(10 * i + k, 3) for k in (1, 2, 3)},
+        {"kind": "seq2seq", "inputs": {"source": "question"}, "label": "correct_answer"},
+    ),
+    "a dialogue that choices are about": (
+        lambda i: {"dialogue": [text(i), text(2 * i)], "question": text(-i, 4), "choice": options(i)}
+        | {"answer": options(i)[i % 4]},
+        {"kind": "choice", "inputs": {"text": "{dialogue:\n} {question}", "choices": "choice"}},
+    ),
+    "a score of pairs of some genre": (
+        lambda i: {"genre": "ab"[i % 2], "sentence1": text(i), "sentence2": text(-i), "score": i % 50 / 10},
+        {"kind": "regression", "label": "score"},
+    ),
+    "a stance on a target": (
+        lambda i: {"Target": ["tax", "law"][i % 2], "Tweet": text(i), "Stance": ["FAVOR", "AGAINST", "NONE"][i % 3]},
+        {"kind": "cls", "label": "Stance"},
+    ),
+    "a text and its translation, of some domain": (
+        lambda i: {"source": text(i), "target": text(-i), "category": "ab"[i % 2]},
+        {"kind": "seq2seq", "inputs": {"source": "source"}, "label": "target"},
+    ),
+    "concepts of a text": (
+        lambda i: {"title": text(i, 5), "text": text(-i, 30), "concepts": [["3", "17"], ["17"], ["4", "3"]][i % 3]},
+        {"kind": "multilabel", "label": "concepts"},
+    ),
+    "a note with a gender and what came of it": (
+        lambda i: {"AGE": 20 + i % 40, "GENDER": "FM"[i % 2], "TEXT": text(i), "READMITTED_30D": i % 3 // 2},
+        {"kind": "cls", "label": "READMITTED_30D", "inputs": {"text": "TEXT"}},
+    ),
+    "a description, and who wrote it": (
+        lambda i: {"Customer Name": text(i, 2), "Description": text(-i, 12), "Ticket Type": "abc"[i % 3]},
+        {"kind": "cls", "inputs": {"text": "Description"}, "label": "Ticket Type"},
+    ),
+    "columns of a treebank": (
+        lambda i: {"upos": ["DET", "NOUN", "VERB"][i % 3 :] * 2, "tokens": text(i, 2 * (3 - i % 3)).split()}
+        | {"misc": ["None"] * 2 * (3 - i % 3)},
+        {"kind": "tagging", "inputs": {"tokens": "tokens"}, "label": "upos"},
+    ),
     "spans of Prodigy": (
         lambda i: {"text": f"{text(i, 3)} Ann", "tokens": [{"text": "Ann", "start": 0, "end": 3, "id": 0}]}
         | {"spans": [{"start": len(text(i, 3)) + 1, "end": len(text(i, 3)) + 4, "label": "PER"}], "answer": "accept"},
@@ -117,6 +168,36 @@ REFUSED = {
     "a right and a wrong text": (
         lambda i: {"query": text(i), "pos": text(2 * i), "neg": text(3 * i)},
         "no kind of task ranks texts",
+    ),
+    "a chosen and a rejected dialogue": (
+        lambda i: {"chosen": f"Human: {text(i)}", "rejected": f"Human: {text(-i)}"},
+        "no kind of task ranks texts",
+    ),
+    "labels that are objects": (
+        lambda i: {"title": text(i, 5), "body": text(-i, 20), "labels": [{"id": i % 3, "name": "bug"}]},
+        "'labels' lists objects",
+    ),
+    "a dialogue of objects": (
+        lambda i: {"conversations": [{"from": "human", "value": text(i)}, {"from": "gpt", "value": text(-i)}]},
+        "holds a dialogue as objects",
+    ),
+    "an answer at its place, in an object": (
+        lambda i: {"context": text(i, 30), "question": text(-i, 4)}
+        | {"answer": {"text": text(i, 30).split()[1], "start": text(i, 30).index(" ") + 1}},
+        "stands in 'context' at 'answer.start'",
+    ),
+    "several questions a row": (
+        lambda i: {"article": text(i, 40), "answers": ["A", "C"], "questions": [text(2 * i), text(3 * i)]}
+        | {"options": [options(i), options(-i)]},
+        "no field looks like an answer",
+    ),
+    "tags in brackets": (
+        lambda i: {"Body": text(i), "Tags": ["<python><sql>", "<sql>", "<c><python>"][i % 3]},
+        "several labels in a cell",
+    ),
+    "codes in a cell": (
+        lambda i: {"text": text(i), "codes": ["401.9;250.0", "250.0", "V58.6;401.9", "401.9"][i % 4]},
+        "several labels in a cell",
     ),
     "choices with a mark": (
         lambda i: {"question": text(i)}
