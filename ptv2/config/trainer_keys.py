@@ -4,6 +4,7 @@ The signature is read from the source of the installed Lightning: importing it w
 """
 
 import ast
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -105,3 +106,9 @@ def _plain_types(annotation: ast.expr | None) -> tuple[type, ...] | None:
             return None
         found |= dict.fromkeys(kinds)
     return tuple(found)
+
+
+def one_device(trainer: Mapping[str, Any]) -> bool:
+    """Tell whether `devices` says one: a number, or a list of one."""
+    devices = trainer.get("devices", 1)
+    return str(devices) == "1" or (isinstance(devices, list) and len(devices) == 1)

@@ -40,14 +40,12 @@ def texts_beside(seen: Seen, taken: Collection[str], short: bool = False) -> lis
     found = [
         field
         for field in texts
-        if field in rich or (field.name not in seen.blank and field.distinct > 1 and (short or _stands_in(field, rich)))
+        if field in rich
+        or (
+            (field.name not in seen.blank and field.distinct > 1)
+            and (_stands_in(field, rich) or (short and not (rich and _says_which(field))))
+        )
     ]
-    if len(rich) > 0:  # what never repeats and is of one piece says which row it is
-        found = [
-            field
-            for field in found
-            if field in rich or _stands_in(field, rich) or not (_is_code(field) or is_named(field.name, ASIDE))
-        ]
     found = found or ([field for field in texts if field.distinct > 1] if short else [])
     chosen = sorted(found, key=lambda field: field not in rich)[:MOST]
     return [field for field in found if field in chosen]
@@ -58,8 +56,10 @@ def _follows(field: Field, seen: Seen) -> bool:
     return any(is_named(field.name, names) for names in (EXPLAINS, PERSON)) or is_rendered(field.name, seen.fields)
 
 
-def _is_code(field: Field) -> bool:
-    return field.distinct > 0.9 * len(field.values) and not any(" " in str(value) for value in field.values if value)
+def _says_which(field: Field) -> bool:
+    """Tell whether short texts say which row it is, or something beside it: of one piece, and never repeated."""
+    one_piece = not any(" " in str(value) for value in field.values if value)
+    return is_named(field.name, ASIDE) or (one_piece and field.distinct > 0.9 * len(field.values))
 
 
 def blank_texts(seen: Seen, taken: Collection[str]) -> list[Field]:

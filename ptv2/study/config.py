@@ -16,6 +16,7 @@ from ptv2.config.load import KEYS, make_config, read_tasks
 from ptv2.config.merge import merge, read_mapping
 from ptv2.config.schema import Config
 from ptv2.config.text import load
+from ptv2.config.trainer_keys import one_device
 from ptv2.errors import UserError, nearest
 from ptv2.methods import method_named, method_of
 from ptv2.study.columns import COLUMNS
@@ -115,9 +116,8 @@ class Study:
         if len(config.tasks) != 1:
             what = f"task '{task}' makes runs of {len(config.tasks)} tasks"
             raise UserError(what, where=self.where, do="give it one card")
-        devices = config.trainer.get("devices", 1)
-        if str(devices) != "1" and not (isinstance(devices, list) and len(devices) == 1):
-            what = f"trainer.devices is {devices}, but a cell runs on one device"
+        if not one_device(config.trainer):
+            what = f"trainer.devices is {config.trainer['devices']}, but a cell runs on one device"
             raise UserError(what, where=self.where, do="set it to 1; --jobs and --slurm run cells beside each other")
         return config
 
@@ -153,8 +153,9 @@ def read_study(path: Path, imports: Sequence[str] = ()) -> Study:
         where = f"{path}: method '{method}' on task '{task}'"
         if (made.run.name, made.run.folder) != (f"{config.name}/{method}/{task}", config.folder):
             raise UserError("sets 'run', which the comparison sets itself", where=where, do="leave it out")
-        other, scored = first.setdefault(task, (method, scored_on(made)))
-        if odd := [key for key, value in scored_on(made).items() if value != scored[key]]:
+        own = scored_on(made)
+        other, scored = first.setdefault(task, (method, own))
+        if odd := [key for key, value in own.items() if value != scored[key]]:
             do = f"set it for all methods: in base, limit or tasks.{task}"
             what = f"has another {odd[0]} than method '{other}', so their scores cannot be compared"
             raise UserError(what, where=where, do=do)

@@ -27,6 +27,7 @@ from ptv2.config.merge import merge, read_mapping
 from ptv2.config.overrides import as_overrides
 from ptv2.config.schema import Config
 from ptv2.config.text import dump
+from ptv2.config.trainer_keys import one_device
 from ptv2.errors import UserError
 from ptv2.train.search.space import Choices, Interval, Values, parse_values
 
@@ -168,9 +169,7 @@ def check_plan(plan: Plan) -> None:
 
 
 def _check_devices(config: Config) -> None:
-    devices = config.trainer.get("devices", 1)
-    alone = devices in (1, "1") or (isinstance(devices, list) and len(devices) == 1)
-    if not alone or config.trainer.get("num_nodes", 1) != 1:
+    if not one_device(config.trainer) or config.trainer.get("num_nodes", 1) != 1:
         do = "set trainer.devices=1; --jobs N trains N of them at a time"
         raise UserError("a search trains each run on one device", where="trainer.devices", do=do)
 
