@@ -52,6 +52,11 @@ def read(path, content: bytes, format: str, **form) -> list[dict]:
     return (dataset_of([data])[0] if format == "parquet" else data).to_list()
 
 
+def in_utf8(content: str) -> bytes:
+    """The bytes of a text; a text that begins with U+FEFF stands behind a mark, as the first one is not text."""
+    return content.encode("utf-8-sig" if content.startswith("\ufeff") else "utf-8")
+
+
 def same(one, two) -> bool:
     """Equal, true and 1 apart, and infinite numbers equal."""
     return json.dumps(one, sort_keys=True) == json.dumps(two, sort_keys=True)
@@ -86,13 +91,13 @@ def tsv_cells(tmp_path, rows):
     content = "".join(
         "\t".join(cells) + "\n" for cells in [rows[0], *([row[field] for field in rows[0]] for row in rows)]
     )
-    found = read(tmp_path / "a.tsv", content.encode(), "csv")
+    found = read(tmp_path / "a.tsv", in_utf8(content), "csv")
     assert found == [{field: cell or None for field, cell in row.items()} for row in rows]
 
 
 def conll_columns(tmp_path, rows):
     content = "\n".join("".join(f"{word}\t{tag}\n" for word, tag in sentence) for sentence in rows)
-    found = read(tmp_path / "a", content.encode(), "conll", columns=Columns("w", "t"))
+    found = read(tmp_path / "a", in_utf8(content), "conll", columns=Columns("w", "t"))
     assert found == [{"w": [word for word, _ in row], "t": [tag for _, tag in row]} for row in rows]
 
 
@@ -134,6 +139,10 @@ def test_rows_are_read_back_as_they_were_written(tmp_path, property, drawn):
 @pytest.mark.parametrize(("property", "drawn"), PROPERTIES, ids=lambda p: getattr(p, "__name__", ""))
 def test_rows_are_read_back_as_they_were_written_many_times(tmp_path, property, drawn):
     tried(property, drawn, tmp_path, LONG)
+
+
+def test_a_first_word_that_is_a_byte_order_mark(tmp_path):
+    conll_columns(tmp_path, [[("\ufeff", "O")], [("\ufeff", "B-X")]])
 
 
 def parquet_bytes() -> bytes:
