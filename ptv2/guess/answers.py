@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field, flat
-from ptv2.guess.inputs import MOST, blank_texts, is_dense, joined, sources, text_roles, texts_beside
+from ptv2.guess.inputs import MOST, blank_texts, is_dense, is_record, joined, sources, text_roles, texts_beside
 from ptv2.guess.layouts import check_ranked
 from ptv2.guess.names import (
     ASIDE,
@@ -61,9 +61,15 @@ def by_answer(seen: Seen) -> Proposal:
     if topics[0] is not None and is_named(topics[0].name, FILED):
         scores = [field for field in steps if field.form == "number" and is_named(field.name, SCORE)]
         topics = [None, None, scores[0]] if scores else topics
+    if target is None and any(map(is_record, rich)):
+        told = [field for field in written if field in rich and not is_record(field)]
+        target = max(told, key=lambda field: field.words, default=None)
     titled = target is not None and any(topics) and _is_titled(seen, target)
     if target is not None and not titled and sources(seen, target):
-        return generation(seen, target, f"'{target.name}' is named as texts are that are written")
+        named = (
+            "is named as texts are that are written" if is_named(target.name, WRITTEN) else "tells of data beside it"
+        )
+        return generation(seen, target, f"'{target.name}' {named}")
     if (found := _proposed(seen, *topics)) is not None:
         return found
     if (quantity := _best(steps, QUANTITY)) is not None:

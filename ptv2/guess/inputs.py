@@ -13,6 +13,7 @@ from ptv2.guess.names import (
     NUMBERED,
     PERSON,
     READ,
+    RECORD,
     TITLE,
     WRONG,
     is_named,
@@ -147,8 +148,15 @@ def sources(seen: Seen, target: Field, taken: Collection[str] = ()) -> list[Fiel
     parts = [field for field in found if _is_part(target, field) and not is_named(field.name, READ)]
     whole = [field for field in parts if any(_is_part(other, field) for other in found if other is not field)]
     found = [field for field in found if field not in whole]
+    records = [field for field in found if is_record(field)]
+    found = [field for field in found if field not in records[:-1]]  # of several forms of the data, the last
     longest = max((field.words for field in found), default=0)
     return [field for field in found if field.words >= PART * longest or _is_asked(field)][:MOST]
+
+
+def is_record(field: Field) -> bool:
+    """Tell whether a field holds data that a text is written from, by its name."""
+    return is_named(field.name.rpartition(".")[2], RECORD)
 
 
 def _is_part(field: Field, whole: Field) -> bool:

@@ -4,7 +4,7 @@ import re
 
 from ptv2.errors import UserError
 from ptv2.guess.fields import Field
-from ptv2.guess.names import LABEL, is_named
+from ptv2.guess.names import LABEL, POINTS, RELATION, is_named
 from ptv2.guess.proposal import Seen
 from ptv2.guess.unclear import LISTED
 
@@ -40,6 +40,22 @@ def check_layout(seen: Seen) -> None:
         _check_marked(field)
         _check_objects(field, seen)
     _check_offsets(seen)
+
+
+def check_related(seen: Seen) -> None:
+    """Refuse relations of words in a list that numbers of the row point at.
+
+    Raises:
+        UserError: they are such.
+    """
+    relation = next((field for field in seen.of("text") if is_named(field.name, RELATION)), None)
+    places = [field.name for field in seen.of("whole", "wholes") if is_named(field.name, POINTS)]
+    words = next((field for field in seen.of("texts") if field.is_rich and not field.nested), None)
+    if relation is not None and len(places) > 1 and words is not None:
+        what = (
+            f"'{relation.name}' is of words of '{words.name}' that numbers point at ('{places[0]}'); no card reads that"
+        )
+        raise UserError(what, do="write a text in which the words are marked, such as <e1>Ann</e1> left <e2>Rome</e2>")
 
 
 def check_ranked(seen: Seen) -> None:

@@ -55,7 +55,8 @@ PERSON = re.compile(
     re.IGNORECASE,
 )
 CHOICES = re.compile(
-    r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|ans|answers?", re.IGNORECASE
+    r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|hyp|hypothes[ie]s|ans|answers?",
+    re.IGNORECASE,
 )
 NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
 """Of one of several fields of a kind: choice1, option_a."""
@@ -65,6 +66,11 @@ PICKS = re.compile(
     r".*(right|correct|which)[_ ]?(answer|ending|option|choice|sentence|one).*|.*answer[_ ]?right.*", re.IGNORECASE
 )
 """Of what says which of two texts is right, whatever these are called."""
+RECORD = re.compile(r"(.+_)?([a-z]?triple(s|_?sets?)?|table|graph|amr|meaning_representation|mr)", re.IGNORECASE)
+"""Of data that a text is written from."""
+RELATION = re.compile(r"(.+_)?relations?(_type)?", re.IGNORECASE)
+POINTS = re.compile(r"(subj(ect)?|obj(ect)?|head|tail|h|t|e[12]|arg[12]|entity_?[12]?)(_.+)?", re.IGNORECASE)
+"""Of numbers that say which words a relation is of."""
 RENDERED = re.compile(r"(.+?)(_binary)?_(parse|tree|tokens|tokenized|tokenised|lemmas?|pos|html)", re.IGNORECASE)
 """Of another form of a field of the row."""
 

@@ -8,7 +8,7 @@ from ptv2.errors import UserError
 from ptv2.guess.choices import choice_fields, choice_list
 from ptv2.guess.fields import Field
 from ptv2.guess.inputs import alone, is_dense
-from ptv2.guess.layouts import check_layout
+from ptv2.guess.layouts import check_layout, check_related
 from ptv2.guess.proposal import Proposal, Seen
 from ptv2.kinds.span.answers import answers_of
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
@@ -24,6 +24,7 @@ def by_structure(seen: Seen) -> Proposal | None:
     Raises:
         UserError: their structure is one that no card reads.
     """
+    check_related(seen)
     finders: list[Callable[[Seen], Proposal | None]] = [span, tagging, spans, cloze, choice_list, choice_fields]
     found = next((found for find in finders if (found := find(seen)) is not None), None)
     if found is None:

@@ -32,7 +32,11 @@ class ClsFeatures(TextFeatures):
                 what = f"'{metric}' is a score of two labels, and there are {len(names)}"
                 raise UserError(what, where=f"{card.name}.metrics", do="use macro_f1, or accuracy (as micro F1)")
         if (positive := card.options.get("positive")) is not None:
-            Labels(names, f"'{card.name}'").id(positive, f"{card.name}.options.positive")
+            where, labels = f"{card.name}.options.positive", Labels(names, f"'{card.name}'")
+            if isinstance(positive, bool) and positive not in labels:
+                what = f"no label is {str(positive).lower()}, as YAML reads yes, no, on and off without quotes"
+                raise UserError(what, where=where, do="write the label in quotes")
+            labels.id(positive, where)
 
     def positive(self) -> str | None:
         """Return the label that the card names, or else the last."""

@@ -1,6 +1,7 @@
 """Rows out of CSV and TSV. Every cell is text: 00123 stays 00123, and a kind that needs a number reads it."""
 
 import csv
+import re
 import sys
 from array import array
 from collections import Counter
@@ -15,6 +16,8 @@ from ptv2.rows.text import opened
 QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
 OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 """Delimiters that a header is searched for where it has one cell alone, as they are written in a card."""
+SEP = re.compile(r"sep=.?", re.IGNORECASE)
+"""The line that spreadsheets write before the header."""
 
 
 def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = None) -> tuple[Table, array]:
@@ -90,7 +93,7 @@ def _delimiter(given: str) -> str:
 def _names(header: list[str], delimiter: str, where: str) -> list[str]:
     """Return the columns' names without spaces around them."""
     names = [name.strip() for name in header]
-    if names and names[0].lower().startswith("sep="):
+    if names and SEP.fullmatch(names[0]) and not any(names[1:]):
         raise UserError("the first line names the delimiter, not the columns", where=where, do="remove this line")
     other = next((mark for mark in OTHERS if mark != delimiter and len(names) == 1 and mark in names[0]), None)
     if other is not None:

@@ -124,3 +124,11 @@ def test_a_positive_label_that_is_none_is_refused(tmp_path, tokenizer):
     write(tmp_path, ["good", "bad"])
     with pytest.raises(UserError, match=r"mine\.options\.positive: unknown label 'god' .*; did you mean 'good'\?"):
         task(tmp_path, tokenizer, metrics=["f1"], options={"positive": "god"})
+
+
+def test_a_bare_yes_as_the_positive_label_is_told_from_a_truth_value(tmp_path, tokenizer):
+    write(tmp_path, ["yes", "no"])
+    with pytest.raises(
+        UserError, match=r"positive: no label is true, as YAML reads yes, .*; write the label in quotes"
+    ):
+        task(tmp_path, tokenizer, metrics=["f1"], options={"positive": True})

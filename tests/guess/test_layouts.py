@@ -145,6 +145,18 @@ READ = {
         | {"label": [{"start": len(text(i, 3)) + 1, "end": len(text(i, 3)) + 4, "text": "Ann", "labels": ["PER"]}]},
         {"kind": "tagging", "options": {"spans_column": "label", "text_column": "text"}},
     ),
+    "two observations, and what came between": (
+        lambda i: {f"observation_{k}": text(10 * i + k) for k in (1, 2)}
+        | {f"hypothesis_{k}": text(-10 * i - k) for k in (1, 2)}
+        | {"label": i % 2 + 1},
+        {"kind": "choice", "options": {"first": 1}}
+        | {"inputs": {"text": "{observation_1} {observation_2}", "choice1": "hypothesis_1", "choice2": "hypothesis_2"}},
+    ),
+    "triples that texts tell": (
+        lambda i: {"category": "ab"[i % 2], "o": {"otriple_set": [[f"{text(i, 2)} on {text(-i, 1)}"]]}}
+        | {"m": {"mtriple_set": [[f"{text(i, 2)} | in | {text(-i, 1)}"]]}, "lex": {"text": [text(i), text(-i)]}},
+        {"kind": "seq2seq", "inputs": {"source": "{m.mtriple_set: | }"}, "label": "lex.text"},
+    ),
 }  # fmt: skip
 
 
@@ -221,6 +233,11 @@ REFUSED = {
         lambda i: {"context": text(i, 30), "question": text(-i, 4), "answer_start": text(i, 30).index(" ") + 1}
         | {"text": text(i, 30).split()[1]},
         "stands in 'context' at 'answer_start'",
+    ),
+    "a relation of words that numbers point at": (
+        lambda i: {"token": text(i, 6).split(), "subj_start": 0, "obj_start": i % 3 + 2, "relation": "abc"[i % 3]}
+        | {"stanford_ner": ["O", "PER"] * 3},
+        "words of 'token' that numbers point at",
     ),
     "a field that a card would fill in": (lambda i: {"${oc.env:HOME}": text(i), "label": "ab"[i % 2]}, "another name"),
 }  # fmt: skip

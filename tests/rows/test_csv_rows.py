@@ -95,3 +95,8 @@ def test_a_column_that_stands_twice_is_left_out_and_noted(tmp_path):
 def test_a_first_line_that_names_the_delimiter_is_refused(tmp_path, form):
     with pytest.raises(UserError, match=r"a.csv:1: the first line names the delimiter, .*; remove this line"):
         read(tmp_path / "a.csv", "sep=;\ntext;label\nx y;1\n", **form)
+
+
+def test_a_column_may_be_called_like_the_line_that_names_the_delimiter(tmp_path):
+    table, _ = read(tmp_path / "a.csv", "sep=,text\n1,a\n")
+    assert table.to_list() == [{"sep=": "1", "text": "a"}]
