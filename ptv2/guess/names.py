@@ -4,18 +4,23 @@ import re
 from collections.abc import Collection
 
 LABEL = re.compile(
-    r"(.+_)?(labels?|class|classes|target|y|gold|annotation)|gold_?standard_?\d*|(is_)?(correct|relevant|acceptable)",
+    r"(.+_)?(labels?|class|classes|target|y|gold|annotation|klasse|classe|clase|[eé]tiquett?[ae]|etichetta|метка|класс)"
+    r"|gold_?standard_?\d*|(is_)?(correct|relevant|acceptable)|标签|標籤|类别标签|ラベル|레이블|라벨",
     re.IGNORECASE,
 )
 TOPIC = re.compile(
     r"(.+_)?(category|categories|intents?|sentiment|polarity|stance|stars|rating|overall|score|grade|topics?|emotions?|"
     r"genres?|relation|type|tags?|answer|is_.+|toxic|toxicity|spam|similarity|value|judge?ment|verdict|quality|"
-    r"severity)",
+    r"severity|kategorie|cat[eé]gor[ií]a|cat[eé]gorie|bewertung|sterne|stimmung|thema|note|[eé]toiles|avis|sentimiento|"
+    r"sentimento|sentiment[_-]?label|estrellas|calificaci[oó]n|valoraci[oó]n|tema|stelle|voto|категория|тональность|"
+    r"оценка)|类别|類別|分类|情感|评分|カテゴリ|感情|評価|카테고리|감정|평점",
     re.IGNORECASE,
 )
 WRITTEN = re.compile(
     r"(.+[_.])?(summary|response|reply|targets?|tgt|output|completion|references?|translation|highlights?|headline|"
-    r"abstract|answers?|paraphrase|simplification|chosen|solution|explanation|rationale)(_text|\.text)?",
+    r"abstract|answers?|paraphrase|simplification|chosen|solution|explanation|rationale|zusammenfassung|antwort|"
+    r"[uü]bersetzung|résumé|réponse|traduction|resumen|respuesta|traducci[oó]n|riassunto|risposta|traduzione|"
+    r"ответ|перевод)(_text|\.text)?|摘要|答案|回答|译文|翻译|要約|요약",
     re.IGNORECASE,
 )
 OPINION = re.compile(r"(.+_)?(stance|polarity|sentiment)", re.IGNORECASE)
@@ -46,7 +51,8 @@ EXPLAINS = re.compile(r"(.+_)?(explanations?|rationales?|reason(ing)?s?|solution
 ASIDE = re.compile(
     r"(.+_)?(ids?|gender|sex|subreddit|model|plan|device|platform|brand|store|agent|authors?|user|username|annotators?|"
     r"workers?|editor|reviewers?|customer|reporter|assignee|city|country|state|region|location|language|lang|url|source|"
-    r"channel|domain|split|version|date|year|month|day|hour|age|words|length|tokens|chars|count|votes)",
+    r"channel|domain|split|version|date|year|month|day|hour|age|words|length|tokens|chars|count|votes|land|stadt|sprache|"
+    r"datum|pays|ville|langue|pa[ií]s|ciudad|idioma|fecha|citt[aà]|lingua|страна|город|язык)|国家|城市|地区|日期",
     re.IGNORECASE,
 )
 """Of what says something about a row more often than it answers it."""
@@ -55,12 +61,15 @@ PERSON = re.compile(
     re.IGNORECASE,
 )
 CHOICES = re.compile(
-    r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|hyp|hypothes[ie]s|ans|answers?",
+    r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|hyp|hypothes[ie]s|ans|answers?|选项|選択肢|opci[oó]n|antwort",
     re.IGNORECASE,
 )
 NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
 """Of one of several fields of a kind: choice1, option_a."""
-RIGHT = re.compile(r".*(label|answer|correct|gold|right|target|key|solution).*|cop", re.IGNORECASE)
+RIGHT = re.compile(
+    r".*(label|answer|correct|gold|right|target|key|solution|lösung|respuesta|réponse|答案|正解|정답).*|cop",
+    re.IGNORECASE,
+)
 """Of what says which choice is right."""
 PICKS = re.compile(
     r".*(right|correct|which)[_ ]?(answer|ending|option|choice|sentence|one).*|.*answer[_ ]?right.*", re.IGNORECASE

@@ -157,6 +157,14 @@ READ = {
         | {"m": {"mtriple_set": [[f"{text(i, 2)} | in | {text(-i, 1)}"]]}, "lex": {"text": [text(i), text(-i)]}},
         {"kind": "seq2seq", "inputs": {"source": "{m.mtriple_set: | }"}, "label": "lex.text"},
     ),
+    "names in Spanish": (
+        lambda i: {"comentario": text(i), "ciudad": ["Lima", "Quito"][i % 2], "calificación": i % 5 + 1},
+        {"kind": "cls", "inputs": {"text": "comentario"}, "label": "calificación"},
+    ),
+    "names in Chinese": (
+        lambda i: {"问题": text(i), "选项A": text(2 * i, 2), "选项B": text(3 * i, 2), "答案": "AB"[i % 2]},
+        {"kind": "choice", "label": "答案", "options": {"first": "A"}},
+    ),
 }  # fmt: skip
 
 
