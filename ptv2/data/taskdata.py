@@ -18,7 +18,7 @@ from ptv2.kinds.features import Features, lost
 from ptv2.kinds.options import check_fields
 from ptv2.metrics.resample import confidence
 from ptv2.metrics.split import Split
-from ptv2.metrics.table import METRICS, score, settings
+from ptv2.metrics.table import METRICS, notices, score, settings
 from ptv2.rows.arrays import Encoded
 from ptv2.rows.class_names import named
 from ptv2.rows.labels import Labels
@@ -153,7 +153,8 @@ class TaskData:
         cut = set().union(*(lost(encoded, limit) for limit in self.features.limits))
         count = len(self.rows[split].data)
         about = {"rows": count, "of": own.get("of", count), "bad": own.get("bad", 0), "cut": len(cut)}
-        return about | {"notices": self.features.notices(encoded)}
+        scored = notices(self.card.metrics, self.references(split)) if split != "train" else []
+        return about | {"notices": [*self.features.notices(encoded), *scored]}
 
     def references(self, split: str) -> list[Any]:
         """Return the gold answer of each row."""

@@ -1,5 +1,6 @@
 """Rows of a file or a folder, as a card would read them: format, columns and splits are found out."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from ptv2.rows.text import opened
 
 SAMPLE = 4000  # rows that are looked at
 LEAST = 5  # rows of which a tenth, rounded, is one
+JOINED = re.compile(rf"[{re.escape(''.join(OTHERS))}](?=\S)")
+"""A delimiter in the name of a column, with no blank after it as in a phrase."""
 PARTS = {"train": "train[:90%]", "validation": "train[90%:]"}
 
 
@@ -178,12 +181,13 @@ def _card(dataset: dict[str, Any], options: dict[str, Any] | None = None) -> Tas
 
 
 def _csv_form(path: Path) -> dict[str, Any]:
-    """Find the delimiter and the quoting that a CSV file can be read with.
+    """Find the delimiter and the quoting that a CSV file can be read with, best where no name holds one.
 
     Raises:
         UserError: as the usual ones say it, where none does.
     """
     usual: UserError | None = None
+    found: dict[str, Any] | None = None
     for quoting in (None, "minimal" if is_tsv(path) else "none"):
         for delimiter in (None, *OTHERS):
             form = {"delimiter": delimiter, "quoting": quoting}
@@ -196,7 +200,11 @@ def _csv_form(path: Path) -> dict[str, Any]:
             if rows is not None and (twice := [name for name, (_, what) in _faults(rows) if "header" in what]):
                 raise UserError(f"two columns are named '{twice[0]}'", where=f"{path}:1", do="rename one")
             if rows is not None and len(rows.data.column_names) > 1:
-                return form
+                if not any(map(JOINED.search, rows.data.column_names)):
+                    return form
+                found = found or form
+    if found is not None:
+        return found
     if usual is None:
         raise UserError("has one column", where=path, do="give each row a text and an answer, with a header")
     raise usual

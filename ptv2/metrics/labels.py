@@ -44,9 +44,11 @@ def macro_f1(split: Split) -> float:
 
 
 def matthews(split: Split) -> float:
-    """Compute the Matthews correlation (GLUE: CoLA); 0 where the predictions are all one label."""
+    """Compute the Matthews correlation (GLUE: CoLA); 0 where the predictions or the answers are all one label."""
     from torchmetrics.functional import matthews_corrcoef
 
+    if len(set(split.predictions)) < 2 or len(set(split.references)) < 2:
+        return 0.0
     return matthews_corrcoef(*_ids(split), task="multiclass", num_classes=len(split.names)).item()
 
 
@@ -94,7 +96,7 @@ def _ids(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _correlation(function: Callable, split: Split) -> float:
-    predicted, gold = torch.tensor(split.predictions).double(), torch.tensor(split.references).double()
+    predicted, gold = (torch.tensor(numbers, dtype=torch.float64) for numbers in (split.predictions, split.references))
     if len(gold) < 2 or predicted.std() == 0 or gold.std() == 0:
         return 0.0
     return function(predicted, gold).item()

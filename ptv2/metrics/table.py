@@ -5,6 +5,8 @@ Values are fractions (0.97, not 97) or correlations. A card's first metric choos
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import not_
+from typing import Any
 
 from ptv2.errors import UserError, nearest
 from ptv2.metrics.groups import em_question, gender_parity
@@ -36,6 +38,7 @@ class Metric:
         needs_text: False for a metric of what the model thinks of the references alone: no text has to be generated
             for it, and a baseline, which has no model, has no such score.
         settings: what the function takes from the split's names or references, such as a tokenizer; None: nothing.
+        counts: whether a row with this reference counts; None: all do.
     """
 
     function: Callable[[Split], float]
@@ -43,6 +46,7 @@ class Metric:
     higher_is_better: bool = True
     needs_text: bool = True
     settings: Callable[[Split], dict[str, str]] | None = None
+    counts: Callable[[Any], bool] | None = None
 
     def also(self, kind: str) -> "Metric":
         """Return the same metric for one more kind."""
@@ -65,8 +69,8 @@ METRICS: dict[str, Metric] = {
     "span_f1_no_v": Metric(span_f1_no_v, kinds=("tagging",), settings=span_settings),
     "squad_em": Metric(squad_em, kinds=("span", "cloze", "seq2seq")),
     "squad_f1": Metric(squad_f1, kinds=("span", "cloze", "seq2seq")),
-    "has_answer_f1": Metric(has_answer_f1, kinds=("span",)),
-    "no_answer_f1": Metric(no_answer_f1, kinds=("span",)),
+    "has_answer_f1": Metric(has_answer_f1, kinds=("span",), counts=bool),
+    "no_answer_f1": Metric(no_answer_f1, kinds=("span",), counts=not_),
     "cmrc_em": Metric(cmrc_em, kinds=("span",)),
     "cmrc_f1": Metric(cmrc_f1, kinds=("span",)),
     "bleu": Metric(bleu, kinds=("seq2seq",), settings=bleu_settings),
@@ -108,6 +112,12 @@ def score(metrics: Sequence[str], split: Split) -> dict[str, float]:
 def settings(metrics: Sequence[str], split: Split) -> dict[str, dict[str, str]]:
     """Tell what the metrics took from a split to score it by, for those that take anything."""
     return {name: choose(split) for name in metrics if (choose := metric(name).settings)}
+
+
+def notices(metrics: Sequence[str], references: Sequence[Any]) -> list[str]:
+    """Say of how many rows those metrics are that some rows do not count for."""
+    counted = {name: counts for name in metrics if (counts := metric(name).counts) is not None}
+    return [f"{name} is of {sum(map(counts, references)):,} row(s)" for name, counts in counted.items()]
 
 
 def goodness(name: str, value: float) -> float:

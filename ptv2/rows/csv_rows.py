@@ -66,7 +66,7 @@ def csv_rows(
             before = ended
             for cells in reader:
                 begin, ended = ended + 1, before + reader.line_num
-                if not cells or (len(cells) == 1 and not cells[0].strip()):
+                if not cells or (len(cells) == 1 < len(names) and not cells[0].strip()):
                     continue
                 if len(cells) != len(names):
                     what = f"{len(cells)} cell(s), the header has {len(names)}"

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -15,9 +15,9 @@ from ptv2.study.finished import Run
 from ptv2.study.paired import difference
 
 COLUMNS = (
-    "run", "method", "task", "split", "metric", "rows", "of", "score", "score_std", "validation", "validation_std",
-    "difference", "low", "high", "lr", "P", "trained_on", "seconds", "trainable", "seeds", "state", "other_rows",
-    "folders",
+    "run", "method", "task", "split", "metric", "rows", "of", "score", "score_std",
+    "validation", "validation_std", "validation_rows", "difference", "low", "high", "paired_seeds",
+    "lr", "P", "trained_on", "seconds", "trainable", "seeds", "state", "other_rows", "folders",
 )  # fmt: skip
 """What a line holds, in this order."""
 
@@ -49,21 +49,21 @@ class Beside:
 
 def beside(groups: Sequence[Sequence[Run]], sort: str | None = None) -> list[Beside]:
     """Compare groups of runs on each task that they have."""
-    made = []
+    made, names = [], _names(groups)
     for task, card in dict.fromkeys(pair for group in groups for run in group for pair in run.tasks.items()):
         several = [group for group in groups if group[0].tasks.get(task) == card]
         first = next((group for group in several if group[0].results is not None), several[0])
         split, metric, _ = first[0].headline(task)
-        lines = [_line(group, task, card, first) for group in several]
+        lines = [_line(names[id(group)], group, task, card, first) for group in several]
         results = first[0].results or {}
         baseline = results.get("baseline", {}).get(task, {}).get(split, {}).get(metric)
         compared = any(line["difference"] is not None for line in lines)
-        reference = _name(first) if compared else None
+        reference = names[id(first)] if compared else None
         made.append(Beside(task, card, split, metric, _sorted(lines, sort, metric), baseline, reference))
     return made
 
 
-def _line(group: Sequence[Run], task: str, card: str, first: Sequence[Run]) -> dict[str, Any]:
+def _line(name: str, group: Sequence[Run], task: str, card: str, first: Sequence[Run]) -> dict[str, Any]:
     run, config = group[0], group[0].config
     split, metric, _ = run.headline(task)
     scores = [value for one in group if (value := one.headline(task)[2]) is not None]
@@ -71,10 +71,10 @@ def _line(group: Sequence[Run], task: str, card: str, first: Sequence[Run]) -> d
     results = [one.results for one in group if one.results is not None]
     data = (run.results or {}).get("data", {}).get(task, {})
     about = data.get(split, {})
-    other = bool(results) and first[0].results is not None and _rows(group, task, split) != _rows(first, task, split)
+    other = bool(results) and first[0].results is not None and _rows(group, task) != _rows(first, task)
     found = None if other or group is first or not results else _difference(group, first, task, split, metric)
     line = {
-        "run": _name(group),
+        "run": name,
         "method": run.method,
         "task": card,
         "split": split,
@@ -85,6 +85,7 @@ def _line(group: Sequence[Run], task: str, card: str, first: Sequence[Run]) -> d
         "score_std": _std(scores),
         "validation": _mean(validation),
         "validation_std": _std(validation),
+        "validation_rows": data.get("validation", {}).get("rows"),
         "lr": config.get("optim", {}).get("lr"),
         "P": config.get("prompt", {}).get("length") if _has_prompts(run) else None,
         "trained_on": data.get("train", {}).get("rows"),
@@ -94,34 +95,48 @@ def _line(group: Sequence[Run], task: str, card: str, first: Sequence[Run]) -> d
         "state": "; ".join(dict.fromkeys(one.state for one in group)),
         "other_rows": other,
         "folders": [str(one.path) for one in group],
-    } | (found or {"difference": None, "low": None, "high": None})
+    } | (found or dict.fromkeys(("difference", "low", "high", "paired_seeds")))
     return {column: line[column] for column in COLUMNS}
 
 
-def _rows(group: Sequence[Run], task: str, split: str) -> set[tuple[Any, ...]]:
-    return {run.scored_on(task, split) for run in group}
+def _rows(group: Sequence[Run], task: str) -> set[tuple[Any, ...]]:
+    return {(split, *run.scored_on(task, split)) for run in group for split in run.headline(task)[:1]}
 
 
 def _difference(
     group: Sequence[Run], first: Sequence[Run], task: str, split: str, metric: str
-) -> dict[str, float] | None:
-    """Compare what the metric compared, row by row: seed by seed where both have the same, else in order."""
+) -> dict[str, Any] | None:
+    """Compare what the metric compared, row by row, with the seeds that both have; single runs with any seeds."""
     theirs = {run.seed: run for run in first}
-    pairs = [(run, theirs[run.seed]) for run in group if run.seed in theirs] or list(zip(group, first, strict=False))
+    pairs = [(run, theirs[run.seed]) for run in group if run.seed in theirs]
+    seeds = [run.seed for run, _ in pairs]
+    if len(group) == len(first) == 1:
+        pairs = [(group[0], first[0])]
+    if not pairs:
+        return None
     files = [[run.path / "scored" / f"{task}.{split}.json" for run in pair] for pair in pairs]
     if first[0].headline(task)[:2] != (split, metric) or not all(file.is_file() for pair in files for file in pair):
         return None
     found = difference(metric, [(read_scored(ours), read_scored(other)) for ours, other in files])
-    return None if found is None else {"difference": found[0].value, "low": found[0].low, "high": found[0].high}
+    if found is None:
+        return None
+    return {"difference": found[0].value, "low": found[0].low, "high": found[0].high, "paired_seeds": seeds}
 
 
-def _name(group: Sequence[Run]) -> str:
-    """Name a group: its only run, or what the names of its runs begin with."""
+def _names(groups: Sequence[Sequence[Run]]) -> dict[int, str]:
+    """Name each group: its only run, or what the names of its runs begin with; the folder, where these repeat."""
+    names = [_name(group, lambda run: run.name) for group in groups]
+    paths = [_name(group, lambda run: str(run.path)) for group in groups]
+    both = zip(groups, names, paths, strict=True)
+    return {id(group): path if names.count(name) > 1 else name for group, name, path in both}
+
+
+def _name(group: Sequence[Run], name: Callable[[Run], str]) -> str:
     if len(group) == 1:
-        return group[0].name
-    letters = zip(*(run.name for run in group), strict=False)
+        return name(group[0])
+    letters = zip(*map(name, group), strict=False)
     common = "".join(alike[0] for alike in takewhile(lambda each: len(set(each)) == 1, letters)).rstrip("-_./= ")
-    return f"{common or group[0].name} ({len(group)} seeds)"
+    return f"{common or name(group[0])} ({len(group)} seeds)"
 
 
 def _has_prompts(run: Run) -> bool:

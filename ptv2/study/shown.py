@@ -28,17 +28,27 @@ def shown(tasks: Sequence[Beside]) -> Shown:
     rows, notes = [], []
     for task in tasks:
         rows += [cells(line) for line in task.lines]
-        trivial = [f"{task.split} {task.metric}", "-", "-" if task.baseline is None else f"{task.baseline:.4f}"]
+        rows_of = next(
+            (_rows(line) for line in task.lines if not line["other_rows"] and line["score"] is not None), "-"
+        )
+        trivial = [f"{task.split} {task.metric}", rows_of, "-" if task.baseline is None else f"{task.baseline:.4f}"]
         rows.append([TRIVIAL, task.card, *trivial, *["-"] * 7, "0"])
         if task.reference is not None:
             notes.append(
                 f"{task.card}: differences are to {task.reference}, paired by row and seed, with 95 % intervals; "
                 "* the interval does not hold 0"
             )
-        if odd := [line["run"] for line in task.lines if line["other_rows"]]:
-            notes.append(
-                f"{task.card}: {', '.join(odd)} scored on other {task.split} rows than the first: do not compare"
+        if any(line["paired_seeds"] == [] for line in task.lines):
+            notes.append(f"{task.card}: (other seed) marks a difference to a run of another seed, paired by row alone")
+        for split in dict.fromkeys(line["split"] for line in task.lines if line["other_rows"]):
+            odd = ", ".join(line["run"] for line in task.lines if line["other_rows"] and line["split"] == split)
+            which = (
+                f"other {split} rows than the first" if split == task.split else f"{split}, the first on {task.split}"
             )
+            notes.append(f"{task.card}: {odd} scored on {which}: do not compare")
+        if sizes := {line["validation_rows"] for line in task.lines if line["validation_rows"] is not None}:
+            least, most = min(sizes), max(sizes)
+            notes.append(f"{task.card}: validation scores are of {least:,}{f' to {most:,}' * (most > least)} rows")
     if any(len(line["seeds"]) > 1 for task in tasks for line in task.lines):
         notes.append("± is the standard deviation over runs that differ in their seed alone")
     runs = [row for row in rows if row[0] != TRIVIAL]
@@ -49,16 +59,15 @@ def shown(tasks: Sequence[Beside]) -> Shown:
 def cells(line: dict[str, Any]) -> list[str]:
     """Write a line of the table as text."""
     state = "" if line["state"] == "finished" else f" [{line['state']}]"
-    rows = "-" if line["rows"] is None else f"{line['rows']:,}"
-    if line["of"] != line["rows"]:
-        rows += f" of {line['of']:,}"
     end = None if line["difference"] is None else (line["low"] > 0 or line["high"] < 0)
     difference = "-" if end is None else "{difference:+.4f} [{low:+.4f}, {high:+.4f}]".format(**line) + "*" * end
+    if line["paired_seeds"] is not None and line["paired_seeds"] != line["seeds"]:
+        difference += f" ({_seeds(line['paired_seeds'])})"
     return [
         f"{line['run']} ({line['method']}){state}",
         line["task"],
         f"{line['split']} {line['metric']}",
-        rows + " (other rows)" * line["other_rows"],
+        _rows(line) + " (other rows)" * line["other_rows"],
         spread(line["score"], line["score_std"]),
         difference,
         spread(line["validation"], line["validation_std"]),
@@ -69,6 +78,16 @@ def cells(line: dict[str, Any]) -> list[str]:
         ", ".join(map(str, line["seeds"])),
         "-" if line["trainable"] is None else f"{line['trainable']:,}",
     ]
+
+
+def _rows(line: dict[str, Any]) -> str:
+    rows = "-" if line["rows"] is None else f"{line['rows']:,}"
+    return rows if line["of"] == line["rows"] else f"{rows} of {line['of']:,}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Name the seeds of a difference."""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else "other seed"
 
 
 def spread(mean: float | None, std: float | None) -> str:

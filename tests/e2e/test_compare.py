@@ -56,7 +56,9 @@ def test_runs_stand_beside_each_other_and_beside_the_baseline(ptv2, finished, co
     assert line.endswith(f"0.02 4 48 {results['wall_seconds']:.0f} 11 418")  # lr, P, rows, seconds, seed, parameters
     probe = next(line for line in lines if line.startswith("probe (head) topics test accuracy 16 0.2500 "))
     assert f"{0.25 - score['accuracy']:+.4f} [" in probe
-    assert any(line.startswith(f"trivial baseline topics test accuracy - {baseline['accuracy']:.4f}") for line in lines)
+    assert any(
+        line.startswith(f"trivial baseline topics test accuracy 16 {baseline['accuracy']:.4f}") for line in lines
+    )
     assert any(line.startswith("names (deep) names test span_f1") for line in lines)
     assert any(line.startswith("topics: differences are to topics, paired by row and seed") for line in lines)
     assert lines[-1] == f"curves: tensorboard --logdir {first.parent}"
@@ -73,6 +75,29 @@ def test_runs_that_differ_in_their_seed_alone_are_one_line(ptv2, copy):
     assert (one["difference"], two["difference"]) == (None, 0.5)  # 16 and 8 of 16, with the seed that both have
     lines = shown(ptv2("compare", *folders))
     assert any(line.startswith("a (2 seeds) (deep) topics test accuracy 16 0.6250 ± 0.1768") for line in lines)
+
+
+def test_runs_of_unlike_seeds_are_not_paired_by_their_order(ptv2, copy):
+    first, *others = copy("a-3", seed=3, right=8), copy("b-1", seed=1, right=4, lr=0.3), copy("b-2", seed=2, lr=0.3)
+    _, line = read(ptv2, first, *others)
+    assert line["seeds"] == [1, 2] and line["difference"] is None
+    _, line = read(ptv2, first, others[0])  # single runs are compared row by row, and the line says so
+    assert (line["difference"], line["paired_seeds"]) == (-0.25, [])
+    _, line = read(ptv2, copy("a-1", seed=1, right=8), *others)
+    assert (line["difference"], line["paired_seeds"]) == (-0.25, [1])
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(ptv2, copy, tmp_path):
+    first = copy("a", right=8)
+    second = shutil.copytree(first, tmp_path / "copies" / "a")
+    assert [line["run"] for line in read(ptv2, first, second)] == [str(first), str(second)]
+
+
+def test_a_run_without_a_test_score_is_not_beside_one_with(ptv2, finished, copy):
+    data = json.loads((finished("topics") / "results.json").read_text())
+    scores = {"validation": data["scores"]["validation"]}
+    one, two = read(ptv2, finished("topics"), copy("b", lr=0.3, scores=scores))
+    assert (one["other_rows"], two["other_rows"], two["split"]) == (False, True, "validation")
 
 
 @pytest.mark.parametrize(("right", "sure"), [((8, 8), False), ((4, 16), True)])

@@ -7,6 +7,7 @@ import pytest
 
 from ptv2.errors import UserError
 from ptv2.guess.card import guess
+from ptv2.guess.files import find
 
 WORDS = "cat dog cow hen apple pear plum fig eats sees red big small in at Ann Bob Rome Oslo".split()
 
@@ -52,6 +53,18 @@ def test_columns_say_what_they_are_for(name, tmp_path):
     file.write_text("\n".join([header, *(",".join(map(str, row(i))) for i in range(80))]) + "\n")
     card = guess(file, "example").card
     assert {key: card.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [("Text;Price, EUR", ["Text", "Price, EUR"]), ("Text;Price, EUR;Mark", ["Text", "Price, EUR", "Mark"])],
+)
+def test_a_comma_in_a_header_is_no_delimiter_where_others_read_all_rows(header, names, tmp_path):
+    more = ";good" if "Mark" in names else ""
+    lines = [header, *(f"{text(i)};{i % 50 + 10},{i * 7 % 90 + 10}{more}" for i in range(60))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    found = find(tmp_path / "rows.csv")
+    assert found.dataset["delimiter"] == ";" and found.first.data.column_names == names
 
 
 def test_choices_of_which_a_text_is_right(tmp_path):

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from ptv2.errors import UserError
 from ptv2.metrics.split import Split
-from ptv2.metrics.table import score
+from ptv2.metrics.table import notices, score
 
 NAMES = ["no", "maybe", "yes"]
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -63,6 +63,27 @@ def test_answers_that_do_not_vary_have_no_correlation():
     assert score(["pearson", "spearman"], Split([2.0, 2.0], [1.0, 3.0])) == {"pearson": 0, "spearman": 0}
     assert score(["pearson"], Split([2.0], [1.0])) == {"pearson": 0}
     assert score(["matthews"], Split(["yes", "yes"], ["yes", "no"], NAMES)) == {"matthews": 0}
+
+
+@pytest.mark.parametrize(
+    ("found", "gold"), [("nnnn", "nnny"), ("nnny", "nnnn"), ("nnnn", "nnnn"), ("yyyy", "nnnn"), ("nnyy", "nynn")]
+)
+def test_matthews_of_two_labels_is_scikit_learns_at_its_ends(found, gold):
+    value = score(["matthews"], Split(list(found), list(gold), ["n", "y"]))["matthews"]
+    assert value == pytest.approx(matthews_corrcoef(list(gold), list(found)), abs=1e-6) and isinstance(value, float)
+
+
+def test_numbers_of_many_digits_are_compared_whole():
+    gold = [1.7e9 + i for i in range(40)]
+    found = [1.7e9 + i * 7 % 40 for i in range(40)]
+    assert score(["pearson", "spearman"], Split(found, gold)) == pytest.approx(
+        {"pearson": pearsonr(found, gold)[0], "spearman": spearmanr(found, gold)[0]}, abs=1e-6
+    )
+
+
+def test_a_score_of_some_rows_says_of_how_many():
+    found = notices(["squad_f1", "has_answer_f1", "no_answer_f1"], [["a"], [], ["b"]])
+    assert found == ["has_answer_f1 is of 2 row(s)", "no_answer_f1 is of 1 row(s)"]
 
 
 def test_names_and_rows_are_needed():

@@ -100,3 +100,9 @@ def test_a_first_line_that_names_the_delimiter_is_refused(tmp_path, form):
 def test_a_column_may_be_called_like_the_line_that_names_the_delimiter(tmp_path):
     table, _ = read(tmp_path / "a.csv", "sep=,text\n1,a\n")
     assert table.to_list() == [{"sep=": "1", "text": "a"}]
+
+
+def test_a_blank_cell_of_one_column_is_a_row_and_a_blank_line_is_none(tmp_path):
+    table, lines = read(tmp_path / "a.csv", 'text\ngood\n""\n\n  \nbad\n')
+    assert table.to_list() == [{"text": "good"}, {"text": None}, {"text": "  "}, {"text": "bad"}]
+    assert list(lines) == [2, 3, 5, 6]
