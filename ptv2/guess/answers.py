@@ -9,6 +9,7 @@ from ptv2.guess.fields import Field, flat
 from ptv2.guess.inputs import MOST, blank_texts, is_dense, is_record, joined, sources, text_roles, texts_beside
 from ptv2.guess.layouts import check_ranked
 from ptv2.guess.names import (
+    ANSWERS,
     ASIDE,
     EXPLAINS,
     FILED,
@@ -290,8 +291,10 @@ def unread(seen: Seen, read: Collection[str]) -> list[str]:
     why = [f"'{name}' explains the answer, so it is not read" for name in left if is_named(name, EXPLAINS)]
     why += [f"'{name}' holds wrong answers, so it is not read" for name in left if is_named(name, WRONG)]
     if len(read) > MOST:
-        more = [name for name in left if not is_named(name, EXPLAINS) and seen.fields[name].filled >= 0.95]
-        why += [f"{MOST} texts are read, {', '.join(more)} are not: write them into `inputs`"] if more else []
+        tells = (EXPLAINS, WRONG, ANSWERS)  # the answer, or what it is not
+        more = [name for name in left if not any(is_named(name, names) for names in tells)]
+        more = [name for name in more if seen.fields[name].filled >= 0.95]
+        why += [f"{MOST} texts are read, not {', '.join(more)}: write them into `inputs`"] if more else []
     return why + [
         f"'{field.name}' is blank in {_blank(field)} of the rows, so it is not read"
         for field in blank_texts(seen, read)

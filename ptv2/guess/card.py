@@ -180,6 +180,8 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
         why += " or more" if max(sources) >= max(LENGTHS) else ""
     made = {key: value for key, value in card.items() if key != "options"} | {"max_length": length}
     options = dict(card.get("options") or {})
+    if data.features.answers == "passage" and length < PASSAGE:
+        options.setdefault("stride", length // 4)
     if targets:
         options["max_target_length"] = _fitting(targets, TARGETS, max(TARGETS))
         why += f"; max_target_length {options['max_target_length']} holds the texts to write"

@@ -44,14 +44,19 @@ def choice_list(seen: Seen) -> Proposal | None:
 
 
 def choice_fields(seen: Seen) -> Proposal | None:
-    """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one."""
+    """Find choices in fields of their own (choice1, choice2, ...), and the number of the right one.
+
+    Raises:
+        UserError: the right one is told by its text or its field's name alone.
+    """
     groups: dict[str, list[Field]] = {}
+    refused: UserError | None = None
     for field in seen.fields.values():
         found = NUMBERED.fullmatch(field.name)
         if found is not None and field.form in ("text", "whole", "number") and not is_named(field.name, EXPLAINS):
             groups.setdefault(found[1], []).append(field)
     for stem, fields in groups.items():
-        named = CHOICES.fullmatch(stem.strip("_ -")) is not None or (not stem and len(fields) > 2)
+        named = CHOICES.fullmatch(stem.strip("_ -.")) is not None or (not stem and len(fields) > 2)
         fields = [field for field in fields if named or field.form == "text"]  # numbers are choices, too, if named so
         if len(fields) < 2:
             continue
@@ -70,12 +75,15 @@ def choice_fields(seen: Seen) -> Proposal | None:
             first = _first(answer, counts)
             if first is None and (by_name or (named and _is_text_of(answer, rows))):
                 what = f"'{answer.name}' holds the {'name' if by_name else 'text'} of the right one of {names}"
-                raise UserError(what, do=f"write its number into a field of its own: 1 for {fields[0].name}")
+                do = f"write its number into a field of its own: 1 for {fields[0].name}"
+                refused = refused or UserError(what, do=do)
             if first is None or not (named or _reach(answer, first, counts)):
                 continue
             why = [f"{names} are choices, and '{answer.name}' is {_counted(first)}"]
             inputs = {"text": joined(beside)} | {f"choice{i}": alone(f) for i, f in enumerate(fields, start=1)}
             return Proposal("choice", inputs, answer.name, ["accuracy"], why, options={"first": first} if first else {})
+    if refused is not None:
+        raise refused
     return None
 
 

@@ -108,7 +108,7 @@ def _check_offsets(seen: Seen) -> None:
             for context in (field for field in texts if field.words > 2 * answer.words):
                 if _stands_at(answer, start, context):
                     what = f"'{answer.name}' stands in '{context.name}' at '{start.name}', in fields of their own"
-                    do = f"write both into one field, {JSON}: {{text: [...], answer_start: [...]}} (kind span)"
+                    do = f"write both as lists of one field, {JSON}: {{text: [...], answer_start: [...]}} (kind span)"
                     raise UserError(what, do=do)
 
 

@@ -139,6 +139,8 @@ def _why_not(field: Field, rows: int) -> tuple[str, str] | None:
         return f"is '{next(iter(field.counts), '')}' in every row", "give rows of other answers, too"
     if field.form == "text" and (odd := _odd(field)) is not None:
         return f"holds numbers, and '{odd}' among them", "leave such cells blank, or remove their rows"
+    if field.is_time:
+        return "holds dates, which are not taken for labels", "write what is to be learned of them, such as the year"
     if field.form in ("text", "whole"):
         return f"holds {field.distinct} values in {rows} rows, too many to be labels", "give more rows of each label"
     return None

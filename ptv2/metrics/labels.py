@@ -37,7 +37,7 @@ def f1_settings(split: Split) -> dict[str, str]:
 
 
 def macro_f1(split: Split) -> float:
-    """Compute F1 averaged over the labels, each counted alike."""
+    """Compute F1 averaged over the labels, each counted alike; one that is neither predicted nor gold is left out."""
     from torchmetrics.functional.classification import multiclass_f1_score
 
     return multiclass_f1_score(*_ids(split), num_classes=len(split.names), average="macro").item()

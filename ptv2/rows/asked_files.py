@@ -126,7 +126,7 @@ def _add_line(part: Asked, line: str, number: int) -> None:
     except UserError as error:
         row = error
     if not isinstance(row, dict | UserError):
-        row = UserError("a line must be a JSON object", where=place)
+        row = UserError("a line must be a JSON object", where=place, do='write {"field": value, ...}')
     part.add(row, place)
 
 

@@ -59,6 +59,8 @@ def test_bad_rows_that_were_left_out_are_counted(ptv2, write_config, cards, tmp_
     about = read(tmp_path / "runs" / "topics" / "results.json")["data"]["topics"]["test"]
     assert (about["rows"], about["of"], about["bad"]) == (16, 17, 1)
     assert "1 bad test rows left out" in said.out
+    said = ptv2("evaluate", "--artifact", tmp_path / "runs" / "topics", "--json")
+    assert json.loads(said.out)["baseline"]["accuracy"] == 0.5  # the same rows, so the same trivial answer
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,11 @@ READ = {
         | {"m": {"mtriple_set": [[f"{text(i, 2)} | in | {text(-i, 1)}"]]}, "lex": {"text": [text(i), text(-i)]}},
         {"kind": "seq2seq", "inputs": {"source": "{m.mtriple_set: | }"}, "label": "lex.text"},
     ),
+    "choices in an object, beside the text of the right one": (
+        lambda i: {"question": text(i), "answer": options(i)[i % 4], "answer_idx": LETTERS[i % 4]}
+        | {"options": dict(zip(LETTERS, options(i), strict=True)), "meta_info": ["step1", "step2"][i % 2]},
+        {"kind": "choice", "label": "answer_idx", "options": {"first": "A"}},
+    ),
     "names in Spanish": (
         lambda i: {"comentario": text(i), "ciudad": ["Lima", "Quito"][i % 2], "calificación": i % 5 + 1},
         {"kind": "cls", "inputs": {"text": "comentario"}, "label": "calificación"},
@@ -269,7 +274,19 @@ def test_too_many_texts_are_read_in_their_order_and_the_rest_is_said(tmp_path):
     rows = [{f"Top{k}": text(100 * i + k) for k in range(1, 9)} | {"Label": i % 2} for i in range(60)]
     found = guess(written(rows, tmp_path / "rows.jsonl"), "rows")
     assert found.card["inputs"] == {"text": " ".join(f"{{Top{k}}}" for k in range(1, 7))}
-    assert "6 texts are read, Top7, Top8 are not: write them into `inputs`" in found.why
+    assert "6 texts are read, not Top7, Top8: write them into `inputs`" in found.why
+
+
+def test_an_answer_is_not_named_among_the_texts_that_could_be_read(tmp_path):
+    rows = [{f"Top{k}": text(100 * i + k) for k in range(1, 8)} | {"answer": text(-i)} for i in range(60)]
+    found = guess(written([row | {"label": i % 2} for i, row in enumerate(rows)], tmp_path / "rows.jsonl"), "rows")
+    assert any("texts are read" in why for why in found.why) and not any("answer" in why for why in found.why)
+
+
+def test_dates_as_labels_are_called_so(tmp_path):
+    rows = [{"text": text(i), "label": f"2024-01-0{i % 2 + 1}"} for i in range(40)]
+    with pytest.raises(UserError, match="'label' holds dates"):
+        guess(written(rows, tmp_path / "rows.jsonl"), "rows")
 
 
 @pytest.mark.parametrize(
