@@ -10,6 +10,7 @@ from shlex import quote
 
 from ptv2.commands.tables import table
 from ptv2.errors import UserError
+from ptv2.rows.json_rows import finite
 from ptv2.study.beside import Beside, beside
 from ptv2.study.finished import by_seed, inside, read_run
 from ptv2.study.shown import shown
@@ -29,7 +30,8 @@ def compare_runs(options: argparse.Namespace) -> None:
         print(f"warning: {path}: not a run folder, left out", file=sys.stderr)
     tasks = beside(by_seed(runs), options.sort)
     if options.json:
-        print(json.dumps([line for task in tasks for line in task.lines], ensure_ascii=False))
+        lines = [line for task in tasks for line in task.lines]
+        print(json.dumps(finite(lines), ensure_ascii=False, allow_nan=False))
     elif options.csv:
         made = csv.DictWriter(sys.stdout, tasks[0].lines[0], lineterminator="\n")
         made.writeheader()

@@ -51,8 +51,10 @@ def main(options: argparse.Namespace) -> None:
     if options.json is None:
         show(found)
         return
+    from ptv2.rows.json_rows import finite
+
     made = [plain(predictor, scored) for predictor, scored in found]
-    text = json.dumps(made[0] if len(made) == 1 else made)
+    text = json.dumps(finite(made[0] if len(made) == 1 else made), allow_nan=False)
     if options.json == PRINTED:
         print(text)
     else:

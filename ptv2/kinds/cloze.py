@@ -3,8 +3,10 @@
 Shapes: B entities of all rows of a batch.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,7 +94,9 @@ class ClozeFeatures(Features):
         """Guess the entity that the passage names most often."""
         passages = [self.text("text", row, lambda: self.card.name) for row in rows]
         named = [value_at(row, self.card.inputs["entities"]) for row in rows]
-        return [max(entities, key=text.count) for text, entities in zip(passages, named, strict=True)]
+        return [
+            max(entities, key=partial(_times_named, text=text)) for text, entities in zip(passages, named, strict=True)
+        ]
 
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
         """Collate as usual, with `entity_B`, the number of the entity in its row."""
@@ -101,6 +105,11 @@ class ClozeFeatures(Features):
     def explain(self, row: Row, feature: Feature) -> Explained:
         lines = [self.tokens(feature["input_ids"]), f"label: {feature['labels']} (1: this entity is an answer)"]
         return lines, {"yes": float(feature["labels"]), "entity": feature["entity"]}
+
+
+def _times_named(entity: str, text: str) -> tuple[int, int]:
+    """Count how often a text names an entity, as words of its own, and as a part of others."""
+    return len(re.findall(rf"(?<!\w){re.escape(entity)}(?!\w)", text)), text.count(entity)
 
 
 def _replaced(parts: list[Part], old: str, new: str) -> list[Part]:

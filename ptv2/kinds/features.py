@@ -1,5 +1,6 @@
 """What every kind of task turns rows into, and back: features for the backbone, predictions for the metrics."""
 
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -190,7 +191,7 @@ class Features(ABC):
         `group` is what stands in the fields that `options.group` lists, e.g. [idx.paragraph, idx.question].
         """
         fields = self.card.options.get("group")
-        return {"group": tuple(value_at(row, field) for field in fields)} if fields else {}
+        return {"group": tuple(_plain(value_at(row, field)) for field in fields)} if fields else {}
 
     def shown(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
         """Return what a line of predictions holds beside the prediction: scores, where the kind has them."""
@@ -257,3 +258,8 @@ def one_label(value: object, field: str, where: Callable[[], str]) -> object:
         return value
     form = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else type(value).__name__
     raise UserError(f"field '{field}' holds {form}, not one label", where=where(), do="write a name or a number")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that can be compared and written: a list or an object as its JSON text."""
+    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, list | dict) else value

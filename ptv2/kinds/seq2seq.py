@@ -20,6 +20,7 @@ from ptv2.kinds.head import Head
 from ptv2.kinds.options import COMMON, CUT, FIELD, NUMBERS, RESERVED, SETTINGS, TEXT, check_options, whole
 from ptv2.kinds.templates import Part, value_at
 from ptv2.rows.arrays import Encoded, counts
+from ptv2.rows.labels import missing
 from ptv2.rows.rows import Rows
 from ptv2.rows.table import Table
 
@@ -75,7 +76,8 @@ class Seq2SeqFeatures(Features):
         references: dict[str, list[Any]] = {}
         first: dict[str, int] = {}
         for index, row in enumerate(rows):
-            group, target = repr(row[field]), value_at(row, self.card.label)
+            group = repr(index if missing(row[field]) else (row[field],))  # a row without one stands alone
+            target = value_at(row, self.card.label)
             first.setdefault(group, index)
             references.setdefault(group, []).extend(target if isinstance(target, list) else [target])
         grouped = rows.select(list(first.values()))
@@ -191,8 +193,9 @@ class Seq2SeqFeatures(Features):
         return {"generated": outputs[0]["text"]} if "text" in outputs[0] else {}
 
     def side(self, row: Row, outputs: list[Any]) -> dict[str, Any]:
-        """Return the log-likelihood of the first reference, for perplexity."""
-        return {key: outputs[0][key] for key in ("nll", "tokens") if outputs and key in outputs[0]}
+        """Return the log-likelihood of the first reference, for perplexity, and the group."""
+        likelihood = {key: outputs[0][key] for key in ("nll", "tokens") if outputs and key in outputs[0]}
+        return super().side(row, outputs) | likelihood
 
     def baseline(self, training: list[list[str]], references: list[list[str]]) -> list[str]:
         """Predict the training reference of median length, for every row."""

@@ -3,9 +3,10 @@
 torchmetrics takes seconds to import, so it is where one of its functions is called.
 """
 
-from collections.abc import Callable
+import math
 from typing import Literal
 
+import numpy as np
 import torch
 
 from ptv2.metrics.split import Split
@@ -53,17 +54,16 @@ def matthews(split: Split) -> float:
 
 
 def pearson(split: Split) -> float:
-    """Compute the Pearson correlation; 0 where the predictions do not vary."""
-    from torchmetrics.functional import pearson_corrcoef
-
-    return _correlation(pearson_corrcoef, split)
+    """Compute the Pearson correlation; 0 where the predictions or the answers do not vary, NaN where one is NaN."""
+    return _correlation(*_numbers(split))
 
 
 def spearman(split: Split) -> float:
-    """Compute the Spearman rank correlation; 0 where the predictions do not vary."""
-    from torchmetrics.functional import spearman_corrcoef
-
-    return _correlation(spearman_corrcoef, split)
+    """Compute the Spearman rank correlation, that of mean ranks; see `pearson`."""
+    predicted_N, gold_N = _numbers(split)
+    if np.isnan(predicted_N).any():
+        return math.nan
+    return _correlation(_ranks(predicted_N), _ranks(gold_N))
 
 
 def micro_f1(split: Split) -> float:
@@ -95,8 +95,18 @@ def _ids(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
     return predicted, gold
 
 
-def _correlation(function: Callable, split: Split) -> float:
-    predicted, gold = (torch.tensor(numbers, dtype=torch.float64) for numbers in (split.predictions, split.references))
-    if len(gold) < 2 or predicted.std() == 0 or gold.std() == 0:
+def _numbers(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(split.predictions, float), np.asarray(split.references, float)
+
+
+def _ranks(values_N: np.ndarray) -> np.ndarray:
+    """Rank values from 1; equal ones have their mean rank."""
+    _, place_N, counts = np.unique(values_N, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[place_N]
+
+
+def _correlation(predicted_N: np.ndarray, gold_N: np.ndarray) -> float:
+    if predicted_N.min() == predicted_N.max() or gold_N.min() == gold_N.max():
         return 0.0
-    return function(predicted, gold).item()
+    with np.errstate(invalid="ignore"):  # infinite numbers have none: NaN
+        return float(np.corrcoef(predicted_N, gold_N)[0, 1])

@@ -32,7 +32,8 @@ def confidence(metric: str, split: Split) -> tuple[float, float] | None:
 
     None for the one metric that pairs rows itself, and where a resample has no finite score.
     """
-    if metric == "gender_parity":
+    split = counted(metric, split)
+    if metric == "gender_parity" or not split.references:
         return None
     units, sums, draw = units_of(split), sums_of(metric, split), np.random.default_rng(SEED)
     score = scorer(metric, split, units, sums)
@@ -40,6 +41,20 @@ def confidence(metric: str, split: Split) -> tuple[float, float] | None:
         scores_R = np.concatenate([score(drawn_RU) for drawn_RU in draws(draw, len(units), resamples(sums))])
         low, high = interval(scores_R) if np.isfinite(scores_R).all() else (math.nan, math.nan)
     return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+def counted(metric: str, split: Split) -> Split:
+    """Return the rows that a metric counts, so that every resample has as many of them."""
+    counts = METRICS[metric].counts
+    if counts is None:
+        return split
+    kept = [i for i, reference in enumerate(split.references) if counts(reference)]
+    return replace(
+        split,
+        predictions=[split.predictions[i] for i in kept],
+        references=[split.references[i] for i in kept],
+        sides=[split.sides[i] for i in kept] if split.sides else (),
+    )
 
 
 def resamples(sums: Sums | None) -> int:
@@ -70,7 +85,9 @@ def units_of(split: Split) -> list[list[int]]:
         return [[row] for row in range(len(split.references))]
     groups: dict[object, list[int]] = {}
     for row, side in enumerate(split.sides):
-        groups.setdefault(side.get("group", row), []).append(row)
+        group = side.get("group", row)
+        alone = isinstance(group, tuple) and None in group  # a row without a group
+        groups.setdefault(("row", row) if alone else group, []).append(row)
     return list(groups.values())
 
 

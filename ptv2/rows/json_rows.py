@@ -2,7 +2,7 @@
 
 import json
 from array import array
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +118,12 @@ def _add(table: Table, row: Any, place: str) -> None:
         table.add(row)
     except RecursionError as error:
         raise UserError("brackets inside brackets too deep to read", where=place, do="correct the row") from error
+
+
+def finite(value: Any) -> Any:
+    """Put None for infinite numbers and NaN, which JSON does not have, as JavaScript writes them."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

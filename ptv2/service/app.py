@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import json
-import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ptv2.config.run import PredictionsConfig
 from ptv2.errors import UserError
-from ptv2.rows.json_rows import parsed
+from ptv2.rows.json_rows import finite, parsed
 from ptv2.service.completions import CompletionRequest, completion, question_of
 from ptv2.service.metrics import Metrics
 from ptv2.service.refused import Refused, line_of
@@ -186,15 +185,6 @@ def json_response(value: Any, status: int = 200) -> Response:
     except ValueError:
         text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False)
     return Response(text.encode("utf-8", "replace"), status, None, "application/json")
-
-
-def finite(value: Any) -> Any:
-    """Put None for infinite numbers and NaN, as JavaScript writes them; a request may have held them in a field."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 async def refused(_request: Request, error: Exception) -> Response:

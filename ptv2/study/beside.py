@@ -153,7 +153,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _std(values: Sequence[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None
+    return statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
 
 
 def _sorted(lines: list[dict[str, Any]], sort: str | None, metric: str) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The columns of a comparison's table: what each shows of the finished cells of a task and a method."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,8 @@ def spread(values: Sequence[float], places: int = 3, sign: str = "") -> str:
     if not values:
         return "-"
     mean = f"{statistics.mean(values):{sign}.{places}f}"
-    return f"{mean} ± {statistics.stdev(values):.{places}f}" if len(values) > 1 else mean
+    known = len(values) > 1 and all(map(math.isfinite, values))
+    return f"{mean} ± {statistics.stdev(values):.{places}f}" if known else mean
 
 
 def mean(name: str, words: Callable[[float], str]) -> Callable[[Row], str]:

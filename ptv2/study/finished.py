@@ -1,6 +1,7 @@
 """Run folders as `ptv2.compare RUN ...` reads them: finished or not, and those that differ in their seed alone."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ class Run:
             better = min
         try:
             lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-            return better((found[key] for found in map(json.loads, lines) if key in found), default=None)
+            values = (found[key] for found in map(json.loads, lines) if key in found)
+            return better((value for value in values if not math.isnan(value)), default=None)
         except (OSError, ValueError):
             return None
 

@@ -4,7 +4,8 @@ import json
 import math
 import re
 import statistics
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ptv2.runtime.files import write_text
 from ptv2.study.cell import Cell, Line, identity
 from ptv2.study.columns import Row
 from ptv2.study.figure import draw
-from ptv2.study.paired import Array, difference, interval
+from ptv2.study.paired import Array, Difference, Pair, difference, interval
 from ptv2.study.plan import Plan
 from ptv2.study.table import comparison, write_data
 
@@ -87,7 +88,7 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
     Where the predictions of a cell are on another machine, the difference that was once computed is kept; there being
     none, it is that of the scores, seed by seed, without an interval.
     """
-    reference, resampled = str(plan.study.reference), dict[str, list[Array]]()
+    reference, paired = str(plan.study.reference), dict[tuple[str, str], Paired]()
     kept = _kept(plan.study.results / "table.jsonl")
     cells = {identity(cell.key): cell for cell in plan.cells}
     references = {row.task: row for row in rows if row.method == reference}
@@ -103,18 +104,29 @@ def add_differences(plan: Plan, rows: list[Row]) -> None:
         files = [[_scored(cells[identity(line["cell"])], line) for line in pair] for pair in lines]
         if all(file is not None for pair in files for file in pair):
             pairs = [(read_scored(ours), read_scored(other)) for ours, other in files if ours and other]
-            found = difference(lines[0][0]["scores"]["metric"], pairs)
-            if found is not None:
+            own = Paired(lines[0][0]["scores"]["metric"], dict(zip(about["seeds"], pairs, strict=True)))
+            if (found := own.of(about["seeds"])) is not None:
                 row.difference = about | {key: value for key, value in asdict(found[0]).items() if key != "seeds"}
-                resampled.setdefault(row.method, []).append(found[1])
+                paired[row.task, row.method] = own
         else:
-            earlier, row.difference = (
-                _same(kept.get((row.task, row.method)), about),
-                _by_seed(row, references[row.task], about),
-            )
-            if earlier and row.difference and math.isclose(earlier["value"], row.difference["value"], abs_tol=1e-6):
-                row.difference = earlier  # of the same scores
-    rows += _means(plan, rows, resampled, kept)
+            row.difference = _of_scores(row, references[row.task], about, kept)
+    rows += _means(plan, rows, paired, kept)
+
+
+@dataclass
+class Paired:
+    """What a method and the reference answered on the rows of a task, by seed."""
+
+    metric: str
+    pairs: dict[int, Pair]
+    found: dict[tuple[int, ...], tuple[Difference, Array] | None] = field(default_factory=dict)
+
+    def of(self, seeds: Sequence[int]) -> tuple[Difference, Array] | None:
+        """Return the difference over some of the seeds, and its resamples."""
+        key = tuple(seeds)
+        if key not in self.found:
+            self.found[key] = difference(self.metric, [self.pairs[seed] for seed in seeds])
+        return self.found[key]
 
 
 def _scored(cell: Cell, line: Line) -> Path | None:
@@ -143,43 +155,57 @@ def _same(old: dict[str, Any] | None, about: dict[str, Any]) -> dict[str, Any] |
 
 
 def _means(
-    plan: Plan, rows: list[Row], resampled: dict[str, list[Array]], kept: dict[tuple[str, str], dict[str, Any]]
+    plan: Plan, rows: list[Row], paired: dict[tuple[str, str], Paired], kept: dict[tuple[str, str], dict[str, Any]]
 ) -> list[Row]:
     """Make a row per method that has all tasks: means over them of the seeds that all have.
 
-    Tasks whose score is a perplexity are left out: it is no fraction.
+    A difference is over the seeds that all tasks of both methods have; rows and seeds of one task are drawn apart from
+    those of another. Tasks whose score is a perplexity are left out: it is no fraction.
     """
     tasks = [task for task in plan.study.config.tasks if _is_fraction([r for r in rows if r.task == task])]
-    made = []
+    made: dict[str, Row] = {}
     for method in plan.study.config.methods:
         own = {row.task: row for row in rows if row.method == method and row.task in tasks}
         seeds = [seed for seed in plan.study.config.seeds if all(seed in row.seeds for row in own.values())]
         if len(tasks) < 2 or len(own) < len(tasks) or not seeds:
             continue
-        mean = Row(MEAN.format(len(tasks)), method, [])
+        mean = made[method] = Row(MEAN.format(len(tasks)), method, [])
         for seed in seeds:
             lines = [line for row in own.values() for line in row.lines if line["cell"]["seed"] == seed]
             scores = {name: [line["scores"].get(name) for line in lines] for name in AVERAGED}
             known = {name: statistics.mean(values) for name, values in scores.items() if None not in values}
             mean.lines.append({"cell": {"seed": seed}, "scores": known, "environment": lines[0]["environment"]})
-        differences = [row.difference for row in own.values() if row.difference]
-        if len(differences) == len(tasks):
-            about = {"reference": plan.study.reference, "seeds": seeds}
-            arrays = resampled.get(method, [])
-            if len(arrays) == len(tasks):
-                count = min(map(len, arrays))
-                low, high = interval(np.mean([array[:count] for array in arrays], axis=0))
-                value = statistics.mean(found["value"] for found in differences)
-                mean.difference = about | {"value": value, "low": low, "high": high}
-            elif all(found["low"] is not None for found in differences):
-                mean.difference = _same(kept.get((mean.task, method)), about)
-        made.append(mean)
-    references = [mean for mean in made if mean.method == plan.study.reference]
-    for mean in made:
-        if references and mean is not references[0] and mean.difference is None:
-            both = [seed for seed in mean.seeds if seed in references[0].seeds]
-            mean.difference = _by_seed(mean, references[0], {"reference": plan.study.reference, "seeds": both})
-    return made
+    reference = made.get(str(plan.study.reference))
+    for method, mean in made.items():
+        if reference is None or mean is reference:
+            continue
+        both = [seed for seed in mean.seeds if seed in reference.seeds]
+        about = {"reference": plan.study.reference, "seeds": both}
+        pairs = [paired[task, method] for task in tasks if (task, method) in paired]
+        found = [own.of(both) for own in pairs] if both and len(pairs) == len(tasks) else [None]
+        known = [one for one in found if one is not None]
+        if len(known) == len(found):
+            low, high = interval(_mean_of([resampled_R for _, resampled_R in known]))
+            value = statistics.mean(difference.value for difference, _ in known)
+            mean.difference = about | {"value": value, "low": low, "high": high}
+        else:
+            mean.difference = _of_scores(mean, reference, about, kept)
+    return list(made.values())
+
+
+def _mean_of(resampled: list[Array]) -> Array:
+    """Average the resamples of several tasks, in an order of its own for each: their rows and seeds are unrelated."""
+    count, draw = min(map(len, resampled)), np.random.default_rng(0)
+    return np.mean([draw.permutation(one_R)[:count] for one_R in resampled], axis=0)
+
+
+def _of_scores(
+    row: Row, reference: Row, about: dict[str, Any], kept: dict[tuple[str, str], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the difference of the scores, seed by seed, or an earlier one with an interval of the same scores."""
+    earlier, found = _same(kept.get((row.task, row.method)), about), _by_seed(row, reference, about)
+    same = earlier and found and math.isclose(earlier["value"], found["value"], abs_tol=1e-6)
+    return earlier if same else found
 
 
 def _by_seed(row: Row, reference: Row, about: dict[str, Any]) -> dict[str, Any] | None:

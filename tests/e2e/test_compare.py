@@ -237,3 +237,10 @@ def test_results_of_an_older_version_are_shown(ptv2, finished, tmp_path):
     (line,) = read(ptv2, tmp_path / "old")
     assert line["rows"] is None and line["lr"] is None and line["score"] is not None
     assert any(row.startswith("topics (deep) topics test accuracy") for row in shown(ptv2("compare", tmp_path / "old")))
+
+
+def test_infinite_scores_are_shown_and_written_as_json_can(ptv2, finished, copy):
+    scores = json.loads((finished("topics") / "results.json").read_text())["scores"]
+    scores["test"]["topics"] = {"accuracy": float("inf")}
+    (line,) = read(ptv2, copy("a-1", seed=1, scores=scores), copy("a-2", seed=2, scores=scores))
+    assert line["score"] is None and line["score_std"] is None

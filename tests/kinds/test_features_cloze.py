@@ -61,8 +61,8 @@ def test_the_best_gold_answer_counts():
 
 
 def test_the_guess_is_the_entity_named_most(kind):
-    rows = [ROW, ROW | {"passage": "Rome"}]
-    assert kind.guesses(Dataset.from_list(rows), [], []) == ["Bob", "Rome"]
+    rows = [ROW, ROW | {"passage": "Rome"}, ROW | {"passage": "Annals: Anne saw Bob."}]
+    assert kind.guesses(Dataset.from_list(rows), [], []) == ["Bob", "Rome", "Bob"]
     assert kind.fields() == {"passage", "query", "entities"}
 
 

@@ -49,6 +49,19 @@ def test_rows_of_one_group_are_scored_as_one(tmp_path):
         make_data(tmp_path, "t5", {"train": rows, "test": rows}, options={"group_by": "mrs"})
 
 
+def test_rows_without_a_group_stand_alone(tmp_path):
+    rows = [{"text": said, "target": said, "mr": mr} for said, mr in (("cow", "a"), ("hen", None), ("fig", None))]
+    data = make_data(tmp_path, "t5", {"train": rows, "test": [*rows, rows[0]]}, options={"group_by": "mr"})
+    assert data.references("test") == [["cow", "cow"], ["hen"], ["fig"]]
+
+
+def test_rows_of_a_group_are_known_to_belong_together(tmp_path):
+    rows = [{"text": said, "target": said, "doc": [1, "a"]} for said in ("cow", "hen")]
+    data = make_data(tmp_path, "t5", {"train": rows, "test": rows}, options={"group": ["doc"]})
+    sides = [data.features.side(row, [{"nll": 1.0, "tokens": 2}]) for row in data.rows["test"]]
+    assert sides == [{"group": ('[1, "a"]',), "nll": 1.0, "tokens": 2}] * 2
+
+
 def test_an_empty_reference_of_a_group_is_named(tmp_path):
     rows = [{"text": "cow", "target": "a cow"}, {"text": "cow", "target": ""}]
     data = make_data(tmp_path, "t5", {"train": rows[:1], "test": rows}, options={"group_by": "text"})

@@ -68,3 +68,14 @@ def test_the_score_lies_in_its_interval(metric, split):
 )
 def test_no_interval_where_rows_are_paired_or_no_score_is_finite(metric, split):
     assert confidence(metric, split) is None
+
+
+def test_a_score_of_some_rows_is_resampled_over_these():
+    split = Split(["x"] * 3 + [""] * 97, [["x"]] * 3 + [[]] * 97)
+    assert confidence("has_answer_f1", split) == (1, 1)
+    assert confidence("has_answer_f1", Split([""] * 3, [[]] * 3)) is None
+
+
+def test_rows_without_a_group_are_drawn_alone():
+    groups = [{"group": ("a",)}, {"group": (None,)}, {"group": ("a",)}, {"group": (None,)}]
+    assert resample.units_of(Split([*"xxxx"], [*"xxxx"], sides=groups)) == [[0, 2], [1], [3]]

@@ -1,5 +1,6 @@
 """Metrics against the libraries whose numbers papers report."""
 
+import math
 import random
 
 import pytest
@@ -79,6 +80,22 @@ def test_numbers_of_many_digits_are_compared_whole():
     assert score(["pearson", "spearman"], Split(found, gold)) == pytest.approx(
         {"pearson": pearsonr(found, gold)[0], "spearman": spearmanr(found, gold)[0]}, abs=1e-6
     )
+
+
+def test_ranks_of_many_equal_numbers(draw):
+    gold = [5.0 if draw.random() < 0.6 else float(draw.randint(1, 4)) for _ in range(80_000)]
+    found = [value + draw.gauss(0, 1) for value in gold]
+    assert score(["spearman"], Split(found, gold))["spearman"] == pytest.approx(spearmanr(found, gold)[0], abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+def test_no_number_predicted_has_no_correlation_and_a_constant_has_none_of_rounding(metric):
+    nan = float("nan")
+    assert math.isnan(score([metric], Split([1.0, nan, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]))[metric])
+    for rows in range(2, 60):
+        assert score([metric], Split([0.1] * rows, [0.7] * rows)) == {metric: 0}
+        assert score([metric], Split([0.1] * rows, [0.7 + row for row in range(rows)])) == {metric: 0}
+    assert score([metric], Split([1.0, 2.0], [1.0, 2.0]))[metric] == pytest.approx(1, abs=1e-12)
 
 
 def test_a_score_of_some_rows_says_of_how_many():

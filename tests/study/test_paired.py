@@ -123,3 +123,9 @@ def test_a_resample_by_sums_is_the_metric_of_the_drawn_rows(metric):
 def test_a_method_does_not_differ_from_itself(metric):
     found, _ = difference(metric, [(SPLITS[metric], SPLITS[metric])])
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_an_infinite_score_has_no_difference():
+    likely, impossible = ({"nll": nll, "tokens": 2} for nll in (1.0, float("inf")))
+    pair = Split(["a"] * 2, [["a"]] * 2, sides=[likely] * 2), Split(["a"] * 2, [["a"]] * 2, sides=[impossible] * 2)
+    assert difference("perplexity", [pair]) is None

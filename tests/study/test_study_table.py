@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 
 import pytest
@@ -153,7 +154,9 @@ def test_nothing_finished_is_no_table(study):
         report(plan)
 
 
-@pytest.mark.parametrize(("values", "text"), [([], "-"), ([0.5], "0.500"), ([0.5, 1.0], "0.750 ± 0.354")])
+@pytest.mark.parametrize(
+    ("values", "text"), [([], "-"), ([0.5], "0.500"), ([0.5, 1.0], "0.750 ± 0.354"), ([math.inf, 1.0], "inf")]
+)
 def test_spread(values, text):
     assert spread(values) == text
 
@@ -182,3 +185,57 @@ def test_an_interval_is_not_kept_for_other_scores(plan):
     table = rows(report(plan))
     assert table["topics", "deep"]["difference to full"] == "-0.500 ± 0.354"
     assert "[" in table["more", "deep"]["difference to full"]
+
+
+def answered(study, right):
+    """The finished cells of two tasks, by method, task and seed: which of four test rows each answers."""
+    plan = Plan(
+        study(
+            tasks={"a": "demo/bbc_topic", "b": "demo/bbc_topic"},
+            methods={"deep": ["method=deep"], "full": ["method=full"]},
+        )
+    )
+    plan.check_folder()
+    for cell in plan.cells:
+        found = right.get((cell.key["method"], cell.key["task"], cell.key["seed"]))
+        if found is not None:
+            cell.write({"metric": "accuracy", "split": "test", "score": found.count("1") / 4}, ENVIRONMENT)
+            split = Split([*found], [*"1111"], ("0", "1"), [{}] * 4)
+            write_scored(cell.path / "scored" / f"{cell.key['task']}.test.json", split)
+    return plan
+
+
+FULL = {("full", task, seed): "1100" for task in "ab" for seed in (1, 2)}
+
+
+@pytest.mark.parametrize("lacks", [("deep", "b", 2), ("full", "b", 2)])
+def test_the_difference_of_a_mean_is_of_the_seeds_that_all_cells_have(study, lacks):
+    right = FULL | {("deep", task, seed): "1111" if seed == 1 else "0000" for task in "ab" for seed in (1, 2)}
+    right.pop(lacks)
+    found = rows(report(answered(study, right)))["mean of 2 tasks", "deep"]["difference to full"]
+    assert found.startswith("+0.500 [")
+
+
+def test_rows_and_seeds_of_two_tasks_are_drawn_apart(study):
+    right = FULL | {
+        ("deep", task, seed): "1111" if (task == "a") == (seed == 1) else "0000" for task in "ab" for seed in (1, 2)
+    }
+    found = rows(report(answered(study, right)))["mean of 2 tasks", "deep"]["difference to full"]
+    low, high = map(float, re.findall(r"[-+][\d.]+", found)[1:])
+    assert (
+        found.startswith("+0.000") and low < -0.2 and high > 0.2
+    )  # not as sure as if the two always offset each other
+
+
+def test_an_interval_of_a_mean_is_not_kept_for_other_scores(study):
+    right = FULL | {("deep", task, seed): "1110" for task in "ab" for seed in (1, 2)}
+    plan = answered(study, right)
+    report(plan)
+    for cell in plan.cells:
+        if cell.key["task"] == "a":
+            (cell.path / "scored" / "a.test.json").unlink()
+    plan = answered(study, right | {("deep", "b", seed): "1111" for seed in (1, 2)})
+    for cell in plan.cells:
+        if cell.key["task"] == "a":
+            (cell.path / "scored" / "a.test.json").unlink()
+    assert rows(report(plan))["mean of 2 tasks", "deep"]["difference to full"] == "+0.375 ± 0.000"
