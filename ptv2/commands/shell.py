@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from errno import EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS
+from errno import EACCES, EDQUOT, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 from itertools import pairwise
 from typing import NoReturn
 
@@ -16,6 +16,10 @@ from ptv2.runtime.stop import Stopped
 
 PLACES = (EACCES, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS)
 """Faults of a file or folder that the user named; others are of the machine or ours."""
+
+
+FULL = (ENOSPC, EDQUOT)
+"""Faults of a disk."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,13 +107,29 @@ def run(main: Callable[[argparse.Namespace], None], made: argparse.ArgumentParse
         raise SystemExit(stop.code) from None
     except BrokenPipeError:  # the reader of our output has ended, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        if options.debug or error.errno not in PLACES or not error.filename:
+    except Exception as error:
+        said = _of_disk(error)
+        if options.debug or said is None:
             raise
-        print(f"error: {str(error.filename).removesuffix('.part')}: {error.strerror}; name another", file=sys.stderr)
+        print(f"error: {said}", file=sys.stderr)
         raise SystemExit(2) from None
     finally:
         warnings.formatwarning = shown
+
+
+def _of_disk(error: BaseException | None) -> str | None:
+    """Say what cannot be written: a place that the user named, or a full disk behind another error; None: neither."""
+    if isinstance(error, OSError) and error.errno in PLACES and error.filename:
+        return f"{str(error.filename).removesuffix('.part')}: {error.strerror}; name another"
+    do = "free some space, or write to another place"
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            where = str(error.filename or "the output").removesuffix(".part")
+            return f"{where}: cannot be written ({error.strerror}); {do}"
+        if type(error).__name__ == "SafetensorError" and "No space left" in str(error):
+            return f"the weights: cannot be written ({error}); {do}"
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def say_expanded(words: Sequence[str]) -> None:

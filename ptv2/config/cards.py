@@ -62,8 +62,17 @@ class TaskCard:
 
 
 def card_folders() -> list[Path]:
-    """List the folders that are searched for cards, the user's own first."""
+    """List the folders that are searched for cards, the user's own first.
+
+    Raises:
+        UserError: PTV2_TASKS names one that is not there.
+    """
     own = [Path(p) for p in os.environ.get("PTV2_TASKS", "").split(os.pathsep) if p]
+    for folder in own:
+        if not folder.is_dir():
+            raise UserError(
+                "no such folder", where=f"PTV2_TASKS: {folder}", do="name folders of task cards, or unset it"
+            )
     return own + [Path(p) for p in ptv2.tasks.__path__]
 
 

@@ -39,6 +39,7 @@ class PromptModule(PromptedModel, L.LightningModule):
         self.strict_loading = False  # the frozen backbone is in no checkpoint
         self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, rows of each batch
         self.tokens_seen: Tensor | int = 0  # by this rank; a tensor of its device, which nothing waits for
+        self.step_losses: list[Tensor] = []  # of the batches of an optimizer step so far
         self.resumed = False
         self.rates: list[tuple[float, float]] = []  # learning rate and weight decay of each group of the optimizer
 
@@ -62,6 +63,8 @@ class PromptModule(PromptedModel, L.LightningModule):
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         self.scalars = {"train/lr": self.trainer.optimizers[0].param_groups[0]["lr"]}
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            self.step_losses = []
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """Return this rank's part of the batch's loss, see `ptv2.model.loss`."""
@@ -69,12 +72,19 @@ class PromptModule(PromptedModel, L.LightningModule):
         loss = batch_loss(read, self.heads, self.task_weights, self.device)
         self.losses, self.row_counts = loss.losses, loss.row_counts
         self.tokens_seen = self.tokens_seen + sum(part["attention_mask"].sum() for part, _ in read)
-        self.scalars["train/loss"] = loss.mean
+        self.step_losses.append(loss.mean)
+        self.scalars["train/loss"] = loss.mean if len(self.step_losses) == 1 else torch.stack(self.step_losses).mean()
         return loss.part
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the norm of the gradient before it is clipped."""
+        """Make the gradient the mean over the step's batches, and keep its norm before it is clipped.
+
+        Lightning divides by `accumulate_grad_batches`, also in an epoch's last step, which may have fewer batches.
+        """
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if 0 < len(self.step_losses) < self.trainer.accumulate_grad_batches:
+            for gradient in gradients:
+                gradient.mul_(self.trainer.accumulate_grad_batches / len(self.step_losses))
         if gradients:  # a non-finite one was taken away
             self.scalars["train/grad_norm"] = torch.nn.utils.get_total_norm(gradients)
 

@@ -1,5 +1,6 @@
 """The optimiser and schedules of the paper: AdamW; a linear, exponential or constant learning rate."""
 
+import warnings
 from collections.abc import Iterable
 
 from torch import nn
@@ -26,6 +27,9 @@ def make_schedule(optimizer: AdamW, config: OptimConfig, steps: int, steps_per_e
     (tagging, QA). constant: 1. Each rises linearly from 0 over the warm-up.
     """
     warmup = round(config.warmup * steps) if config.warmup < 1 else round(config.warmup)
+    if 0 < steps < warmup:
+        said = f"optim.warmup: {warmup} steps, and the run has {steps}: the rate does not reach optim.lr"
+        warnings.warn(said, stacklevel=2)
 
     def factor(step: int) -> float:
         if step < warmup:

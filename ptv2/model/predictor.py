@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
 from ptv2.config.overrides import as_overrides
@@ -38,7 +40,7 @@ class Predictor:
         allow_other_precision: take a backbone saved in another precision, if it is the same once both are cast.
 
     Raises:
-        UserError: no artifact there, a damaged one, or several that one pass cannot serve.
+        UserError: no artifact there, a damaged one, several that one pass cannot serve, or a device that is not there.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Predictor:
         imports: Sequence[str] = (),
         allow_other_precision: bool = False,
     ):
+        check_device(device)
         self.artifact = merged([read_artifact(path) for path in paths])
         self.config = artifact_config(self.artifact, as_overrides(overrides), imports)
         self.device, self.allow_other_precision = device, allow_other_precision
@@ -283,3 +286,16 @@ def load(
     )
     _ = made.module  # what is wrong is said here
     return made
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that no tensor can be put on.
+
+    Raises:
+        UserError: it is such.
+    """
+    try:
+        torch.empty(0, device=torch.device(name))
+    except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA asserts
+        what = f"'{name}' cannot be used ({str(error).splitlines()[0]})"
+        raise UserError(what, where="device", do="use cpu, or cuda where there is a GPU") from error

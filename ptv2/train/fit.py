@@ -60,6 +60,9 @@ def fit(config: Config, callbacks: Sequence[Callback] = ()) -> dict[str, Any]:
     config, chosen = settled(config)
     folder = RunFolder(config)
     folder.check()
+    if config.run.overwrite and config.resume not in ("auto", "never"):
+        do = "leave one of the two out, or go on in another run.name"
+        raise UserError("run.overwrite=true starts from scratch, without this checkpoint", where="resume", do=do)
     if folder.finished:
         results = folder.read_results()
         check_rows(config, results.get("rows", {}))
@@ -144,6 +147,8 @@ def prepare(config: Config, folder: RunFolder, callbacks: Sequence[Callback] = (
     check_trains(parts)
     if start is not None:
         start.check_data(parts.data.fingerprints())
+        start.check_backbone(parts.module.backbone.fingerprint)
+        start.check_end(config.trainer.get("max_steps") or -1)
         check_kept(parts.module, start.checkpoint["state_dict"], where=str(start.path))
     states = [KnownStates(StateCache(config, parts.module, parts.data))] if config.backbone.cache else []
     trainer, checkpoints = make_trainer(config, folder, parts, start, [*states, *callbacks])

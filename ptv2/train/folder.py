@@ -90,8 +90,12 @@ class RunFolder:
         """Refuse a folder that this run must not write to; changes nothing.
 
         Raises:
-            UserError: it holds a run of another config, or is not a run folder.
+            UserError: it holds a run of another config or of others inside, is not a run folder, or lies in a run.
         """
+        if str(self.path).startswith("~") or "$" in str(self.path):
+            what = f"is '{self.path}', and neither ~ nor $ is filled in here"
+            raise UserError(what, where="run.folder", do="write the path out, or ${oc.env:HOME} in a config")
+        self._check_nested()
         if self.path.exists() and not self.path.is_dir():
             raise UserError("is a file", where=self.path, do="choose another run.name")
         if old := self.held():
@@ -109,6 +113,18 @@ class RunFolder:
                 )
         elif self.path.exists() and any(entry.name != lock.NAME for entry in self.path.iterdir()):
             raise UserError("is not empty and is not a run folder", where=self.path, do="choose another run.name")
+
+    def _check_nested(self) -> None:
+        """Refuse a run inside of another, which may be replaced with all that it holds, and to replace such a one."""
+        root = Path(self.config.run.folder)
+        outer = next((path for path in self.path.parents if path.is_relative_to(root) and _holds_run(path)), None)
+        if outer is not None:
+            raise UserError("lies inside of a run", where=self.path, do=f"choose a run.name that is not below {outer}")
+        if self.afresh and self.path.is_dir():
+            inner = next((file.parent for file in self.path.rglob("config.yaml") if file.parent != self.path), None)
+            if inner is not None:
+                do = "move that away, or choose another run.name"
+                raise UserError(f"cannot be replaced: another run lies in it ({inner})", where=self.path, do=do)
 
     def check_writable(self) -> None:
         """Refuse a folder that could not be made or written; changes nothing.
@@ -164,12 +180,16 @@ class RunFolder:
             results = json.loads(self.results_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"cannot be read ({error})", where=self.results_file, do=do) from error
-        if not isinstance(results, dict):
+        if not isinstance(results, dict) or "scores" not in results:
             raise UserError("these are not the results of a run", where=self.results_file, do=do)
         return results
 
     def write_results(self, results: dict[str, Any]) -> None:
         write_text(self.results_file, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+
+
+def _holds_run(folder: Path) -> bool:
+    return (folder / "config.yaml").is_file() and ((folder / "checkpoints").is_dir() or (folder / "prompt").is_dir())
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:

@@ -35,6 +35,27 @@ class Start:
                         do="restore the old rows, or start from scratch with run.overwrite=true or another run.name",
                     )
 
+    def check_backbone(self, weights: str) -> None:
+        """Refuse another backbone than that which the prompts were trained with; older checkpoints do not name it.
+
+        Raises:
+            UserError: its weights differ.
+        """
+        if weights != self.checkpoint.get("backbone", weights):
+            what = f"the backbone's weights are not those that {self.path.name} was trained with"
+            do = "restore them, or start from scratch with run.overwrite=true or another run.name"
+            raise UserError(what, where="backbone.name", do=do)
+
+    def check_end(self, max_steps: int) -> None:
+        """Refuse a run that would have ended before the checkpoint.
+
+        Raises:
+            UserError: it would.
+        """
+        if 0 < max_steps < self.step:
+            what = f"is {max_steps}, and {self.path.name} stands at step {self.step}"
+            raise UserError(what, where="trainer.max_steps", do=f"give it {self.step} or more, or start another run")
+
     def check_draw(self, draw: dict[str, Any]) -> None:
         """Refuse batches that are drawn in another way: the position counts them. See `TaskDataModule.drawn`.
 

@@ -1,4 +1,6 @@
 import argparse
+import errno
+import importlib
 import sys
 import warnings
 
@@ -101,6 +103,8 @@ def test_the_nearest_name_or_all_of_them():
 def test_progress_bars_of_libraries_stay_out_of_files(monkeypatch):
     import datasets
 
+    bars = importlib.import_module("datasets.utils.tqdm")
+    monkeypatch.setattr(bars, "HF_DATASETS_DISABLE_PROGRESS_BARS", None)  # as another test may have left it
     for terminal in (True, False):
         datasets.enable_progress_bars()
         monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
@@ -122,3 +126,20 @@ def test_braces_that_the_shell_expanded_are_said(words, said, capsys):
     command.run(lambda options: None, parser(), [*words, "--size", "3"])
     err = capsys.readouterr().err
     assert said in err and len(err.splitlines()) == bool(said)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_full_disk_is_one_line(wrapped, capsys):
+    def fail(_options):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "answers.jsonl.part")
+        except OSError as error:
+            if wrapped:
+                raise ValueError("I/O operation on closed file") from error
+            raise
+
+    with pytest.raises(SystemExit) as stop:
+        command.run(fail, parser(), ["--size", "3"])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.count("\n") == 1
+    assert said.startswith("error: answers.jsonl: cannot be written (No space left on device); free some space, or ")

@@ -101,6 +101,12 @@ def test_a_folder_of_ones_own_adds_and_hides_cards(tmp_path, monkeypatch):
     assert make_card(read_card("glue/cola")).version == 1
 
 
+def test_a_folder_of_cards_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PTV2_TASKS", str(tmp_path / "cards"))
+    with pytest.raises(UserError, match=r"PTV2_TASKS: .*/cards: no such folder"):
+        read_card("glue/rte")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

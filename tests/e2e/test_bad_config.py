@@ -90,6 +90,7 @@ OVERRIDES = [
     ("prompt.length=0", ["prompt.length", "'0' is not a length", "from 1"]),
     ("prompt.length=long", ["prompt.length", "'long' is not a length"]),
     ("prompt.length=[4,4]", ["prompt.length", "2 lengths for 3 prompted layers"]),
+    ("prompt={layers: [2,0], length: [1,3]}", ["prompt.layers: '[2, 0]' is not in ascending order"]),
     ("prompt.layers=[0,3]", ["prompt.layers", "a backbone with 3", "0..2"]),
     ("prompt.layers=top:4", ["prompt.layers", "'top:4'", "1..3"]),
     ("prompt.layers=some", ["prompt.layers", "'some'", "top:K"]),

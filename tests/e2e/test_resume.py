@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -131,6 +132,36 @@ def test_a_batch_size_that_decides_nothing_may_change(ptv2, write_config, tmp_pa
     later = ("run.name=later", f"resume={tmp_path}/runs/topics", "data.batch_size=16")
     said = ptv2("fit", "--config", config, tokens, *later)
     assert said.code == 0 and "step 1/" not in said.out, said
+
+
+def test_a_checkpoint_and_a_start_from_scratch_exclude_each_other(ptv2, write_config, tmp_path):
+    assert ptv2("fit", "--config", write_config(), "trainer.max_epochs=1").code == 0
+    more = (f"resume={tmp_path}/runs/topics", "run.overwrite=true")
+    said = ptv2("fit", "--config", write_config(), "run.name=later", *more)
+    assert said.code == 2 and "resume: run.overwrite=true starts from scratch" in said.err
+    assert not (tmp_path / "runs" / "later").exists()
+
+
+def test_a_run_does_not_end_before_its_checkpoint(ptv2, write_config, tmp_path):
+    steps = ("trainer.max_epochs=-1", "trainer.max_steps={}")
+    assert ptv2("fit", "--config", write_config(), steps[0], steps[1].format(6)).code == 0
+    more = (f"resume={tmp_path}/runs/topics", "run.name=later", steps[0])
+    said = ptv2("fit", "--config", write_config(), *more, steps[1].format(4))
+    assert said.code == 2 and "trainer.max_steps: is 4, and step-00000006.ckpt stands at step 6; give" in said.err
+    assert ptv2("fit", "--config", write_config(), *more, steps[1].format(6)).code == 0
+
+
+def test_a_backbone_with_other_weights_is_refused(ptv2, write_config, tmp_path, tiny_bert):
+    from transformers import AutoModel
+
+    mine = shutil.copytree(tiny_bert, tmp_path / "mine")
+    config = write_config(backbone={"name": str(mine)})
+    assert ptv2("fit", "--config", config, "trainer.max_epochs=1").code == 0
+    model = AutoModel.from_pretrained(mine)
+    model.embeddings.word_embeddings.weight.data += 1
+    model.save_pretrained(mine)
+    said = ptv2("fit", "--config", config, f"resume={tmp_path}/runs/topics", "run.name=later")
+    assert said.code == 2 and "backbone.name: the backbone's weights are not those that step-00000006.ckpt" in said.err
 
 
 @pytest.mark.parametrize(

@@ -99,3 +99,10 @@ def test_what_fused_updates_do_not_go_with_is_refused(precision, clip, says):
     else:
         with pytest.raises(UserError, match=says):
             make_config(config)
+
+
+def test_a_warmup_that_the_run_does_not_end_is_said():
+    with pytest.warns(
+        UserWarning, match=r"optim\.warmup: 20 steps, and the run has 10: the rate does not reach optim\.lr"
+    ):
+        factors(warmup=20)

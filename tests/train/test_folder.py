@@ -58,8 +58,8 @@ def test_a_run_goes_on_whose_config_lacks_newer_keys_or_has_a_name_like_a_number
 def test_a_run_is_finished_when_it_has_results(folder):
     made = folder()
     made.open()
-    made.write_results({"score": 1})
-    assert folder().finished and json.loads(made.results_file.read_text()) == {"score": 1}
+    made.write_results({"scores": {}})
+    assert folder().finished and json.loads(made.results_file.read_text()) == {"scores": {}}
     assert not folder("run.overwrite=true").finished
 
 
@@ -105,3 +105,27 @@ def test_the_environment_names_what_a_result_depends_on(monkeypatch):
     monkeypatch.setattr(environments, "_git_revision", environments._git_revision.__wrapped__)  # asks git again
     monkeypatch.setattr(environments.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(OSError("no git")))
     assert environment()["git"] is None
+
+
+def test_no_run_lies_in_another_and_none_is_emptied_of_others(folder):
+    folder().open()
+    folder().checkpoints.mkdir()
+    refuses(folder("run.name=a/b"), r"a/b: lies inside of a run; choose a run.name that is not below .*/a")
+    folder("run.name=c/d").open()
+    (folder("run.name=c").path / "config.yaml").write_text((folder().path / "config.yaml").read_text())
+    for afresh in ("run.overwrite=true", "resume=never"):
+        refuses(folder("run.name=c", afresh, "run.loggers=[]"), "another run lies in it|another config")
+    folder("run.name=c/d", "run.overwrite=true").check()
+
+
+@pytest.mark.parametrize("name", ["run.folder=~/runs", "run.name=$HOME"])
+def test_what_no_shell_filled_in_is_refused(folder, name):
+    refuses(folder(name), "neither ~ nor \\$ is filled in here")
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "{"])
+def test_results_that_are_none_are_named(folder, text):
+    folder().open()
+    folder().results_file.write_text(text)
+    with pytest.raises(UserError, match=r"results\.json: .*remove the file to score the run again"):
+        folder().read_results()

@@ -1,13 +1,17 @@
 """What a run logs while it trains: at which step, how fast, and what TensorBoard makes of it."""
 
 import json
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import torch
 from scene import make_config, write_cards
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from ptv2.config.load import load_config
+from ptv2.model.module import PromptModule
 from ptv2.train.board.tensorboard import hparams
 from ptv2.train.fit import fit
 
@@ -116,3 +120,23 @@ def test_event_files_lie_in_the_run_folder_and_no_other_copy_of_the_config_does(
     folder, _ = run()
     assert list(folder.glob("events.out.*")) and not (folder / "tensorboard").exists()
     assert not list(folder.rglob("hparams.yaml"))
+
+
+def test_the_loss_of_a_step_is_the_mean_of_its_batches(run):
+    still = ("optim.lr=1e-12", "run.log_every=1", "prompt.dropout=0", "head.dropout=0", "backbone.dropout=0")
+    logs = []
+    for batches in (1, 4):  # of 6 an epoch: 4 and 2
+        more = (f"run.name=by-{batches}", f"trainer.accumulate_grad_batches={batches}", "trainer.max_epochs=1")
+        folder, _ = run(*still, *more)
+        logs.append([line["train/loss"] for line in lines(folder / "metrics.jsonl") if "train/loss" in line])
+    one, four = logs
+    assert four == pytest.approx([sum(one[:4]) / 4, sum(one[4:]) / 2], abs=1e-5)
+
+
+def test_an_epochs_last_step_is_the_mean_of_fewer_batches():
+    weight = torch.nn.Parameter(torch.zeros(2))
+    weight.grad = torch.tensor([3.0, 4.0])  # of two batches, each divided by four
+    trainer = SimpleNamespace(accumulate_grad_batches=4)
+    module = SimpleNamespace(step_losses=[0.0, 0.0], trainer=trainer, scalars={})
+    PromptModule.on_before_optimizer_step(cast(Any, module), torch.optim.SGD([weight], lr=1))
+    assert weight.grad.tolist() == [6, 8] and module.scalars["train/grad_norm"] == 10

@@ -40,6 +40,9 @@ def choose_slots(config: PromptConfig, sites: list[Site]) -> list[Slot]:
             raise UserError("no place gets a prompt", where="prompt.length", do="give one a length above 0")
     else:
         lengths = config.length if isinstance(config.length, list) else [config.length] * len(chosen)
+    if isinstance(config.length, list) and isinstance(config.layers, list) and config.layers != sorted(config.layers):
+        what = f"'{config.layers}' is not in ascending order, and prompt.length has one length per layer"
+        raise UserError(what, where="prompt.layers", do="list the lowest layer first")
     if len(lengths) != len(chosen):
         raise UserError(
             f"{len(lengths)} lengths for {len(chosen)} prompted layers", where="prompt.length", do="give one per layer"

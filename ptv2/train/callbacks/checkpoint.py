@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from ptv2.errors import Broken, UserError
+from ptv2.model.module import PromptModule
 from ptv2.runtime import randomness
 from ptv2.train import checkpoint_file as files
 from ptv2.train.lightning_private import dump_checkpoint, logged_batches, position, set_logged_batches, set_position
@@ -159,6 +160,7 @@ class Checkpoints(Checkpoint):
         data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] - set by fit()
         checkpoint["format"] = files.FORMAT
         checkpoint["data"] = self.fingerprints
+        checkpoint["backbone"] = cast(PromptModule, module).backbone.fingerprint
         checkpoint["draw"] = data.drawn(trainer.world_size)
         checkpoint["random"] = randomness.of_all_ranks()
         checkpoint["logged"] = logged_batches(trainer)
