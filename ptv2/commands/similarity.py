@@ -31,6 +31,10 @@ def main(options: argparse.Namespace) -> None:
     prompts = [source for artifact in artifacts for source in sources(artifact)]
     names, matrix = [prompt.name for prompt in prompts], likenesses(prompts, options.imports)
     said: dict[str, Any] = {"prompts": names, "similarity": matrix}
+    if not options.json:
+        table("similarity", ["prompt", *names], [[name, *row] for name, row in zip(names, matrix, strict=True)])
+        alone = "with itself, the square of the share that is not chance"
+        print(f"of what they change in the states of {len(TEXTS)} fixed texts; {alone}")
     if options.config is not None:
         config = load_config(options.config, options.overrides, options.imports)
         with redirect_stdout(sys.stderr) if options.json else nullcontext():  # what training says is no JSON
@@ -40,9 +44,6 @@ def main(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(said, ensure_ascii=False))
         return
-    table("similarity", ["prompt", *names], [[name, *row] for name, row in zip(names, matrix, strict=True)])
-    alone = "with itself, the square of the share that is not chance"
-    print(f"of what they change in the states of {len(TEXTS)} fixed texts; {alone}")
     if "sources" in said:
         title = f"as a source for {config.run.name}, {config.prompt.retrieve.steps} steps of the head"
         table(title, ["prompt", "similarity"], [[name, value] for name, value in said["sources"].items()])

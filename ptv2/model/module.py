@@ -76,15 +76,21 @@ class PromptModule(PromptedModel, L.LightningModule):
         self.scalars["train/loss"] = loss.mean if len(self.step_losses) == 1 else torch.stack(self.step_losses).mean()
         return loss.part
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Make the gradient the mean over the step's batches, and keep its norm before it is clipped.
+    @property
+    def step_scale(self) -> float:
+        """What a gradient is to be multiplied by to be the mean over the step's batches.
 
         Lightning divides by `accumulate_grad_batches`, also in an epoch's last step, which may have fewer batches.
         """
+        batches = len(self.step_losses)
+        return self.trainer.accumulate_grad_batches / batches if batches else 1.0
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Make the gradient the mean over the step's batches, and keep its norm before it is clipped."""
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        if 0 < len(self.step_losses) < self.trainer.accumulate_grad_batches:
+        if self.step_scale != 1:
             for gradient in gradients:
-                gradient.mul_(self.trainer.accumulate_grad_batches / len(self.step_losses))
+                gradient.mul_(self.step_scale)
         if gradients:  # a non-finite one was taken away
             self.scalars["train/grad_norm"] = torch.nn.utils.get_total_norm(gradients)
 

@@ -51,7 +51,8 @@ def make_trainer(
     data = parts.data
     validated = any("validation" in task.rows for task in data.tasks.values())
     run, guard, first = config.run, config.guard, start.step + 1 if start else 1  # step that is logged
-    checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every)
+    source = start.path.parent if start else None
+    checkpoints = Checkpoints(folder.checkpoints, validated, data.fingerprints(), run.keep_last, run.save_every, source)
     callbacks: list[Callback] = [
         Scalars(),  # first: others find what it logs
         FiniteGuard(folder.path, guard.skips),

@@ -174,6 +174,14 @@ def test_from_a_checkpoint_that_is_not_there(ptv2, write_config, tmp_path, path,
     assert not (tmp_path / "runs").exists()
 
 
+def test_the_best_checkpoint_of_another_run_stays_the_best(ptv2, write_config, tmp_path):
+    assert ptv2("fit", "--config", write_config(), "trainer.max_epochs=1", "optim.schedule=constant").code == 0
+    more = ("run.name=later", f"resume={tmp_path}/runs/topics", "optim.lr=1e-9", "optim.schedule=constant")
+    said = ptv2("fit", "--config", write_config(), *more)
+    assert said.code == 0 and "best checkpoint cannot be used" not in said.err
+    assert (tmp_path / "runs/later/checkpoints/best.ckpt").exists()
+
+
 def test_the_path_of_a_run_means_its_newest_checkpoint(ptv2, write_config, tmp_path):
     config = write_config()
     assert ptv2("fit", "--config", config, "trainer.max_epochs=1").code == 0

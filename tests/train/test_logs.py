@@ -138,5 +138,6 @@ def test_an_epochs_last_step_is_the_mean_of_fewer_batches():
     weight.grad = torch.tensor([3.0, 4.0])  # of two batches, each divided by four
     trainer = SimpleNamespace(accumulate_grad_batches=4)
     module = SimpleNamespace(step_losses=[0.0, 0.0], trainer=trainer, scalars={})
+    module.step_scale = cast(Any, PromptModule.step_scale).fget(module)
     PromptModule.on_before_optimizer_step(cast(Any, module), torch.optim.SGD([weight], lr=1))
     assert weight.grad.tolist() == [6, 8] and module.scalars["train/grad_norm"] == 10

@@ -32,7 +32,7 @@ def tried(kind, rows, *overrides):
         ("cls", 64, ["head.pooling=mean", "prompt.init=vocab"], "prompt.init=retrieve:runs"),
         ("span", 64, [], "prompt.init=retrieve:runs"),
         ("tagging", 1000, [], "prompt.form=[values,slots] optim.lr=0.003"),
-        ("tagging", 1000, ["prompt.form=[values,slots]", "optim.lr=0.02"], "optim.lr=0.001"),
+        ("tagging", 1000, ["prompt.form=[values,slots]", "optim.lr=0.02"], "optim.lr=0.002"),
         ("seq2seq", 1000, ["trainer.max_epochs=3"], "trainer.max_epochs=12"),
         ("cls", 1000, ["method=[deep,lora]"], "head.pooling=mean"),
     ],

@@ -32,7 +32,8 @@ class LayerCurves(Callback):
         for name, held in method.trained_sets().items() if method is not None else ():
             gradients = [parameter.grad for parameter in held if parameter.grad is not None]
             if len(gradients) == len(held):  # a task without a batch in this step has none
-                self.gradients[name] = list(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
+                norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
+                self.gradients[name] = [norm * module.step_scale for norm in norms]
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         method = prompted(module)
@@ -58,10 +59,10 @@ class LayerCurves(Callback):
         return values
 
     def state_dict(self) -> dict[str, Any]:
-        return {"start": self.start}
+        return {"start": self.start, "gradients": self.gradients}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.start = state["start"]
+        self.start, self.gradients = state["start"], state.get("gradients", {})
 
 
 def prompted(module: Any) -> VectorMethod | None:

@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from ptv2.errors import Broken, UserError
 from ptv2.model.module import PromptModule
 from ptv2.runtime import randomness
+from ptv2.runtime.ranks import is_zero, wait
 from ptv2.train import checkpoint_file as files
 from ptv2.train.lightning_private import dump_checkpoint, logged_batches, position, set_logged_batches, set_position
 
@@ -30,6 +31,7 @@ class Checkpoints(Checkpoint):
         fingerprints: of the rows by task and split, see `Start.check_data`.
         keep_last: how many are kept, beside those that were the best when they were written.
         save_every: optimizer steps; None: epochs alone.
+        source: the folder of the checkpoint that the run resumes from, which may be another run's.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Checkpoints(Checkpoint):
         fingerprints: dict[str, dict[str, str]],
         keep_last: int,
         save_every: int | None,
+        source: Path | None = None,
     ):
+        self.source = source
         self.folder, self.validated, self.fingerprints = folder, validated, fingerprints
         self.keep_last, self.save_every = keep_last, save_every
         self.best_step: int | None = None
@@ -143,6 +147,8 @@ class Checkpoints(Checkpoint):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.before, self.began = state["seconds"], time.monotonic()
+        if "best_step" in state:
+            self._bring(files.name(state["best_step"]))
         here = files.by_step(self.folder)
         self.kept = [pair for pair in state["kept"] if pair[0] in here]
         if "best_step" in state:
@@ -155,6 +161,15 @@ class Checkpoints(Checkpoint):
                 )
             else:
                 self.best_step, self.best_score = state["best_step"], state["best_score"]
+
+    def _bring(self, name: str) -> None:
+        """Copy the best checkpoint of the run whose checkpoint begins this one, as it may stay the best."""
+        if self.source is None or self.source.resolve() == self.folder.resolve():
+            return
+        if is_zero() and (self.source / name).is_file() and not (self.folder / name).is_file():
+            with suppress(UserError):  # a damaged one is named where the best is looked for
+                files.write(files.read(self.source / name), self.folder / name)
+        wait()
 
     def on_save_checkpoint(self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] - set by fit()
