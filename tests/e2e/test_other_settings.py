@@ -32,8 +32,10 @@ def test_another_learning_rate_holds_from_the_first_step(ptv2, write_config, tmp
     folder, first = resumed(ptv2, config, tmp_path, LOW)
     rates = [line["train/lr"] for line in logged(folder) if "train/lr" in line]
     assert rates and max(rates) <= 1e-9
-    before = torch.load(first / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    assert all(torch.allclose(before[name], tensor, atol=1e-6) for name, tensor in weights(folder).items())
+    before, after = (
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (first, folder)
+    )
+    assert all(torch.allclose(before[name], tensor, atol=1e-6) for name, tensor in after.items())
 
 
 def test_the_same_learning_rate_goes_on_as_it_was(ptv2, write_config, tmp_path):
