@@ -61,7 +61,8 @@ PERSON = re.compile(
     re.IGNORECASE,
 )
 CHOICES = re.compile(
-    r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|hyp|hypothes[ie]s|ans|answers?|选项|選択肢|opci[oó]n|antwort",
+    r"choices?|options?|opt?|endings?|sol|solutions?|alternatives?|candidates?|hyp|hypothes[ie]s|ans|answers?|"
+    r"opci[oó]n|antwort|选项|選択肢",
     re.IGNORECASE,
 )
 NUMBERED = re.compile(r"(.*?)[_ -]?(\d+|[A-Ea-e])")
