@@ -153,7 +153,8 @@ class TaskData:
         cut = set().union(*(lost(encoded, limit) for limit in self.features.limits))
         count = len(self.rows[split].data)
         about = {"rows": count, "of": own.get("of", count), "bad": own.get("bad", 0), "cut": len(cut)}
-        scored = notices(self.card.metrics, self.references(split)) if split != "train" else []
+        some = [name for name in self.card.metrics if split != "train" and METRICS[name].counts is not None]
+        scored = notices(some, self.references(split)) if some else []
         return about | {"notices": [*self.features.notices(encoded), *scored]}
 
     def references(self, split: str) -> list[Any]:

@@ -115,7 +115,7 @@ def settings(metrics: Sequence[str], split: Split) -> dict[str, dict[str, str]]:
 
 
 def notices(metrics: Sequence[str], references: Sequence[Any]) -> list[str]:
-    """Say of how many rows those metrics are that some rows do not count for."""
+    """Say of how many rows those of the metrics are that some rows do not count for."""
     counted = {name: counts for name in metrics if (counts := metric(name).counts) is not None}
     return [f"{name} is of {sum(map(counts, references)):,} row(s)" for name, counts in counted.items()]
 
