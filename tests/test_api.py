@@ -170,5 +170,5 @@ def test_the_page_on_python_runs_as_it_stands(folder, cards, tiny_bert, results,
 
 @pytest.mark.parametrize("device", ["xx", "cuda:99", "", None])
 def test_a_device_that_is_not_there_is_refused(device, tmp_path):
-    with pytest.raises(ptv2.UserError, match=r"device: .* cannot be used"):
+    with pytest.raises(ptv2.UserError, match=r"device '.*' cannot be used"):
         ptv2.load(tmp_path, device=device)

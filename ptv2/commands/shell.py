@@ -76,12 +76,12 @@ def import_words(files: Sequence[str]) -> list[str]:
 
 def device(name: str) -> str:
     """Parse a `--device` option: a device that tensors can be put on."""
-    import torch
+    from ptv2.runtime.device import check_device  # imports torch
 
     try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        raise argparse.ArgumentTypeError(f"'{name}' cannot be used ({str(error).splitlines()[0]})") from error
+        check_device(name)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return name
 
 

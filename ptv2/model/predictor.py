@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import Backbone
 from ptv2.config.overrides import as_overrides
@@ -25,6 +23,7 @@ from ptv2.model.routing import beginnings, usable_rows
 from ptv2.model.scored import Scored, scored
 from ptv2.rows.asked import Asked, of_python
 from ptv2.rows.columns import add_tags, refuse_unfit, rows_of
+from ptv2.runtime.device import check_device
 
 INPUT = "input"  # the split that a user's rows are
 
@@ -286,16 +285,3 @@ def load(
     )
     _ = made.module  # what is wrong is said here
     return made
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that no tensor can be put on.
-
-    Raises:
-        UserError: it is such.
-    """
-    try:
-        torch.empty(0, device=torch.device(name))
-    except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA asserts
-        what = f"'{name}' cannot be used ({str(error).splitlines()[0]})"
-        raise UserError(what, where="device", do="use cpu, or cuda where there is a GPU") from error

@@ -63,7 +63,7 @@ def test_a_defect_keeps_its_traceback():
         ([], "the following arguments are required: --size"),
         (["--size", "x"], "argument --size: invalid int value: 'x'"),
         (["--size", "3", "--sise"], "unrecognized arguments: --sise"),
-        (["--size", "3", "--device", "warp"], "argument --device: 'warp' cannot be used"),
+        (["--size", "3", "--device", "warp"], "argument --device: device 'warp' cannot be used"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line_too(capsys, argv, says):

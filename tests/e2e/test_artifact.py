@@ -255,7 +255,8 @@ def test_a_split_that_the_card_has_not(refused, copied, rows, tmp_path):
 
 
 def test_a_device_that_is_not_here(refused, copied):
-    assert refused(copied(), "--device", "warp").startswith("command line: argument --device: 'warp' cannot be used")
+    said = refused(copied(), "--device", "warp")
+    assert said.startswith("command line: argument --device: device 'warp' cannot be used")
 
 
 def test_an_input_that_is_missing(ptv2, finished, tmp_path):
