@@ -4,7 +4,6 @@ The learning rates are the methods' own (`Method.rate`), the rest are settings t
 share (experiments/methods/table.md). `preset: official` takes the values of the paper's code instead.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +50,7 @@ class Run:
     family: str  # of the backbone
     size: Callable[[], int]  # of the backbone: its parameters
     is_decoder: bool  # that it has no encoder
-    batch_size: int
+    steps: int  # optimizer steps an epoch
     plain: bool  # that `prompt` sets nothing which only keys and values have
     rate_is_given: bool
     forms: tuple[str, ...]  # of the prompt, as far as they are known
@@ -112,11 +111,10 @@ def head_rate(run: Run) -> Choice:
 
 def epochs(run: Run) -> Choice:
     """Choose `trainer.max_epochs`: as many as make the steps of our comparisons, within limits."""
-    steps = sum(math.ceil(rows / run.batch_size) for _, rows in run.tasks)
     least, most = EPOCHS
     wanted = STEPS_OF_TEXTS if run.writes else STEPS
-    value = min(most, max(least, round(wanted / max(1, steps))))
-    why = f"about {wanted} steps ({steps} an epoch), at least {least} epochs and at most {most}"
+    value = min(most, max(least, round(wanted / run.steps)))
+    why = f"about {wanted} steps ({run.steps:,} an epoch), at least {least} epochs and at most {most}"
     return Choice("trainer.max_epochs", value, why)
 
 

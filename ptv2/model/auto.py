@@ -1,9 +1,12 @@
 """Keys that are `auto`: what a run chooses for them, once its tasks and backbone are known."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ptv2.artifact.files import artifacts_in, read_artifact
 from ptv2.backbone import backbone_about, backbone_size
@@ -78,13 +81,14 @@ def choices(config: Config) -> list[Choice]:
         return []
     family, is_decoder = backbone_about(config.backbone)
     known = start_of(config)
+    rows = {name: train_rows(config, name) for name in config.tasks}
     run = Run(
         methods=methods_named(config.method),
-        tasks=[(card.kind, train_rows(config, name)) for name, card in config.tasks.items()],
+        tasks=[(card.kind, rows[name]) for name, card in config.tasks.items()],
         family=family,
         size=lambda: backbone_size(config.backbone),
         is_decoder=is_decoder,
-        batch_size=config.data.batch_size * _devices(config),
+        steps=steps_per_epoch(config, rows),
         plain=known is None and _is_plain(config.prompt),
         rate_is_given="optim.lr" not in config.auto,
         forms=config.prompt.forms,
@@ -146,6 +150,29 @@ def _is_plain(prompt: PromptConfig) -> bool:
     return prompt.start.kind == "normal" and all(getattr(prompt, name) == getattr(usual, name) for name in others)
 
 
-def _devices(config: Config) -> int:
-    devices = config.trainer.get("devices", 1)
-    return devices if isinstance(devices, int) and devices > 0 else 1
+def steps_per_epoch(config: Config, rows: Mapping[str, int]) -> int:
+    """Count the optimizer steps of an epoch, from the rows of each task.
+
+    Where batches are filled up to a number of tokens, as if all rows had `max_length`, as none is tokenised yet: there
+    are not more steps than that.
+    """
+    devices, batches = device_count(config.trainer), config.mixture.steps_per_epoch
+    if batches is None:
+        sizes = dict.fromkeys(rows, devices * config.data.batch_size)
+        if budget := config.data.tokens_per_batch:
+            sizes = {name: max(1, devices * budget // config.tasks[name].max_length) for name in rows}
+        batches = sum(math.ceil(count / sizes[name]) for name, count in rows.items())
+    return max(1, math.ceil(batches / config.trainer.get("accumulate_grad_batches", 1)))
+
+
+def device_count(trainer: Mapping[str, Any]) -> int:
+    """Count the devices of a run on all nodes, from what `trainer` says; all GPUs of this node where it says `auto`."""
+    devices, nodes = trainer.get("devices", 1), trainer.get("num_nodes", 1)
+    if isinstance(devices, str) and "," in devices:
+        devices = [part for part in devices.split(",") if part.strip()]
+    if isinstance(devices, list):
+        return max(1, len(devices)) * nodes
+    if str(devices) in ("auto", "-1"):
+        gpus = torch.cuda.device_count() if trainer.get("accelerator", "auto") != "cpu" else 0
+        return max(1, gpus) * nodes
+    return max(1, int(devices) if str(devices).isdigit() else 1) * nodes

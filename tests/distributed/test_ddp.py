@@ -42,6 +42,16 @@ def test_a_step_of_one_task_leaves_other_heads_alone(config, alone, run, tmp_pat
     assert events == [2, 2]  # the curves, and the line of the hparams tab: rank zero alone writes them
 
 
+def test_gradients_of_tasks_where_a_step_has_several_batches(config, alone, two, tmp_path):
+    """DDP averages a step's gradients in its last batch; those before it are each rank's own."""
+    more = ("trainer.accumulate_grad_batches=2", "mixture.cosine_every=1")
+    said = two("--config", config, *TWO, *more)
+    assert said.code == 0, said.err
+    folder, other = tmp_path / "runs" / "mixture", alone(*more)
+    check_same(folder, other)
+    assert sum("gradients/mean" in line for line in logged(folder)) > 1
+
+
 @pytest.fixture(params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
 def elastic(request, two, torchrun):
     """`elastic("--config", config)`: two ranks that torchrun starts, or that are told what it tells them."""

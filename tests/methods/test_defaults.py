@@ -30,7 +30,7 @@ RUN = Run(
     family="bert",
     size=lambda: 22_000_000,
     is_decoder=False,
-    batch_size=32,
+    steps=32,
     plain=True,
     rate_is_given=False,
     forms=("kv",),
@@ -101,9 +101,9 @@ def test_heads_train_at_the_rate_of_a_method_that_trains_every_weight():
     assert defaults.head_rate(replace(RUN, methods=methods("bitfit"))).value == defaults.HEAD_RATE
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(20, 40), (1000, 12), (5000, 3), (400_000, 3)])
-def test_the_epochs(rows, epochs):
-    assert defaults.epochs(replace(RUN, tasks=[("cls", rows)])).value == epochs
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 40), (32, 12), (157, 3), (12_500, 3)])
+def test_the_epochs(steps, epochs):
+    assert defaults.epochs(replace(RUN, steps=steps)).value == epochs
 
 
 def test_heads_follow_a_rate_that_is_given():

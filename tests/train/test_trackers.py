@@ -14,7 +14,8 @@ from scene import make_config, write_cards
 from ptv2.config.load import load_config
 from ptv2.errors import UserError
 from ptv2.train.fit import fit
-from ptv2.train.loggers.tracker import IDS, OPENERS
+from ptv2.train.loggers.make import last_logged
+from ptv2.train.loggers.tracker import IDS, OPENERS, Tracker
 
 
 class Killed(Callback):
@@ -161,6 +162,28 @@ def test_words_that_mean_nothing_are_refused(override, says, config):
     with pytest.raises(UserError) as error:
         config(override)
     assert says in str(error.value)
+
+
+class Noted:
+    version = "one"
+
+    def __init__(self):
+        self.lines = []
+
+    def log_metrics(self, metrics, step):
+        self.lines.append((step, metrics))
+
+
+def test_a_validation_that_a_killed_run_did_not_end_is_logged_by_the_next(config, tmp_path, monkeypatch):
+    lines = [{"step": 3, "train/loss": 0.5}, {"step": 3, "validation/loss": 0.6}, {"step": 6, "train/loss": 0.4}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 7')
+    noted = Noted()
+    monkeypatch.setitem(OPENERS, "mlflow", lambda *_: noted)
+    tracker = Tracker("mlflow", config(), tmp_path, last_logged(tmp_path))
+    tracker.log_metrics({"train/loss": 0.4}, 6)
+    tracker.log_metrics({"validation/loss": 0.5, "train/loss": 0.4}, 6)
+    tracker.log_metrics({"train/loss": 0.3}, 7)
+    assert noted.lines == [(6, {"validation/loss": 0.5}), (7, {"train/loss": 0.3})]
 
 
 def test_a_run_without_loggers_writes_no_curves_and_may_be_resumed_with_some(config, tmp_path):

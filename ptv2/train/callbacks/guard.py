@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ptv2.errors import NonFinite
 from ptv2.runtime.ranks import gather
+from ptv2.train.callbacks.batch_gradient import loss_scale
 from ptv2.train.callbacks.checkpoint import at_boundary
 
 
@@ -43,7 +44,7 @@ class FiniteGuard(Callback):
         self.rows += [{"task": part["task"], "rows": part["row"].tolist()} for part in parts]
 
     def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
-        self.losses.append(loss.detach() * trainer.accumulate_grad_batches)
+        self.losses.append(loss.detach() * (trainer.accumulate_grad_batches / loss_scale(trainer)))
 
     def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
         # A scaler of fp16 skips updates with such gradients itself.

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from ptv2.train.callbacks.batch_gradient import BatchGradient
 from ptv2.train.lightning_private import accumulates
 
 
@@ -35,7 +36,7 @@ class TaskCurves(Callback):
         self.listening = True
         self.shared: list[nn.Parameter] = []  # of the prompt, where batches are of one task: what all of them train
         self.own: list[nn.Parameter] = []  # and what one of them trains
-        self._before: Tensor | None = None  # what the gradient was before this batch, where steps have several batches
+        self._gradient = BatchGradient()
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         if module.config.mixture.batches == "mixed" or not module.method.has_prompts:
@@ -48,12 +49,7 @@ class TaskCurves(Callback):
         if not (learned := [*self.shared, *self.own]):
             return
         (task,) = module.losses
-        # A task that reads the encoder alone has no gradient at the decoder's prompt.
-        flat = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in learned]
-        total = torch.cat(flat).detach() * trainer.accumulate_grad_batches  # Lightning divides the loss by it
-        gradient = total if self._before is None else total - self._before
-        if trainer.accumulate_grad_batches > 1:
-            self._before = total
+        gradient = self._gradient.of(learned, trainer)
         self.sums[task]["grad_norm"] += float(gradient.norm())
         gradient = gradient[: sum(p.numel() for p in self.shared)]
         if self.listening and self.cosine_every and len(gradient) and gradient.norm() > 0:
@@ -67,7 +63,7 @@ class TaskCurves(Callback):
             sums["batches"] += 1
         if accumulates(trainer):  # the step is not done
             return
-        self._before = None
+        self._gradient.begin()
         step, values = trainer.global_step, {}
         if len(self.kept) == len(self.tasks):
             values |= self._cosines()

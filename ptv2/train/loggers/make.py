@@ -28,7 +28,7 @@ def make_loggers(config: Config, folder: RunFolder, first: int) -> list[Logger]:
     for name in config.run.loggers:
         if name in OPENERS:
             check_installed(name)
-            made.append(Tracker(name, config, folder.path, 0 if folder.afresh else last_logged(folder.path)))
+            made.append(Tracker(name, config, folder.path, {} if folder.afresh else last_logged(folder.path)))
     files = {
         "jsonl": lambda: JsonlLogger(folder.path / "metrics.jsonl", first),
         "csv": lambda: CsvLogger(folder.path, first),
@@ -37,14 +37,17 @@ def make_loggers(config: Config, folder: RunFolder, first: int) -> list[Logger]:
     return [files[name]() for name in files if name in config.run.loggers] + made
 
 
-def last_logged(folder: Path) -> int:
-    """Return the last step of which an earlier session has written a line; 0 before the first.
+def last_logged(folder: Path) -> dict[str, int]:
+    """Return the last step at which earlier sessions have logged each value, by its name.
 
-    Trackers cannot be rewound to the step that a run resumes from, and they need not be: it logs the same again.
+    Trackers cannot be rewound to the step that a run resumes from, and they need not be: it logs the same again. Of one
+    step, some values may have been logged and others not: a run may be killed while it validates.
     """
-    last = 0
+    last: dict[str, int] = {}
     for path in (folder / "metrics.jsonl", folder / "speed.jsonl"):
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else ():
             if line.endswith("\n"):  # a killed process may leave a part of one
-                last = max(last, json.loads(line)["step"] or 0)
+                values = json.loads(line)
+                step = values.pop("step") or 0
+                last |= {name: max(step, last.get(name, 0)) for name in values}
     return last

@@ -41,10 +41,10 @@ class Tracker(Logger):
         kind: a key of `OPENERS`.
         config: of the run.
         folder: of the run.
-        logged: the last step of earlier sessions: it and those before are not logged again.
+        logged: name of a value -> the last step of earlier sessions: its values up to there are not logged again.
     """
 
-    def __init__(self, kind: str, config: Config, folder: Path, logged: int):
+    def __init__(self, kind: str, config: Config, folder: Path, logged: dict[str, int]):
         super().__init__()
         self.kind, self.config, self.folder, self.logged = kind, config, folder, logged
 
@@ -73,8 +73,10 @@ class Tracker(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Log values, unless an earlier session has logged this step."""
-        if step is None or step > self.logged:
+        """Log the values that no earlier session has logged at this step."""
+        if step is not None:
+            metrics = {name: value for name, value in metrics.items() if step > self.logged.get(name, 0)}
+        if metrics:
             self.opened.log_metrics(metrics, step)
 
     @rank_zero_only

@@ -1,0 +1,44 @@
+"""What `auto` is chosen from: the optimizer steps of an epoch, as batches, devices and accumulation make them."""
+
+from pathlib import Path
+
+import pytest
+
+from ptv2.config.load import load_config
+from ptv2.model.auto import device_count, steps_per_epoch
+
+ROWS = {"topics": 96}
+
+
+@pytest.fixture
+def config(tmp_path):
+    """`config("data.batch_size=4")`: of one task whose rows have 32 tokens at most."""
+    card = tmp_path / "topics.yaml"
+    card.write_text("kind: cls\ndataset: {path: rows}\ninputs: {text: text}\nlabel: label\nmetrics: [accuracy]\nmax_length: 32\n")
+    (path := Path(tmp_path / "run.yaml")).write_text(f"task: {card}\ndata: {{batch_size: 8}}\n")
+    return lambda *more: load_config(path, ["backbone.name=bert-base-uncased", *more])
+
+
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [
+        ((), 12),
+        (("trainer.accumulate_grad_batches=8",), 2),
+        (("trainer.devices=2", "trainer.num_nodes=3"), 2),
+        (("trainer.devices=[0,1,2,3]",), 3),
+        (("trainer.devices='0,1'",), 6),
+        (("mixture.steps_per_epoch=1000",), 1000),
+        (("mixture.steps_per_epoch=1000", "trainer.accumulate_grad_batches=4", "trainer.devices=2"), 250),
+        (("data.tokens_per_batch=128",), 24),
+        (("data.tokens_per_batch=16",), 96),
+    ],
+)
+def test_steps_of_an_epoch(config, more, steps):
+    assert steps_per_epoch(config(*more), ROWS) == steps
+
+
+@pytest.mark.parametrize("devices", ["auto", -1, "-1"])
+def test_all_gpus_of_a_machine(monkeypatch, devices):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert device_count({"devices": devices, "num_nodes": 2}) == 8
+    assert device_count({"devices": devices, "accelerator": "cpu"}) == 1
