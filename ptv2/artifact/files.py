@@ -13,6 +13,9 @@ from ptv2.artifact.hub import fetched, is_on_hub
 from ptv2.errors import UserError
 from ptv2.runtime.files import write_text
 
+PARTS = {"method", "backbone", "labels", "config"}
+"""Of an artifact's description, without which none is read."""
+
 
 def write_artifact(artifact: Artifact, folder: Path) -> None:
     """Write an artifact's weights, its description and a page for readers."""
@@ -48,7 +51,7 @@ def read_artifact(path: str | Path) -> Artifact:
         raise UserError("cannot be read (artifact.json has no format)", where=folder, do="copy it again")
     if about["format"] != FORMAT:
         raise UserError(f"has format {about['format']}, this version reads {FORMAT}", where=folder)
-    if missing := {"method", "backbone", "labels", "config"} - set(about):
+    if missing := PARTS - set(about):
         raise UserError(f"cannot be read (artifact.json lacks {min(missing)})", where=folder, do="copy it again")
     if (part := odd_part(about)) is not None:
         raise UserError(f"cannot be read (artifact.json has no readable {part})", where=folder, do="copy it again")

@@ -19,11 +19,12 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.config.load import load_config
     from ptv2.data.cache import cache_folder
     from ptv2.model.build import build
+    from ptv2.train.choose import settled
     from ptv2.train.retrieval import retrieve
 
     quiet_transformers()
     for path in options.config:
-        config = load_config(path, options.overrides, options.imports)
+        config, _ = settled(load_config(path, options.overrides, options.imports))
         if config.prompt.start.kind == "retrieve":
             retrieve(config)
         parts = build(config)

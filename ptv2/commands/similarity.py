@@ -20,6 +20,7 @@ def main(options: argparse.Namespace) -> None:
     from ptv2.artifact.files import read_artifact
     from ptv2.backbone import quiet_transformers
     from ptv2.config.load import load_config
+    from ptv2.model.auto import resolved
     from ptv2.model.load import check_one_backbone
     from ptv2.model.outside import TEXTS
     from ptv2.train.retrieval import likenesses, rank, sources
@@ -37,6 +38,7 @@ def main(options: argparse.Namespace) -> None:
         print(f"of what they change in the states of {len(TEXTS)} fixed texts; {alone}")
     if options.config is not None:
         config = load_config(options.config, options.overrides, options.imports)
+        config = resolved(config, artifacts[0].config["prompt"])
         with redirect_stdout(sys.stderr) if options.json else nullcontext():  # what training says is no JSON
             ranked = rank(config, artifacts)
         found = zip(ranked.sources, ranked.similarity, strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ptv2.artifact.files import artifacts_in, read_artifact
+from ptv2.artifact.files import read_artifact
 from ptv2.backbone import backbone_about, backbone_size
 from ptv2.backbone.half import chosen_dtype
 from ptv2.config.auto import value_at, with_values
@@ -19,6 +19,7 @@ from ptv2.config.schema import AUTO, Config
 from ptv2.errors import UserError
 from ptv2.methods import defaults, method_named, methods_named
 from ptv2.methods.defaults import Choice, Run
+from ptv2.model.library import first_prompt
 from ptv2.rows.sources import load_rows
 
 OF_ANY_FORM = ("length", "layers", "form", "init", "init_std", "dropout", "dropout_per", "retrieve", "memory")
@@ -26,13 +27,17 @@ OF_ANY_FORM = ("length", "layers", "form", "init", "init_std", "dropout", "dropo
 OF_PROMPTS = {"prompt.form", "prompt.length", "prompt.dropout"}
 
 
-def resolved(config: Config) -> Config:
+def resolved(config: Config, start: Mapping[str, Any] | None = None) -> Config:
     """Put values in the place of all keys that are `auto`; a config without any is returned as it is.
+
+    Args:
+        config: of the run.
+        start: `prompt` of an artifact that its prompt may start from, beside what `prompt.init` says.
 
     Raises:
         UserError: rows, backbone or artifact cannot be read.
     """
-    config = with_values(config, [(choice.key, choice.value) for choice in choices(config)])
+    config = with_values(config, [(choice.key, choice.value) for choice in choices(config, start)])
     return with_dtype(config, None)[0]
 
 
@@ -68,11 +73,11 @@ def as_before(config: Config, held: Mapping[str, Any]) -> Config:
     return with_values(config, found)
 
 
-def choices(config: Config) -> list[Choice]:
+def choices(config: Config, start: Mapping[str, Any] | None = None) -> list[Choice]:
     """Choose a value for each key that is `auto`.
 
     A prompt that starts from an artifact has its form and length. Tasks that share a prompt get the length of the one
-    that wants most.
+    that wants most. `start` is as in `resolved`.
 
     Raises:
         UserError: rows, backbone or artifact cannot be read.
@@ -80,7 +85,7 @@ def choices(config: Config) -> list[Choice]:
     if not config.auto:
         return []
     family, is_decoder = backbone_about(config.backbone)
-    known = start_of(config)
+    known = start or start_of(config)
     rows = {name: train_rows(config, name) for name in config.tasks}
     run = Run(
         methods=methods_named(config.method),
@@ -122,12 +127,11 @@ def shown(config: Config, made: Sequence[Choice]) -> list[str]:
 
 
 def start_of(config: Config) -> dict[str, Any] | None:
-    """Return `prompt` of the artifact that the prompt starts from, or of the first in the folder to choose from."""
+    """Return `prompt` of the artifact that the prompt starts from, or of the first that it may be chosen from."""
     start = config.prompt.start
     if start.path is not None:
         return read_artifact(start.path).config["prompt"]
-    found = artifacts_in(Path(start.folder)) if start.folder is not None else []
-    return read_artifact(found[0]).config["prompt"] if found else None
+    return first_prompt(config, Path(start.folder)) if start.folder is not None else None
 
 
 def train_rows(config: Config, task: str) -> int:

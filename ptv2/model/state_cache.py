@@ -33,6 +33,7 @@ from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
 from ptv2.model.module import PromptModule
 from ptv2.rows.arrays import column
+from ptv2.runtime.device import rank_device
 from ptv2.runtime.progress import Progress
 
 VERSION = 1  # of the code that computes and stores states
@@ -82,6 +83,7 @@ class StateCache:
         if (features := data.fingerprint(split)) is None:
             return None
         backbone, config = self.module.backbone, self.config
+        device = rank_device(config.trainer)
         key = {
             "version": VERSION,
             "features": features,
@@ -94,7 +96,7 @@ class StateCache:
             "shift": backbone.position_shift if self.prompted else 0,
             "pad_to_max": self.data.config.pad_to_max,
             "libraries": [torch.__version__, transformers.__version__],
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         }
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         return cache_folder() / "states" / name

@@ -11,16 +11,13 @@ to train, such as generation, it is the loss of the rows as they are.
 """
 
 import math
-import os
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
-import lightning as L
 import numpy as np
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from ptv2.backbone import States
@@ -31,6 +28,7 @@ from ptv2.errors import UserError
 from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
 from ptv2.rows.arrays import column
+from ptv2.runtime.device import rank_device
 from ptv2.train.changes import drawn, plain
 
 TOKENS = 2**13  # of the task's rows that are read, as far as FEWEST rows have no more
@@ -58,7 +56,7 @@ class Probe:
         config.head.init = None
         parts = build(config)
         self.module = parts.module.eval()
-        self.module.to(_device(config))
+        self.module.to(rank_device(config.trainer))
         self.backbone, self.prompt = self.module.backbone, cast(VectorMethod, self.module.method.prompted)
         ((name, self.task),) = parts.tasks.items()
         self.head, self.steps = self.module.head(name), config.prompt.retrieve.steps
@@ -126,17 +124,3 @@ def _batches(name: str, task: TaskData, config: Config) -> tuple[list[dict[str, 
     size = min(config.data.batch_size, math.ceil(len(rows) / FOLDS))
     read = [features.__getitems__(rows[i : i + size]) for i in range(0, len(rows), size)]
     return [collate([(name, feature) for feature in batch], {name: task}) for batch in read], len(rows)
-
-
-def _device(config: Config) -> torch.device:
-    """Return the device that the run computes on, of this rank."""
-    trainer = L.Trainer(
-        accelerator=config.trainer.get("accelerator", "auto"),
-        devices=1 if not torch.cuda.is_available() else [int(os.environ.get("LOCAL_RANK", 0))],
-        plugins=[LightningEnvironment()],  # alone, also where torchrun or SLURM started several ranks: all do the same
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    return trainer.strategy.root_device

@@ -9,10 +9,8 @@ helps the task's head to learn, see `probe.py`, and two prompts where they chang
 Shapes: P prompt positions, F vector width, N prompts.
 """
 
-import json
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +18,12 @@ import torch
 from torch import Tensor
 
 from ptv2.artifact.artifact import Artifact
-from ptv2.artifact.files import artifacts_in, read_artifact
-from ptv2.config.names import parse_methods
+from ptv2.artifact.files import read_artifact
 from ptv2.config.schema import Config
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
-from ptv2.methods import METHODS, Method, at_the_input, method_of, methods_named
+from ptv2.methods import at_the_input, method_of, methods_named
+from ptv2.model.library import prompts_in
 from ptv2.model.load import artifact_config, load_artifact_backbone
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
@@ -103,19 +101,10 @@ def library(folder: str | Path, own: Path | None = None) -> list[Artifact]:
     """
     if not str(folder):
         raise UserError("no folder is named", where="prompt.init", do="write retrieve:<folder of runs>")
-    paths = [path for path in artifacts_in(Path(folder)) if own not in (path, *path.parents)]
-    found = [read_artifact(path) for path in paths if _has_prompt(path)]
+    found = [read_artifact(path) for path in prompts_in(Path(folder), own)]
     if not found:
         raise UserError("holds no artifacts with a prompt", where=folder, do="give a folder of runs")
     return found
-
-
-def _has_prompt(path: Path) -> bool:
-    """Tell whether an artifact has a prompt, without reading the weights, which may be a whole model."""
-    with suppress(OSError, ValueError, UserError):
-        about = json.loads((path / "artifact.json").read_text(encoding="utf-8"))
-        return any(METHODS.get(name, Method).has_prompts for name in parse_methods(about.get("method")))
-    return True  # reading it says what is wrong
 
 
 def likenesses(sources: Sequence[Source], imports: Sequence[str] = ()) -> list[list[float]]:

@@ -1,7 +1,9 @@
 """Prompts that start from earlier ones: an artifact's, one task's of several, or the most similar of a folder."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from scene import make_config, write_cards
 
 from ptv2.artifact.files import read_artifact
 from ptv2.config.load import load_config
+from ptv2.errors import UserError
 from ptv2.model.build import build
 from ptv2.model.outside import TEXTS
 from ptv2.train.fit import fit
@@ -235,6 +238,31 @@ def test_a_library_is_searched_without_the_run_itself(pretrained, ptv2, write_co
         assert ptv2("fit", "--config", write_config(), *ways, *again).code == 0
         found = json.loads((tmp_path / "runs" / "topics" / "retrieved.json").read_text())
         assert list(found["similarity"]) == [str(tmp_path / "runs" / "earlier")]
+
+
+def test_form_and_length_are_those_of_the_prompts_in_the_library(pretrained, ptv2, write_config, tmp_path):
+    """A run without a prompt and one of another backbone come first in it by their names."""
+    folder = tmp_path / "earlier"
+    shutil.copytree(pretrained("shared"), folder / "topics")
+    assert ptv2("fit", "--config", write_config(), "method=head", f"run.folder={folder}", "run.name=a").code == 0
+    about = json.loads((folder / "topics" / "prompt" / "artifact.json").read_text())
+    about["config"]["prompt"]["length"], about["backbone"]["name"] = 7, "other"
+    shutil.copytree(folder / "topics", folder / "b")
+    (folder / "b" / "prompt" / "artifact.json").write_text(json.dumps(about))
+    ways = ("--config", write_config(), "prompt.length=auto", "prompt.form=auto", "prompt.retrieve.steps=3")
+    for command in ("prepare", "fit"):
+        said = ptv2(command, *ways, f"prompt.init=retrieve:{folder}")
+        assert said.code == 0, said.err
+    assert "prompt.length 4: that of prompt.init" in said.out
+    assert f"the prompt starts from {folder}/topics (similarity " in said.out
+    said = ptv2("similarity", *ways, "--artifact", folder / "topics", "--json")
+    assert said.code == 0, said.err
+
+
+def test_a_run_is_left_out_of_its_library_however_its_folder_is_spelled(pretrained):
+    folder = pretrained("shared")
+    with pytest.raises(UserError, match="holds no artifacts with a prompt"):
+        library(folder.parent, Path(os.path.relpath(folder)))
 
 
 def test_a_library_may_hold_links_to_runs(pretrained, tmp_path):
