@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 OF_RUNS, OF_STUDIES = ("json", "csv", "markdown", "sort"), ("jobs", "table", "slurm")
+OF_SLURM = ("time", "sbatch", "print")
 SORTED_BY = (
     *("run", "method", "score", "rows", "difference", "validation", "lr", "P", "train rows", "trained_on", "seconds"),
     *("seeds", "trainable"),
@@ -24,6 +25,8 @@ SORTED_BY = (
 
 
 def main(options: argparse.Namespace) -> None:
+    if options.slurm is None and (given := [f"--{name}" for name in OF_SLURM if getattr(options, name)]):
+        raise UserError(f"{given[0]} is for jobs", where="command line", do="leave it out, or give --slurm N")
     if options.config is not None:
         if options.runs:
             do = "give one of them; what a study runs stands in its file"

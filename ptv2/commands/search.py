@@ -15,6 +15,7 @@ from shlex import quote
 
 from ptv2.commands import shell as command
 from ptv2.errors import UserError
+from ptv2.runtime.shares import gpus, threads_each
 from ptv2.runtime.stop import Stopped, handling
 
 
@@ -94,14 +95,9 @@ def parallel(options: argparse.Namespace) -> None:
 
 
 def environment(job: int, jobs: int) -> dict[str, str]:
-    """Share the machine out: each job its part of the cores, and a GPU where there are several."""
-    import torch
-
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
-    shared = {"OMP_NUM_THREADS": str(threads)} if "OMP_NUM_THREADS" not in os.environ else {}
-    if torch.cuda.device_count() > 1:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
-        devices = visible.split(",")
+    """Share the machine out: each job its part of the threads, and a GPU where there are several."""
+    shared = {"OMP_NUM_THREADS": str(threads_each(jobs))}
+    if devices := gpus():
         shared["CUDA_VISIBLE_DEVICES"] = devices[job % len(devices)]
     return {**os.environ, **shared}
 

@@ -94,7 +94,7 @@ def submit(text: str, config: Config) -> str:
     if shutil.which("sbatch") is None:
         raise UserError("no sbatch on this machine", where="command line", do="use --print")
     folder = Path(config.run.folder)
-    file = folder / f"slurm-{config.run.name}.sh"
+    file = folder / f"slurm-{_plain(config.run.name)}.sh"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -157,7 +157,7 @@ def script(runs: list[Run], time: str | None, warn: int, more: list[str], door: 
     config = runs[0].config
     nodes, devices, gpus = _shape(config)
     directives = [
-        f"--job-name=ptv2-{config.run.name}",
+        f"--job-name=ptv2-{_plain(config.run.name)}",
         f"--output={_log(runs)}",
         "--open-mode=append",
         f"--chdir={Path.cwd()}",
@@ -196,7 +196,12 @@ def _log(runs: list[Run], job: str | None = None) -> Path:
     number = job or ("%A_%a" if len(runs) > 1 else "%j")
     if job and len(runs) > 1:
         number = f"{job}_*"
-    return Path(os.path.abspath(run.folder)) / f"slurm-{run.name}-{number}.log"
+    return Path(os.path.abspath(run.folder)) / f"slurm-{_plain(run.name)}-{number}.log"
+
+
+def _plain(name: str) -> str:
+    """Return a run's name as a part of a file's: it may name a folder within `run.folder`, as in boolq/first."""
+    return name.replace("/", "-")
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -26,8 +26,8 @@ class Sums:
     score: Callable[[Array], Array]
 
 
-MEANS = ("squad_em", "squad_f1", "cmrc_em", "cmrc_f1", "rouge1", "rouge2", "rouge_l")
-"""Metrics that are means over rows; so is accuracy, unless a row has an answer for each word."""
+MEANS = ("squad_em", "squad_f1", "cmrc_em", "cmrc_f1", "rouge1", "rouge2", "rouge_l", "has_answer_f1", "no_answer_f1")
+"""Metrics that are means over the rows which they count; so is accuracy, unless a row has an answer for each word."""
 
 
 STATISTICS = {"bleu": bleu_statistics, "chrf": chrf_statistics}

@@ -25,7 +25,8 @@ def first_prompt(config: Config, folder: Path) -> dict[str, Any] | None:
     What an artifact of another backbone says of form and length is no guide, and it may well come first by name.
     """
     paths = prompts_in(folder, Path(config.run.folder) / config.run.name)
-    found = [about for path in paths if (about := _about(path)) is not None and set(about) >= PARTS and not odd_part(about)]
+    read = [about for path in paths if (about := _about(path)) is not None]
+    found = [about for about in read if set(about) >= PARTS and odd_part(about) is None]
     of_backbone = [about for about in found if about["backbone"]["name"] == config.backbone.name]
     return next((about["config"]["prompt"] for about in of_backbone or found), None)
 

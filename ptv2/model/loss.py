@@ -97,16 +97,16 @@ def joint_losses(parts: dict[str, Tensor], tasks: list[str], device: torch.devic
 
 
 def mean_losses(kept: list[tuple[str, float, int]]) -> dict[str, float]:
-    """Average the losses of validation batches over the rows of all ranks.
+    """Average the losses of validation batches over what they are means of, on all ranks.
 
     Args:
-        kept: (task, loss, rows) of each batch of this rank.
+        kept: (task, loss, terms) of each batch of this rank; the terms are rows, words or tokens, see `Head.terms`.
     """
     batches = [batch for of_rank in gather(kept) for batch in of_rank]
     means = {}
     for task in dict.fromkeys(task for task, _, _ in batches):
-        own = [(loss, rows) for name, loss, rows in batches if name == task]
-        means[task] = sum(loss * rows for loss, rows in own) / sum(rows for _, rows in own)
+        own = [(loss, terms) for name, loss, terms in batches if name == task]
+        means[task] = sum(loss * terms for loss, terms in own) / sum(terms for _, terms in own)
     return means
 
 

@@ -37,7 +37,7 @@ class PromptModule(PromptedModel, L.LightningModule):
         self.row_counts: dict[str, int] = {}  # their rows in it
         self.scalars: dict[str, Tensor | float] = {}  # of this step, for the log
         self.strict_loading = False  # the frozen backbone is in no checkpoint
-        self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, rows of each batch
+        self.validation_losses: list[tuple[str, float, int]] = []  # task, loss, terms of each batch
         self.tokens_seen: Tensor | int = 0  # by this rank; a tensor of its device, which nothing waits for
         self.step_losses: list[Tensor] = []  # of the batches of an optimizer step so far
         self.resumed = False
@@ -112,9 +112,8 @@ class PromptModule(PromptedModel, L.LightningModule):
     def validation_step(self, batch: dict[str, Any], _index: int, dataloader_idx: int = 0) -> None:
         logits = self(batch)
         task = batch["task"]
-        rows = counted_rows(batch) if "labels" in batch else 0
-        if rows and self.head(task).terms(batch):  # without a term its mean would be 0/0
-            self.validation_losses.append((task, float(self.head(task).loss(logits, batch)), rows))
+        if "labels" in batch and counted_rows(batch) and (terms := self.head(task).terms(batch)):  # else it is 0/0
+            self.validation_losses.append((task, float(self.head(task).loss(logits, batch)), terms))
         self.keep_outputs(batch, logits, self.validation_metrics(task))
 
     def on_validation_epoch_end(self) -> None:

@@ -4,7 +4,6 @@ They are forked from a server that has imported the libraries once, so a cell co
 memory is its own.
 """
 
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from multiprocessing import connection, forkserver, get_context
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from ptv2.runtime.shares import gpus, threads_each
 from ptv2.runtime.stop import handling
 from ptv2.study.cell import Cell
 from ptv2.study.claim import holder
@@ -70,8 +70,8 @@ class _Pool:
     """The running processes, each with its cell."""
 
     def __init__(self, jobs: int):
-        self.threads = max(1, _threads() // jobs)
-        self.gpus = _gpus() if jobs > 1 else []
+        self.threads = threads_each(jobs)
+        self.gpus = gpus() if jobs > 1 else []
         self.running: dict[ForkServerProcess, tuple[Cell, Any]] = {}
         self.on: dict[ForkServerProcess, str] = {}  # its GPU, where there are several
         self.context = get_context("forkserver")
@@ -126,20 +126,3 @@ class _Pool:
 
 def _ending(code: int | None) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
-
-
-def _threads() -> int:
-    """Count the threads that all cells may use together."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    if asked.isdigit() and int(asked):
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _gpus() -> list[str]:
-    """List what CUDA_VISIBLE_DEVICES may name, for a GPU per process; nothing where there is at most one."""
-    import torch
-
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = shown.split(",") if shown else [str(i) for i in range(torch.cuda.device_count())]
-    return names if len(names) > 1 else []

@@ -74,6 +74,7 @@ def _few(facts: Facts) -> bool:
     return deep and facts.rows <= FEW_ROWS and len(facts.config.tasks) == 1
 
 
+ONE_SEED = Reason("one seed is no result: on entailment the standard deviation was 0.036", METHODS, "0.525 ± 0.036")
 TRIES = (
     Try(
         "prompt.init=retrieve:runs",
@@ -138,7 +139,7 @@ TRIES = (
     ),
     Try(
         "trainer.max_epochs=12",
-        lambda facts: (facts.config.trainer.get("max_epochs") or 12) < 12,
+        lambda facts: 0 < (facts.config.trainer.get("max_epochs") or 12) < 12,
         Reason(
             "paraphrases stayed below the trivial 0.667 in five epochs (0.637), and reached 0.711 in twelve at another "
             "rate",
@@ -169,11 +170,8 @@ TRIES = (
         lambda facts: facts.config.optim.warmup < 0.06,
         Reason("a proportion of all steps; every run of our study of methods had 0.06", METHODS),
     ),
-    Try(
-        "seed=12",
-        lambda _: True,
-        Reason("one seed is no result: on entailment the standard deviation was 0.036", METHODS, "0.525 ± 0.036"),
-    ),
+    Try("seed=12", lambda facts: facts.config.seed != 12, ONE_SEED),
+    Try("seed=13", lambda facts: facts.config.seed == 12, ONE_SEED),
     Try(
         "data.batch_size=8",
         lambda facts: facts.config.data.batch_size > 8,

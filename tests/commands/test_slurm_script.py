@@ -66,6 +66,14 @@ def directives(text):
     return [line.removeprefix("#SBATCH ").strip("'") for line in text.splitlines() if line.startswith("#SBATCH ")]
 
 
+def test_a_run_whose_name_names_a_folder(said, config, tmp_path):
+    """As in boolq/first: its script and log are files beside the run folders, which exist only once it has begun."""
+    code, text, _ = said("--config", config, "--print", "run.name=boolq/first")
+    assert code == 0
+    log = f"--output={tmp_path}/two words/slurm-boolq-first-%j.log"
+    assert {log, "--job-name=ptv2-boolq-first"} <= set(directives(text))
+
+
 def test_the_script_asks_for_what_the_config_uses(said, config, tmp_path, ran):
     code, text, _ = said(
         "--config", config, "--print", "--time", "2:00:00", "--sbatch=--partition=gpu", "data.workers=3"

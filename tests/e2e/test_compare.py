@@ -191,6 +191,8 @@ def test_what_is_no_run_is_left_out_beside_runs(ptv2, finished, tmp_path):
         (["--config", "study.yaml", "--json"], "--json is for folders of runs; leave it out"),
         (["--config", "study.yaml", "--sort", "score"], "--sort is for folders of runs; leave it out"),
         (["run", "--table"], "--table is for a study; leave it out, or give --config FILE"),
+        (["--config", "study.yaml", "--print"], "--print is for jobs; leave it out, or give --slurm N"),
+        (["run", "--time", "1:00:00"], "--time is for jobs; leave it out, or give --slurm N"),
         (["run", "--jobs", "2"], "--jobs is for a study; leave it out, or give --config FILE"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from ptv2.metrics import resample
 from ptv2.metrics.resample import confidence
 from ptv2.metrics.split import Split
+from ptv2.metrics.sums import sums_of
 from ptv2.metrics.table import METRICS
 
 
@@ -74,6 +75,7 @@ def test_a_score_of_some_rows_is_resampled_over_these():
     split = Split(["x"] * 3 + [""] * 97, [["x"]] * 3 + [[]] * 97)
     assert confidence("has_answer_f1", split) == (1, 1)
     assert confidence("has_answer_f1", Split([""] * 3, [[]] * 3)) is None
+    assert all(sums_of(metric, split) is not None for metric in ("has_answer_f1", "no_answer_f1"))
 
 
 def test_rows_without_a_group_are_drawn_alone():

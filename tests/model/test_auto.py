@@ -14,7 +14,8 @@ ROWS = {"topics": 96}
 def config(tmp_path):
     """`config("data.batch_size=4")`: of one task whose rows have 32 tokens at most."""
     card = tmp_path / "topics.yaml"
-    card.write_text("kind: cls\ndataset: {path: rows}\ninputs: {text: text}\nlabel: label\nmetrics: [accuracy]\nmax_length: 32\n")
+    keys = ("kind: cls", "dataset: {path: rows}", "inputs: {text: text}", "label: label", "metrics: [accuracy]")
+    card.write_text("\n".join([*keys, "max_length: 32"]))
     (path := Path(tmp_path / "run.yaml")).write_text(f"task: {card}\ndata: {{batch_size: 8}}\n")
     return lambda *more: load_config(path, ["backbone.name=bert-base-uncased", *more])
 

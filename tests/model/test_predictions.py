@@ -5,6 +5,7 @@ import torch
 
 from ptv2.config.run import PredictionsConfig
 from ptv2.errors import UserError
+from ptv2.model.loss import mean_losses
 from ptv2.model.module import PromptModule
 from ptv2.model.predictions import gold_of, prediction_records
 from ptv2.rows.rows import Rows
@@ -84,7 +85,12 @@ def test_the_inputs_are_the_fields_that_the_card_reads():
     assert record["inputs"] == {"text": "a", "title": "b"}
 
 
-@pytest.mark.parametrize(("terms", "losses"), [(0, []), (1, [("t", 0.5, 2)])])
+def test_the_loss_of_validation_rows_is_a_mean_over_words_as_in_training():
+    """A row of two words and one of 98 in batches of their own."""
+    assert mean_losses([("tags", 1.0, 2), ("tags", 0.0, 98)]) == {"tags": 0.02}
+
+
+@pytest.mark.parametrize(("terms", "losses"), [(0, []), (7, [("t", 0.5, 7)])])
 def test_a_validation_batch_without_a_word_to_score_has_no_loss(terms, losses):
     class Module(SimpleNamespace):
         def __call__(self, batch):
