@@ -78,6 +78,8 @@ def show(found: "list[tuple[Predictor, Scored]]") -> None:
     for path, tasks in {str(predictor.artifact.path): trained_on(predictor) for predictor, _ in found}.items():
         for task, about in tasks.items():
             print(f"{path}: {task} was trained on {rows_of(about)} rows")
+    for line in dict.fromkeys(f"{s.task}: the trivial answer is {s.baseline_answer}" for _, s in found if s.baseline):
+        print(line)
     for line in dict.fromkeys(f"{s.task} {s.split}: {notice}" for _, s in found for notice in s.about["notices"]):
         print(line)
 
@@ -95,8 +97,9 @@ def trained_on(predictor: "Predictor") -> dict[str, dict[str, Any]]:
 def plain(predictor: "Predictor", scored: "Scored") -> dict[str, Any]:
     """Return scores as plain values."""
     about = {"artifact": str(predictor.artifact.path), "task": scored.task, "split": scored.split}
-    values = {"scores": scored.scores, "intervals": scored.intervals, "baseline": scored.baseline}
-    return about | scored.about | values | {"trained_on": trained_on(predictor)}
+    values = {"scores": scored.scores, "intervals": scored.intervals}
+    trivial = {"baseline": scored.baseline, "baseline_answer": scored.baseline_answer}
+    return about | scored.about | values | trivial | {"trained_on": trained_on(predictor)}
 
 
 def count(text: str) -> int:

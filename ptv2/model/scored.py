@@ -22,6 +22,7 @@ class Scored:
         scores: by metric.
         intervals: the 95 % interval of each over resampled rows.
         baseline: scores of the trivial answer, where the artifact's run was scored on the same rows.
+        baseline_answer: what the trivial answer is; None where its scores are not known.
     """
 
     task: str
@@ -30,6 +31,7 @@ class Scored:
     scores: dict[str, float]
     intervals: dict[str, list[float] | None]
     baseline: dict[str, float]
+    baseline_answer: str | None
 
 
 def scored(artifact: Artifact, module: PromptedModel, data: Loaders, name: str, split: str, device: str) -> Scored:
@@ -60,7 +62,8 @@ def scored(artifact: Artifact, module: PromptedModel, data: Loaders, name: str, 
         if generates:
             module.set_generation(name, own)
     scores, baseline = score(given.card.metrics, made), _baseline(artifact, name, given, split)
-    return Scored(given.card.name, split, given.about(split), scores, given.intervals(made), baseline)
+    answer = artifact.about.get("results", {}).get("baseline_answer", {}).get(name) if baseline else None
+    return Scored(given.card.name, split, given.about(split), scores, given.intervals(made), baseline, answer)
 
 
 def _baseline(artifact: Artifact, name: str, data: TaskData, split: str) -> dict[str, float]:

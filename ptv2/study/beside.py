@@ -17,6 +17,7 @@ from ptv2.study.paired import difference
 COLUMNS = (
     "run", "method", "task", "split", "metric", "rows", "of", "score", "score_std",
     "validation", "validation_std", "validation_rows", "difference", "low", "high", "paired_seeds",
+    "baseline", "baseline_std", "baseline_answer",
     "lr", "P", "trained_on", "seconds", "trainable", "seeds", "state", "other_rows", "folders",
 )  # fmt: skip
 """What a line holds, in this order."""
@@ -34,7 +35,7 @@ class Beside:
         split: that most lines are scored on.
         metric: its main score.
         lines: by the names of `COLUMNS`.
-        baseline: score of the trivial answer; None: unknown.
+        first: the line that others are compared to: its rows, and its trivial answer.
         reference: name of the line that the differences are to; None: there are no differences.
     """
 
@@ -43,7 +44,7 @@ class Beside:
     split: str
     metric: str
     lines: list[dict[str, Any]]
-    baseline: float | None
+    first: dict[str, Any]
     reference: str | None
 
 
@@ -55,11 +56,10 @@ def beside(groups: Sequence[Sequence[Run]], sort: str | None = None) -> list[Bes
         first = next((group for group in several if group[0].results is not None), several[0])
         split, metric, _ = first[0].headline(task)
         lines = [_line(names[id(group)], group, task, card, first) for group in several]
-        results = first[0].results or {}
-        baseline = results.get("baseline", {}).get(task, {}).get(split, {}).get(metric)
         compared = any(line["difference"] is not None for line in lines)
         reference = names[id(first)] if compared else None
-        made.append(Beside(task, card, split, metric, _sorted(lines, sort, metric), baseline, reference))
+        of_first = lines[several.index(first)]
+        made.append(Beside(task, card, split, metric, _sorted(lines, sort, metric), of_first, reference))
     return made
 
 
@@ -69,6 +69,8 @@ def _line(name: str, group: Sequence[Run], task: str, card: str, first: Sequence
     scores = [value for one in group if (value := one.headline(task)[2]) is not None]
     validation = [value for one in group if (value := one.validation(task, metric)) is not None]
     results = [one.results for one in group if one.results is not None]
+    baselines = [one.get("baseline", {}).get(task, {}).get(split, {}).get(metric) for one in results]
+    trivial = [value for value in baselines if value is not None]
     data = (run.results or {}).get("data", {}).get(task, {})
     about = data.get(split, {})
     other = bool(results) and first[0].results is not None and _rows(group, task) != _rows(first, task)
@@ -86,6 +88,9 @@ def _line(name: str, group: Sequence[Run], task: str, card: str, first: Sequence
         "validation": _mean(validation),
         "validation_std": _std(validation),
         "validation_rows": data.get("validation", {}).get("rows"),
+        "baseline": _mean(trivial),
+        "baseline_std": _std(trivial),
+        "baseline_answer": results[0].get("baseline_answer", {}).get(task) if trivial else None,
         "lr": config.get("optim", {}).get("lr"),
         "P": config.get("prompt", {}).get("length") if _has_prompts(run) else None,
         "trained_on": data.get("train", {}).get("rows"),

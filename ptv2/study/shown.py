@@ -28,11 +28,15 @@ def shown(tasks: Sequence[Beside]) -> Shown:
     rows, notes = [], []
     for task in tasks:
         rows += [cells(line) for line in task.lines]
-        rows_of = next(
-            (_rows(line) for line in task.lines if not line["other_rows"] and line["score"] is not None), "-"
-        )
-        trivial = [f"{task.split} {task.metric}", rows_of, "-" if task.baseline is None else f"{task.baseline:.4f}"]
-        rows.append([TRIVIAL, task.card, *trivial, *["-"] * 7, "0"])
+        first = task.first
+        rows_of, trivial = _rows(first) if first["score"] is not None else "-", _trivial(first)
+        rows.append([TRIVIAL, task.card, f"{task.split} {task.metric}", rows_of, trivial, *["-"] * 7, "0"])
+        if first["baseline_answer"] is not None:
+            notes.append(f"{task.card}: the trivial baseline is {first['baseline_answer']}")
+        for line in task.lines:
+            if not line["other_rows"] and _trivial(line) not in ("-", trivial):
+                what = f"saw other training rows, whose trivial baseline has {_trivial(line)}"
+                notes.append(f"{task.card}: {line['run']} {what}")
         if task.reference is not None:
             notes.append(
                 f"{task.card}: differences are to {task.reference}, paired by row and seed, with 95 % intervals; "
@@ -78,6 +82,10 @@ def cells(line: dict[str, Any]) -> list[str]:
         ", ".join(map(str, line["seeds"])),
         "-" if line["trainable"] is None else f"{line['trainable']:,}",
     ]
+
+
+def _trivial(line: dict[str, Any]) -> str:
+    return spread(line["baseline"], line["baseline_std"])
 
 
 def _rows(line: dict[str, Any]) -> str:

@@ -64,6 +64,20 @@ def test_runs_stand_beside_each_other_and_beside_the_baseline(ptv2, finished, co
     assert lines[-1] == f"curves: tensorboard --logdir {first.parent}"
 
 
+def test_the_trivial_baseline_of_each_line_is_known_and_said(ptv2, copy):
+    """Each seed may draw other training rows, and so may have another commonest label."""
+    trivial = [{"topics": {"test": {"accuracy": value}}} for value in (0.2, 0.3, 0.5)]
+    folders = [copy(f"a-{seed}", seed=seed, baseline=held) for seed, held in enumerate(trivial[:2])]
+    folders.append(copy("b", lr=0.3, baseline=trivial[2]))
+    one, two = read(ptv2, *folders)
+    assert (one["baseline"], one["baseline_answer"]) == (0.25, "the commonest label")
+    assert one["baseline_std"] == pytest.approx(0.0707107) and (two["baseline"], two["baseline_std"]) == (0.5, None)
+    lines = shown(ptv2("compare", *folders))
+    assert any(line.startswith("trivial baseline topics test accuracy 16 0.2500 ± 0.0707") for line in lines)
+    assert "topics: the trivial baseline is the commonest label" in lines
+    assert "topics: b saw other training rows, whose trivial baseline has 0.5000" in lines
+
+
 def test_runs_that_differ_in_their_seed_alone_are_one_line(ptv2, copy):
     folders = [copy("a-1", seed=1, right=8), copy("a-2", seed=2, right=12), copy("b-1", seed=1, right=16, lr=0.3)]
     folders.append(copy("a-again", seed=1, right=4))  # the same seed twice is no group

@@ -85,8 +85,9 @@ def test_the_split_and_the_number_of_rows_are_chosen(ptv2, finished, more, split
             assert one["scores"] == results["scores"][one["split"]]["topics"]
             assert one["intervals"] == results["intervals"][one["split"]]["topics"]
             assert one["baseline"] == results["baseline"]["topics"][one["split"]]
+            assert one["baseline_answer"] == "the commonest label"
         else:
-            assert one["baseline"] == {}  # those rows were not scored by the run
+            assert (one["baseline"], one["baseline_answer"]) == ({}, None)  # those rows were not scored by the run
 
 
 def test_the_rows_of_a_file_are_scored(ptv2, finished, cards, tmp_path):

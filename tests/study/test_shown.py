@@ -13,6 +13,7 @@ def line_of(**values):
         "rows": 16,
         "of": 16,
         "score": 0.75,
+        "baseline": 0.5,
         "seeds": [0],
         "state": "finished",
         "other_rows": False,
@@ -21,7 +22,7 @@ def line_of(**values):
 
 def table(*others, **values):
     lines = [line_of(**values), *(line_of(**other) for other in others)]
-    return shown([Beside("topics", "topics", "test", "accuracy", lines, 0.5, "first" if others else None)])
+    return shown([Beside("topics", "topics", "test", "accuracy", lines, lines[0], "first" if others else None)])
 
 
 def test_a_run_of_less_than_half_a_second_with_seed_0_has_both_columns():
