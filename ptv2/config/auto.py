@@ -30,6 +30,7 @@ def take_auto(values: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Valu
     values, rest = deepcopy(dict(values)), []
     said: dict[str, bool] = {}  # key -> whether its last value is auto
     _note(values, (), said)
+    limited = _limited(values.get("trainer"), False)
     preset = values.get("preset", AUTO)
     for item in overrides:
         key, _, text = item.partition("=")
@@ -42,14 +43,21 @@ def take_auto(values: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Valu
                 continue
         elif below and isinstance(mapping := line.read(key, text, type_at(Config, key.split("."))), dict):
             _note(mapping, tuple(key.split(".")), said)
+            limited = _limited(mapping, limited) if key == "trainer" else limited
             item = f"{key}={json.dumps(mapping)}"
-        elif key in ("trainer.max_steps", "trainer.max_time"):
-            said.setdefault("trainer.max_epochs", False)
+        elif key == "trainer.max_steps":
+            limited = _limited({"max_steps": line.read(key, text, type_at(Config, key.split(".")))}, limited)
         rest.append(item)
-    trainer = values.get("trainer")
-    if isinstance(trainer, dict) and {"max_steps", "max_time"} & set(trainer):
+    if limited:
         said.setdefault("trainer.max_epochs", False)
     return values, rest, [key for key in AUTO_KEYS if said.get(key, preset != "official")]
+
+
+def _limited(trainer: Any, before: bool) -> bool:
+    """Tell whether `trainer` limits the steps of a run; `before` where it does not say."""
+    if not isinstance(trainer, dict) or "max_steps" not in trainer:
+        return before
+    return trainer["max_steps"] not in (None, -1)
 
 
 def _note(values: Any, above: tuple[str, ...], said: dict[str, bool]) -> None:

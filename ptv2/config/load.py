@@ -21,6 +21,7 @@ from ptv2.config.keys import keys_of
 from ptv2.config.local import with_local_rows
 from ptv2.config.merge import check_complete, merge_part, read_mapping, schema_of
 from ptv2.config.schema import AUTO, Config
+from ptv2.config.trainer_keys import without_nulls
 from ptv2.errors import UserError
 from ptv2.runtime.imports import load_files
 
@@ -74,7 +75,8 @@ def make_config(values: dict[str, Any], overrides: Sequence[str] = (), where: st
     for item in rest:
         line.override(merged, item)
     check_complete(merged, where)
-    config = replace(cast(Config, OmegaConf.to_object(merged)), auto=auto, preset=AUTO)  # which has done its work
+    made = cast(Config, OmegaConf.to_object(merged))
+    config = replace(made, auto=auto, preset=AUTO, trainer=without_nulls(made.trainer))  # preset has done its work
     load_files(config.imports)  # what they register may be named in the config
     check(config, where)
     _hand_on_template(config)

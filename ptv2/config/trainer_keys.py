@@ -36,6 +36,10 @@ COUNTS = ("accumulate_grad_batches", "val_check_interval", "check_val_every_n_ep
 """Arguments with which Lightning divides."""
 
 
+TIMES = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
+"""Parts of a `max_time` that is a mapping."""
+
+
 TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict}
 
 
@@ -61,12 +65,34 @@ def check_trainer(values: dict[str, Any], where: str) -> None:
             raise UserError(f"'trainer.precision' is '{value}'", where=where, do=do)
         if key == "deterministic" and value not in (None, True, False, "warn"):
             raise UserError(f"'trainer.deterministic' is '{value}'", where=where, do="use true, false or warn")
+        if key == "max_time" and isinstance(value, dict) and (odd := _odd_time(value)):
+            what = f"'trainer.max_time' is {value}, where {odd}"
+            raise UserError(what, where=where, do="write e.g. {hours: 2, minutes: 30}, or 00:02:30:00")
         kinds = known[key]
         if kinds is not None and not isinstance(value, kinds):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
             raise UserError(f"'trainer.{key}' is '{value}'", where=where, do=f"use {wanted}")
         if key in COUNTS and isinstance(value, (int, float)) and value <= 0:
             raise UserError(f"'trainer.{key}' is {value}", where=where, do="use a number above 0")
+
+
+def without_nulls(trainer: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the arguments that are null, as if nobody had set them, where Lightning has no use for it."""
+    kinds = signature() if None in trainer.values() else {}
+    return {key: value for key, value in trainer.items() if value is not None or not _refuses_null(kinds.get(key))}
+
+
+def _refuses_null(kinds: tuple[type, ...] | None) -> bool:
+    return bool(kinds) and type(None) not in kinds
+
+
+def _odd_time(parts: dict[Any, Any]) -> str | None:
+    """Say what is wrong with a time; None: nothing."""
+    if unknown := [str(name) for name in parts if name not in TIMES]:
+        return f"'{unknown[0]}' is no part of a time"
+    if not all(type(number) in (int, float) and number >= 0 for number in parts.values()) or not any(parts.values()):
+        return "a part is no number, or all are 0"
+    return None
 
 
 @cache

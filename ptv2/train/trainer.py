@@ -97,9 +97,10 @@ def make_trainer(
         settings["inference_mode"] = False  # a layer first gathered in it could not be trained through
     plugins = [CheckpointFiles(), *([slurm_environment()] if on_slurm() else [])]
     if settings.get("max_epochs") in (None, -1) and settings.get("max_steps", -1) == -1:
-        raise UserError(
-            "no limit is set, so the run would never end", where="trainer.max_epochs", do="set it, or trainer.max_steps"
-        )
+        what = "no limit is set, so the run would never end"
+        if settings.get("max_time") is not None:
+            what = "trainer.max_time alone does not say how many steps the schedule of the learning rate has"
+        raise UserError(what, where="trainer.max_epochs", do="set it, or trainer.max_steps")
     try:
         trainer = L.Trainer(
             logger=loggers, callbacks=callbacks, plugins=plugins, default_root_dir=folder.path, **settings

@@ -29,11 +29,25 @@ def test_what_nothing_sets_is_chosen():
         ({"trainer": {"max_epochs": 3}}, (), "trainer.max_epochs"),
         ({"trainer": {"max_steps": 3}}, (), "trainer.max_epochs"),
         ({}, ("trainer.max_steps=3",), "trainer.max_epochs"),
+        ({}, ("trainer={max_steps: 3}",), "trainer.max_epochs"),
         ({"prompt": {"form": ["values", "slots"]}}, (), "prompt.form"),
     ],
 )
 def test_what_is_set_is_taken(values, overrides, set_key):
     assert auto(values, *overrides) == set(AUTO_KEYS) - {set_key}
+
+
+@pytest.mark.parametrize(
+    ("trainer", "overrides"),
+    [
+        ({"max_steps": 3}, ("trainer.max_steps=null",)),
+        ({"max_steps": 3}, ("trainer={max_steps: -1}",)),
+        ({"max_steps": None, "max_time": "00:01:00:00"}, ()),  # a time says no number of steps
+    ],
+)
+def test_a_run_whose_steps_are_not_limited_chooses_its_epochs(trainer, overrides):
+    config = make_config(BASE | {"trainer": trainer}, overrides)
+    assert "trainer.max_epochs" in config.auto and config.trainer.get("max_steps", -1) == -1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_origin
 import lightning as L
 import pytest
 
-from ptv2.config.trainer_keys import OURS, check_trainer, signature
+from ptv2.config.trainer_keys import OURS, check_trainer, signature, without_nulls
 from ptv2.errors import UserError
 
 
@@ -30,6 +30,14 @@ def test_the_signature_in_the_source_is_that_of_the_class():
         ({"callbacks": []}, "unknown key 'trainer.callbacks'"),
         ({"fast_dev_run": True}, "'trainer.fast_dev_run' is not supported; use --dry-run"),
         ({"max_epochs": "two"}, "'trainer.max_epochs' is 'two'; use int or null"),
+        (
+            {"max_time": {"seconds:3": None}},
+            "'trainer.max_time' is {'seconds:3': None}, where 'seconds:3' is no",
+        ),
+        (
+            {"max_time": {"hours": "two"}},
+            "'trainer.max_time' is {'hours': 'two'}, where a part is no number",
+        ),
         ({"accumulate_grad_batches": 0}, "'trainer.accumulate_grad_batches' is 0; use a number above 0"),
     ],
 )
@@ -37,6 +45,11 @@ def test_what_the_trainer_does_not_take_is_refused(values, says):
     with pytest.raises(UserError) as error:
         check_trainer(values, "a.yaml")
     assert str(error.value).startswith(f"a.yaml: {says}")
+
+
+def test_null_takes_a_key_back_where_lightning_has_no_use_for_it():
+    assert without_nulls({"max_steps": None, "max_epochs": None, "devices": 2}) == {"max_epochs": None, "devices": 2}
+    assert without_nulls({"max_stepz": None}) == {"max_stepz": None}  # to be refused
 
 
 def test_words_are_left_to_lightning():

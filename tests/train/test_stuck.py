@@ -111,6 +111,17 @@ def test_one_that_learns_says_by_how_much_and_nothing_to_try(tmp_path, tiny_bert
 
 
 @pytest.mark.parametrize(
+    ("steps", "said"), [(4, "step 4 was"), (5, "steps 4 to 5 were"), (2, "steps 1 to 2 were"), (6, None)]
+)
+def test_steps_behind_the_last_validation_are_named(tmp_path, tiny_bert, cards, capsys, steps, said):
+    """Of 48 rows in batches of 16, so that an epoch has three steps."""
+    ends = ["data.batch_size=16", "trainer.max_epochs=9", f"trainer.max_steps={steps}"]
+    fit(load_config(make_config(tmp_path, tiny_bert, cards["topics"]), ends))
+    out = capsys.readouterr().out
+    assert (f"{said} not validated" in out) if said else "not validated" not in out
+
+
+@pytest.mark.parametrize(
     ("method", "what"),
     [("deep", "the prompt and the head"), ("full", "the backbone and the head"), ("head", "the head")],
 )

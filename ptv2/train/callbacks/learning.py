@@ -1,4 +1,4 @@
-"""Say early whether a run learns: validation beside the trivial answer, after a third of the steps."""
+"""Say early whether a run learns, and at its end which steps no validation has seen."""
 
 import math
 from typing import Any
@@ -12,14 +12,17 @@ from ptv2.train.stuck import block, passed
 class Learning(Callback):
     """Print once, at the first validation after a third of the steps, each task's score and that of its trivial answer.
 
-    Where it is not passed, what to try follows. The last validation is left to the results, which say the same.
+    Where it is not passed, what to try follows. The last validation is left to the results, which say the same. A run
+    that ends inside an epoch may train behind it: none of these steps can be the best.
     """
 
     def __init__(self) -> None:
         self.said = False
+        self.validated = 0  # the step of the last validation
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         step, total = trainer.global_step, trainer.estimated_stepping_batches
+        self.validated = step
         if trainer.sanity_checking or self.said or 3 * step < total < math.inf or step >= total:
             return
         self.said = True
@@ -36,8 +39,19 @@ class Learning(Callback):
             lines = [f"{said} ({data.features.trivial})"] if learns else block(module.config, data, said)
             print("\n".join(lines), flush=True)
 
-    def state_dict(self) -> dict[str, bool]:
-        return {"said": self.said}
+    def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
+        last, first = trainer.global_step, self.validated + 1
+        if (
+            trainer.is_global_zero
+            and first <= last
+            and any("validation" in data.rows for data in module.tasks.values())
+        ):
+            steps = f"step {last} was" if first == last else f"steps {first} to {last} were"
+            do = "end at a whole epoch, or set trainer.val_check_interval"
+            print(f"{steps} not validated, as the run ended inside of an epoch: {do}", flush=True)
 
-    def load_state_dict(self, state: dict[str, bool]) -> None:
-        self.said = state["said"]
+    def state_dict(self) -> dict[str, Any]:
+        return {"said": self.said, "validated": self.validated}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.said, self.validated = state["said"], state.get("validated", 0)  # which older checkpoints lack
