@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ptv2.guess.card import Guess
 
 SHOWN = 4  # values of a field
-MOST_BAD = 0.01  # share of a split's rows that a card may skip
+MOST_BAD = 0.05  # share of a split's rows that a card may skip
 
 
 def main(options: argparse.Namespace) -> None:
@@ -45,7 +45,8 @@ def main(options: argparse.Namespace) -> None:
     config_file.write_text(config_text(found, card_file.name, backbone), encoding="utf-8")
     print(f"wrote {card_file} (the task) and {config_file} (a first run)")
     if faults:
-        do = f"correct them, then: python -m ptv2.tasks check {quote(str(card_file))}"
+        then = f"then: python -m ptv2.tasks check {quote(str(card_file))}"
+        do = f"correct them, or write on_bad_row: skip into the card, {then}"
         raise UserError(f"{', '.join(faults)} rows cannot be used", where=source, do=do)
     if "train" in found.found.splits:
         print(f"train: python -m ptv2.fit --config {quote(str(config_file))}")
@@ -84,6 +85,8 @@ def checked(found: "Guess", backbone: str) -> tuple[dict[str, Any], list[str], l
     bad = {split: count for split, count in result.bad.items() if count}
     if bad and few and not result.unusable:
         card["on_bad_row"] = "skip"
+        if (most := max(bad.values())) > make_card(card).bad_row_limit:
+            card["bad_row_limit"] = most
         why.append(
             f"{', '.join(f'{count} {split}' for split, count in bad.items())} rows cannot be used and are skipped"
         )

@@ -65,7 +65,8 @@ def by_answer(seen: Seen) -> Proposal:
     if target is None and any(map(is_record, rich)):
         told = [field for field in written if field in rich and not is_record(field)]
         target = max(told, key=lambda field: field.words, default=None)
-    titled = target is not None and any(topics) and _is_titled(seen, target)
+    inside = [field for field in seen.of("text", "whole", "truth") if field.nested and is_named(field.name, TOPIC)]
+    titled = target is not None and any([*topics, *inside]) and _is_titled(seen, target)
     if target is not None and not titled and sources(seen, target):
         named = (
             "is named as texts are that are written" if is_named(target.name, WRITTEN) else "tells of data beside it"
@@ -73,6 +74,8 @@ def by_answer(seen: Seen) -> Proposal:
         return generation(seen, target, f"'{target.name}' {named}")
     if (found := _proposed(seen, *topics)) is not None:
         return found
+    if titled and inside:
+        raise no_answer(seen, inside)
     if (quantity := _best(steps, QUANTITY)) is not None:
         return regression(seen, quantity)
     if classes and not any(field.form != "text" for field in rich):
@@ -94,7 +97,7 @@ def by_answer(seen: Seen) -> Proposal:
 
 def _is_titled(seen: Seen, target: Field) -> bool:
     """Tell whether a text is the title of what a topic is of, or has nothing but titles and names beside it."""
-    if TITLE.fullmatch(target.name) and target.words < TITLE_WORDS:
+    if TITLE.fullmatch(target.name.rpartition(".")[2]) and target.words < TITLE_WORDS:
         return True
     return all(is_named(field.name, TITLE) or is_named(field.name, PERSON) for field in sources(seen, target))
 

@@ -183,8 +183,9 @@ def with_lengths(card: dict[str, Any], data: TaskData, position_limit: int) -> t
     if data.features.answers == "passage" and length < PASSAGE:
         options.setdefault("stride", length // 4)
     if targets:
-        options["max_target_length"] = _fitting(targets, TARGETS, max(TARGETS))
-        why += f"; max_target_length {options['max_target_length']} holds the texts to write"
+        target = options["max_target_length"] = _fitting(targets, TARGETS, max(TARGETS))
+        whole = sum(n <= target for n in targets) / len(targets)
+        why += f"; max_target_length {target} holds {whole:.1%} of the texts to write"
     return made | ({"options": options} if options else {}), why
 
 

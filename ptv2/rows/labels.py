@@ -20,12 +20,13 @@ class Labels:
         names: the names.
         origin: what fixed them, for messages: the card, the data set, the training split or an artifact.
         by_id: whether a number that is not a name is the id of one (`label_ids` of the card).
+        from_rows: whether they are what training rows hold, so that there may be others.
     """
 
-    def __init__(self, names: list[str], origin: str, by_id: bool = False):
+    def __init__(self, names: list[str], origin: str, by_id: bool = False, from_rows: bool = False):
         self.names = list(names)
         self.origin = origin
-        self.by_id = by_id
+        self.by_id, self.from_rows = by_id, from_rows
         self.ids = {name: i for i, name in enumerate(self.names)}
         self.alike: dict[str, list[int]] = {}
         for i, name in enumerate(self.names):
@@ -50,7 +51,9 @@ class Labels:
             found = int(plain(text))
         if found is None:
             hint = " (-1 marks hidden test labels)" if text == "-1" else ""
-            raise UserError(f"unknown label '{text}'{hint} for {self.origin}", where=where, do=self._advice(value))
+            more = "; if it is a label without training rows, name all in the card, labels: [...]" * self.from_rows
+            what = f"unknown label '{text}'{hint} for {self.origin}"
+            raise UserError(what, where=where, do=self._advice(value) + more)
         return found
 
     def _named(self, text: str) -> int | None:
@@ -107,7 +110,7 @@ def labels_for(
     """
     origin = f"card '{card.name}'" if card.labels is not None else f"the data set of '{card.name}'"
     found = card.labels if card.labels is not None else names
-    if found is None:
+    if from_rows := found is None:
         origin = f"the training split of '{card.name}'"
         found = _names_in(card, [value for value in training_values if not missing(value)])
         if first in found:
@@ -116,7 +119,7 @@ def labels_for(
             what = f"the training rows hold {len(found)} label(s)"
             raise UserError(what, where=f"{card.name}.label", do="give at least 2")
     _warn_of_twins(found, card.name)
-    return Labels(found, origin, card.label_ids)
+    return Labels(found, origin, card.label_ids, from_rows)
 
 
 def _names_in(card: TaskCard, values: list[object]) -> list[str]:

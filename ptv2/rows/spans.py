@@ -7,8 +7,9 @@ from ptv2.errors import UserError
 from ptv2.rows.table import Row
 
 Span = tuple[int, int, str]
-START, END = ("start", "start_offset"), ("end", "end_offset")
-TYPE = ("type", "label", "tag", "entity_group", "entity", "labels")  # the last as a list of one, of Label Studio
+START = ("start", "start_offset", "begin", "begin_offset", "start_char", "char_start")
+END = ("end", "end_offset", "finish", "finish_offset", "end_char", "char_end")
+TYPE = ("type", "label", "tag", "entity_group", "entity", "category", "labels")  # the last a list of one: Label Studio
 DO = "write spans as [start, end, type] or {start, end, type}; the end is exclusive"
 
 

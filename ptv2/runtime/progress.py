@@ -48,7 +48,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self.said:
             seconds = time.monotonic() - self.began
-            ended = f"{self.done:,} {self.unit} in {clock(seconds)}, {self.done / seconds:,.0f} {self.unit}/s"
+            ended = f"{self.done:,} {self.unit} in {clock(seconds)}, {shown_rate(self.done / seconds)} {self.unit}/s"
             self._say(f"{self.what}: {ended}", last=True)
 
     def _say(self, text: str, last: bool = False) -> None:
@@ -66,9 +66,13 @@ def pace(done: int, total: int | None, unit: str, seconds: float) -> str:
     rate = done / seconds if seconds > 0 else 0.0
     if not rate:
         return unit
-    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
     left = "" if total is None else f", {clock((total - done) / rate)} left"
-    return f"{unit}, {shown} {unit}/s{left}"
+    return f"{unit}, {shown_rate(rate)} {unit}/s{left}"
+
+
+def shown_rate(rate: float) -> str:
+    """Write a rate: whole numbers from 10 on, two digits below."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def clock(seconds: float) -> str:

@@ -83,7 +83,8 @@ def test_tags_are_counted(refused):
 def test_a_label_that_only_another_split_has(refused, split):
     said = refused("topics", line(7, label="animals"), split)
     assert said == (
-        f"{split}.jsonl:7: unknown label 'animals' for the training split of 'topics'; did you mean 'animal'?"
+        f"{split}.jsonl:7: unknown label 'animals' for the training split of 'topics'; did you mean 'animal'?; if it "
+        "is a label without training rows, name all in the card, labels: [...]"
     )
 
 

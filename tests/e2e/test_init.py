@@ -50,6 +50,6 @@ def test_a_few_bad_rows_are_skipped_and_more_are_an_error(ptv2, reviews, tiny_be
     assert said.code == code and "reviews.csv:6: field 'text' is " in said.out
     assert read_card("reviews.card.yaml")["on_bad_row"] == skips
     assert bad == 1 or said.err == (
-        "error: reviews.csv: 9 of 162 train rows cannot be used; correct them, then: "
-        "python -m ptv2.tasks check reviews.card.yaml\n"
+        "error: reviews.csv: 9 of 162 train rows cannot be used; correct them, or write on_bad_row: skip into the "
+        "card, then: python -m ptv2.tasks check reviews.card.yaml\n"
     )

@@ -124,6 +124,10 @@ CASES = {
         tagged,
         {"kind": "tagging", "inputs": {"tokens": "tokens"}, "label": "ner", "labels": ["O", "B-LOC", "B-PER"]},
     ),
+    "a score of a customer of a segment": (
+        lambda i: {"segment": ["SMB", "Enterprise"][i % 2], "verbatim": text(i, 12), "nps_0_10": i * 7 % 11},
+        {"inputs": {"text": "verbatim"}, "label": "nps_0_10"},
+    ),
     "words and tags that are no spans": (
         lambda i: {"words": text(i, 6).split(), "pos": ["NOUN" if len(w) > 3 else "VERB" for w in text(i, 6).split()]},
         {"kind": "tagging", "inputs": {"tokens": "words"}, "label": "pos", "metrics": ["accuracy"]},

@@ -234,6 +234,13 @@ def test_what_is_unclear_is_said(name, tmp_path):
     ("rows", "says"),
     [
         ([{"a": {"label": "xy"[i % 2]}, "text": text(i)} for i in range(30)], "'a.label' lies in an object"),
+        (
+            [
+                {"review": {"headline": text(i, 4), "body": text(i, 12)}, "rating": {"stars": i % 5 + 1}}
+                for i in range(30)
+            ],
+            "'rating.stars' lies in an object",
+        ),
         ([{"text": f"a {word}", "label": word} for word in ("cat", "dog", "cow", "hen", "pig")], "holds 5 values in 5"),
         ([{"text": ["a cat", "a dog"], "label": ["x", "y"]}], "has one row; give it 5 or more"),
         ([{"text": "a cat", "label": "x"}, {"text": "a dog", "label": "y"}] * 2, "has 4 rows; give it 5 or more"),

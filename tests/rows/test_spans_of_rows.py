@@ -27,6 +27,7 @@ def test_a_text_is_split_into_words(text, words):
         [[4, 7, "PER"], [12, 20, "LOC"]],
         [{"start": 4, "end": 7, "label": "PER"}, {"start": 12, "end": 20, "label": "LOC"}],
         [{"id": 1, "start_offset": 4, "end_offset": 7, "label": "PER"}, {"start": 12, "end": 20, "type": "LOC"}],
+        [{"begin": 4, "finish": 7, "category": "PER"}, {"char_start": 12, "char_end": 20, "type": "LOC"}],
         [[12, 20, "LOC"], [3, 8, "PER"]],  # blanks at the ends do not count
     ],
 )

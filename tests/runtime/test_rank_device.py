@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ptv2.runtime.device import rank_device
+from ptv2.runtime.rank_device import rank_device
 
 
 @pytest.fixture
