@@ -111,9 +111,6 @@ class TaskDataModule(Loaders, L.LightningDataModule):
     def val_dataloader(self) -> list[DataLoader]:
         return self.eval_dataloaders("validation", self.states)
 
-    def test_dataloader(self) -> list[DataLoader]:
-        return self.eval_dataloaders("test")
-
 
 def _sizes(lengths: np.ndarray) -> str:
     """Describe what batches take from a task's features: how many there are and how long each is."""

@@ -5,7 +5,8 @@ reached without drawing those before it. An epoch is a number of steps, `mixture
 comes in an epoch follows its share to within one batch (systematic sampling); only the order is random. A task's own
 batches continue from epoch to epoch, so all of its rows are used before one comes again.
 
-A single task is a mixture of one: its epoch is one pass over its rows.
+A single task is a mixture of one: its epoch is one pass over its rows. Where batches are filled up to a number of
+tokens, it has as many batches as the first pass, and a later pass may end one batch before or after it.
 """
 
 import hashlib

@@ -24,7 +24,9 @@ def collect(module: PromptedModel, loader: Any, device: torch.device | str, spli
     """
     if module.training or module.backbone.model.training:  # to set what is set takes a tenth of the time of a short row
         module.eval()
-    if any(held.device != torch.device(device) for held in chain(module.parameters(), module.buffers())):
+    wanted = torch.device(device)  # cuda is any of them
+    held = {part.device for part in chain(module.parameters(), module.buffers())}
+    if any(own.type != wanted.type or wanted.index not in (None, own.index) for own in held):
         module.to(device)
     module.outputs.clear()
     with torch.no_grad(), nullcontext() if split is None else progress_of(module, loader, split) as said:

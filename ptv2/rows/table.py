@@ -80,10 +80,6 @@ class Table:
         made._kept = array("Q", wanted if self._kept is None else (self._kept[i] for i in wanted))
         return made
 
-    def with_column(self, name: str, values: Sequence[Any]) -> "Table":
-        """Return the same rows with one value each under `name`."""
-        return Table(row | {name: value} for row, value in zip(self, values, strict=True))
-
     def to_list(self) -> list[Row]:
         return list(self)
 

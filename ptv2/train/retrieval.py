@@ -25,6 +25,7 @@ from ptv2.errors import UserError
 from ptv2.methods import at_the_input, method_of, methods_named
 from ptv2.model.library import prompts_in
 from ptv2.model.load import artifact_config, load_artifact_backbone
+from ptv2.runtime.progress import Progress
 from ptv2.train.changes import Meter
 from ptv2.train.folder import RunFolder
 from ptv2.train.probe import Probe
@@ -119,10 +120,12 @@ def likenesses(sources: Sequence[Source], imports: Sequence[str] = ()) -> list[l
     backbone = load_artifact_backbone(first, artifact_config(first, imports=imports))
     meters: dict[int, Meter] = {}
     changes = []
-    for source in sources:
-        if id(source.artifact) not in meters:
-            meters[id(source.artifact)] = Meter(artifact_config(source.artifact, imports=imports), backbone)
-        changes.append(meters[id(source.artifact)].of(source.vectors_PF))
+    with Progress("comparing", len(sources), "prompts") as progress:
+        for source in sources:
+            if id(source.artifact) not in meters:
+                meters[id(source.artifact)] = Meter(artifact_config(source.artifact, imports=imports), backbone)
+            changes.append(meters[id(source.artifact)].of(source.vectors_PF))
+            progress.add(1)
     return [[one.likeness(other) for other in changes] for one in changes]
 
 
@@ -165,10 +168,13 @@ def rank(config: Config, artifacts: Sequence[Artifact]) -> Ranked:
             do = "give prompt.length, prompt.layers, prompt.form and backbone their values"
         raise UserError(what, where="prompt.init", do=do)
     similar = []
-    for source in fitting:
-        similar.append(probe.similarity(source.vectors_PF))
-        if not math.isfinite(similar[-1]):
-            raise UserError("with its prompt the loss is non-finite", where=source.name, do="move it out of the folder")
+    with Progress("probing", len(fitting), "prompts") as progress:
+        for source in fitting:
+            similar.append(probe.similarity(source.vectors_PF))
+            if not math.isfinite(similar[-1]):
+                what, do = "with its prompt the loss is non-finite", "move it out of the folder"
+                raise UserError(what, where=source.name, do=do)
+            progress.add(1)
     order = sorted(range(len(fitting)), key=lambda i: -similar[i])
     return Ranked([fitting[i] for i in order], [similar[i] for i in order], repeats, probe.features)
 

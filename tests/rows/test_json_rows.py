@@ -151,7 +151,6 @@ def test_a_table_is_cut_and_joined_as_a_list_is():
     table = Table(ROWS)
     assert (len(table), table[-1], table["text"], list(table)) == (3, ROWS[2], ["a", "b", "c"], ROWS)
     assert table.select([2, 0]).select([1]).to_list() == [ROWS[0]]
-    assert table.with_column("n", [7, 8, 9])["n"] == [7, 8, 9]
     with pytest.raises(IndexError):
         table[3]
     with pytest.raises(KeyError):

@@ -20,6 +20,7 @@ MAP = np.array([LOW, (204, 225, 240), (123, 178, 217), (49, 120, 184), HIGH], dt
 DIVERGING = np.array([(178, 60, 40), (244, 190, 160), (248, 248, 248), (150, 190, 222), HIGH], dtype=float)
 NEEDLESS = 0x250  # the font that Pillow brings has letters up to here
 PAD, SIZE = 12, 15  # pixels: margin, height of the letters
+NUMBER = ".2f"
 
 
 def font(size: int = SIZE) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -41,7 +42,6 @@ def heat_map(
     title: str,
     axes: tuple[str, str],
     bounds: tuple[float, float] | None = None,
-    form: str = ".2f",
     texts: Sequence[Sequence[str]] | None = None,
 ) -> Picture:
     """Draw a matrix [rows, columns] with a value in each cell where there is room.
@@ -53,7 +53,6 @@ def heat_map(
         title: written above.
         axes: what the rows and the columns are.
         bounds: values of the two ends of the colours; None: 0 and the largest. Below 0 they diverge.
-        form: of the numbers in the cells.
         texts: what stands in the cells instead.
     """
     low, high = bounds or (0.0, float(np.nanmax(values, initial=0.0)) or 1.0)
@@ -80,7 +79,7 @@ def heat_map(
                 continue
             colour = shade((value - low) / ((high - low) or 1.0), DIVERGING if low < 0 else MAP)
             draw.rectangle((x, y, x + cell - 2, y + tall - 2), colour)
-            text = texts[i][j] if texts is not None else format(value, form)
+            text = texts[i][j] if texts is not None else format(value, NUMBER)
             if small.getlength(text) <= cell - 2 and tall >= 15:
                 dark = sum(colour) < 380
                 draw.text((x + cell / 2 - 1, y + tall / 2 - 1), text, PAPER if dark else INK, small, anchor="mm")
@@ -94,7 +93,7 @@ def heat_map(
     middle = left + cell * len(columns) // 2
     draw.text((middle, canvas.height - PAD), axes[1], INK, font(), anchor="mb")
     _upright(canvas, axes[0], PAD + SIZE // 2, top + tall * len(rows) // 2, centred=True)
-    _scale(draw, left + cell * len(columns) + PAD, top, tall * len(rows), (low, high), form)
+    _scale(draw, left + cell * len(columns) + PAD, top, tall * len(rows), (low, high))
     return np.asarray(canvas)
 
 
@@ -145,12 +144,12 @@ def _upright(canvas: Image.Image, text: str, x: int, y: int, centred: bool = Fal
     canvas.paste(turned, (x - turned.width // 2, y - length // 2 if centred else y))
 
 
-def _scale(draw: ImageDraw.ImageDraw, x: int, y: int, tall: int, bounds: tuple[float, float], form: str) -> None:
+def _scale(draw: ImageDraw.ImageDraw, x: int, y: int, tall: int, bounds: tuple[float, float]) -> None:
     """Draw which value has which colour."""
     low, high = bounds
     tall = max(tall, 40)
     for i in range(tall):
         share = 1 - i / max(1, tall - 1)
         draw.line((x, y + i, x + 12, y + i), shade(share, DIVERGING if low < 0 else MAP))
-    draw.text((x + 16, y), format(high, form), INK, font(13), anchor="lt")
-    draw.text((x + 16, y + tall), format(low, form), INK, font(13), anchor="ls")
+    draw.text((x + 16, y), format(high, NUMBER), INK, font(13), anchor="lt")
+    draw.text((x + 16, y + tall), format(low, NUMBER), INK, font(13), anchor="ls")

@@ -26,9 +26,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*head, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def excerpt(text: str, most: int = 280, width: int = 70) -> str:
+EXCERPT, LINE = 280, 70  # characters
+
+
+def excerpt(text: str) -> str:
     """Write a text as a cell, cut in its middle and in lines: a long line would leave the other columns no room."""
-    if len(text) > most:
-        first, last = text[: most // 2], text[-most // 2 :]
+    if len(text) > EXCERPT:
+        first, last = text[: EXCERPT // 2], text[-EXCERPT // 2 :]
         text = f"{first.rsplit(maxsplit=1)[0]} … {last.split(maxsplit=1)[-1]}"  # at spaces, where there are some
-    return cell(textwrap.fill(text, width))
+    return cell(textwrap.fill(text, LINE))
