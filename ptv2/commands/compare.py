@@ -53,8 +53,6 @@ def compare_methods(options: argparse.Namespace) -> None:
     from ptv2.study.config import read_study
     from ptv2.study.plan import Plan
 
-    if options.jobs is not None and options.jobs < 1:
-        raise UserError(f"is {options.jobs}", where="--jobs", do="give a number from 1")
     study = read_study(options.config, options.imports)
     options.jobs = options.jobs or study.config.jobs
     plan = Plan(study)
@@ -98,9 +96,10 @@ def _failures(failed: dict[str, str]) -> str:
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.compare", __doc__, imports=True)
     made.add_argument("--config", type=Path, help="YAML file of a study: methods, tasks and seeds on one base")
-    made.add_argument("--jobs", type=int, metavar="N", help="cells that run at a time; else as the file says, or 1")
+    count = command.number_from(1)
+    made.add_argument("--jobs", type=count, metavar="N", help="cells that run at a time; else as the file says, or 1")
     made.add_argument("--table", action="store_true", help="write the table of the finished cells and run none")
-    made.add_argument("--slurm", type=int, metavar="N", help="submit an array of N jobs that divide the cells")
+    made.add_argument("--slurm", type=count, metavar="N", help="submit an array of N jobs that divide the cells")
     command.add_sbatch(made)
     made.add_argument("--sort", choices=SORTED_BY, help="column that the runs are sorted by; without: as given")
     form = made.add_mutually_exclusive_group()

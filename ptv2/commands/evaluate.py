@@ -102,13 +102,6 @@ def plain(predictor: "Predictor", scored: "Scored") -> dict[str, Any]:
     return about | scored.about | values | trivial | {"trained_on": trained_on(predictor)}
 
 
-def count(text: str) -> int:
-    """Parse a number of rows."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)
-
-
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.evaluate", __doc__, imports=True)
     made.add_argument(
@@ -124,7 +117,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "--split", action="append", choices=("train", "validation", "test"), help="may be repeated (test)"
     )
-    made.add_argument("--limit", type=count, metavar="N", help="score N rows, drawn with data.seed")
+    made.add_argument("--limit", type=command.number_from(1), metavar="N", help="score N rows, drawn with data.seed")
     made.add_argument("--head", help="which of the artifact's heads, if it holds several")
     made.add_argument("--device", default="cpu", type=command.device, help="cpu, cuda, cuda:1, ...")
     made.add_argument(

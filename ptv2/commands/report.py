@@ -65,18 +65,13 @@ def place_of(output: Path | None, folders: list[Path]) -> Path:
     return output
 
 
-def number(text: str) -> int:
-    """Parse `--mistakes`: a number from 0."""
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0")
-    return int(text)
-
-
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.report", __doc__)
     made.add_argument(
         "--output", type=Path, metavar="FILE", help=f"HTML file ({NAME} in the folder, or here for several)"
     )
-    made.add_argument("--mistakes", type=number, default=10, metavar="N", help="mistakes shown of each task (10)")
+    made.add_argument(
+        "--mistakes", type=command.number_from(0), default=10, metavar="N", help="mistakes shown of each task (10)"
+    )
     made.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folder of a run or of a study")
     return made

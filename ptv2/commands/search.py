@@ -114,13 +114,6 @@ def words(options: argparse.Namespace) -> list[str]:
     return [*made, *(["--debug"] if options.debug else []), *options.overrides]
 
 
-def positive(text: str) -> int:
-    """Parse a number of trials or jobs."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)
-
-
 def command_line() -> argparse.ArgumentParser:
     made = command.parser("ptv2.search", __doc__, imports=True)
     made.add_argument("--config", required=True, type=Path, help="YAML file of a run, or of a search (base, space)")
@@ -133,9 +126,13 @@ def command_line() -> argparse.ArgumentParser:
         help="what a key may be: 4,8,16 or 1e-3..1e-2:log, or four values of a range 1e-3..1e-2:log:4; may be repeated",
     )
     made.add_argument("--sampler", choices=("grid", "random", "tpe"), help="how the space is searched (tpe)")
-    made.add_argument("--trials", type=positive, metavar="N", help="number of runs; grid: all of its points")
+    made.add_argument(
+        "--trials", type=command.number_from(1), metavar="N", help="number of runs; grid: all of its points"
+    )
     made.add_argument("--prune", action=argparse.BooleanOptionalAction, help="end runs that stay behind the others")
-    made.add_argument("--jobs", type=positive, default=1, metavar="N", help="processes on this machine (1)")
+    made.add_argument(
+        "--jobs", type=command.number_from(1), default=1, metavar="N", help="processes on this machine (1)"
+    )
     made.add_argument("--job", action="store_true", help=argparse.SUPPRESS)  # it is one of several processes
     made.add_argument("overrides", nargs="*", metavar="key=value", help="override a key of the runs' config")
     return made

@@ -46,13 +46,6 @@ def main(options: argparse.Namespace) -> None:
     print("stopped")
 
 
-def positive(text: str) -> int:
-    """Parse a limit."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1")
-    return int(text)
-
-
 def port(text: str) -> int:
     """Parse `--port`."""
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
@@ -74,7 +67,7 @@ def command_line() -> argparse.ArgumentParser:
         made.add_argument(
             f"--limit-{name.replace('_', '-')}",
             default=default,
-            type=positive,
+            type=command.number_from(1),
             metavar="N",
             help=f"{about} ({default})",
         )

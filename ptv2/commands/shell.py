@@ -74,6 +74,17 @@ def import_words(files: Sequence[str]) -> list[str]:
     return [word for file in files for word in ("--import", file)]
 
 
+def number_from(least: int) -> Callable[[str], int]:
+    """Return what parses an option that is a whole number, not below `least`."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
+        return int(text)
+
+    return parse
+
+
 def device(name: str) -> str:
     """Parse a `--device` option: a device that tensors can be put on."""
     from ptv2.runtime.device import check_device  # imports torch

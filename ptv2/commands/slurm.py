@@ -76,8 +76,6 @@ def main(options: argparse.Namespace) -> None:
 
 def submit_workers(study: "Study", options: argparse.Namespace) -> None:
     """Submit, or print, an array whose jobs all run the same comparison: they divide its cells."""
-    if options.slurm < 1:
-        raise UserError(f"is {options.slurm}", where="--slurm", do="give the number of jobs")
     config = study.run_config(*study.pairs[0])
     config.run.name, config.run.folder = study.config.name, study.config.folder
     runs: list[Run] = [Worker(Path(study.where), [], config, options.imports, options.jobs)] * options.slurm

@@ -257,8 +257,14 @@ BAD = {
         "error: command line: --config and folders of runs; give one",
     ),
     "nothing": ([], "error: command line: nothing to compare; give --config FILE, or folders of finished runs"),
-    "no jobs": (["--config", "{file}", "--jobs", 0], "error: --jobs: is 0; give a number from 1"),
-    "no array": (["--config", "{file}", "--slurm", 0], "error: --slurm: is 0; give the number of jobs"),
+    "no jobs": (
+        ["--config", "{file}", "--jobs", 0],
+        "error: command line: argument --jobs: '0' is not a whole number from 1",
+    ),
+    "no array": (
+        ["--config", "{file}", "--slurm", 0],
+        "error: command line: argument --slurm: '0' is not a whole number from 1",
+    ),
     "nothing finished": (["--config", "{file}", "--table"], "no cell is finished; run it without --table"),
 }
 

@@ -138,7 +138,7 @@ def test_several_artifacts_stand_in_one_table_and_one_file(ptv2, finished, tmp_p
             ("task.dataset.data_files={test: null}",),
             "error: topics.dataset: has no rows for test; name its file in the",
         ),
-        (("--limit", "0"), "error: command line: argument --limit: '0' is not a whole number above 0"),
+        (("--limit", "0"), "error: command line: argument --limit: '0' is not a whole number from 1"),
         (("--split", "dev"), "error: command line: argument --split: invalid choice: 'dev'"),
     ],
 )

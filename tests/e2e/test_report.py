@@ -238,7 +238,7 @@ def test_runs_and_studies_share_a_page(report, finished, tmp_path):
         (["run", "--output", "page.pdf"], "page.pdf: '.pdf' is no ending of an HTML file; end it in .html"),
         (["run", "--output", "none/page.html"], "none: no such folder; make it, or choose another --output"),
         (["run", "--output", "folder.html"], "folder.html: is a folder; give a file"),
-        (["run", "--mistakes", "-1"], "command line: argument --mistakes: '-1' is no number from 0"),
+        (["run", "--mistakes", "-1"], "command line: argument --mistakes: '-1' is not a whole number from 0"),
         (["begun"], "begun: no table.md here; write it with python -m ptv2.compare --config FILE --table, or give"),
     ],
 )
