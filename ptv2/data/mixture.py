@@ -56,7 +56,7 @@ class MixtureBatches(Sampler[Draw]):
         if mixed and data.tokens_per_batch:
             what = "fills batches of one task, and mixture.batches is mixed"
             raise UserError(what, where="data.tokens_per_batch", do="use mixture.batches=single, or data.batch_size")
-        self.slots = data.batch_size if mixed else 1  # draws of a task that make one batch
+        self.draws = data.batch_size if mixed else 1  # of tasks, that make one batch
         size, tokens = (1, None) if mixed else (data.batch_size, data.tokens_per_batch)
         group = data.group_by_length and not mixed
         self.streams = [BatchStream(rows, size, own_seed(seed, n), group, tokens) for n, rows in lengths.items()]
@@ -70,18 +70,18 @@ class MixtureBatches(Sampler[Draw]):
         epoch, first = divmod(self.start, self.steps)
         self.start = (epoch + 1) * self.steps
         tasks = self.tasks(epoch)
-        drawn = self._before(epoch) + torch.bincount(tasks[: first * self.slots], minlength=len(self.streams))
+        drawn = self._before(epoch) + torch.bincount(tasks[: first * self.draws], minlength=len(self.streams))
         for step in range(first, self.steps):
             batch: Draw = []
-            for task in tasks[step * self.slots : (step + 1) * self.slots].tolist():
+            for task in tasks[step * self.draws : (step + 1) * self.draws].tolist():
                 batch += [(task, row) for row in self.streams[task][int(drawn[task])]]
                 drawn[task] += 1
-            yield sorted(batch, key=lambda drawn: drawn[0]) if self.slots > 1 else batch
+            yield sorted(batch, key=lambda drawn: drawn[0]) if self.draws > 1 else batch
 
     def tasks(self, epoch: int) -> Tensor:
-        """Draw the tasks of an epoch, [steps * slots]."""
+        """Draw the tasks of an epoch, [steps * draws]."""
         generator = torch.Generator().manual_seed((own_seed(self.seed, "mixture") << 20) + epoch)
-        count, offset = self.steps * self.slots, torch.rand(1, generator=generator, dtype=torch.float64)
+        count, offset = self.steps * self.draws, torch.rand(1, generator=generator, dtype=torch.float64)
         points = (torch.arange(count, dtype=torch.float64) + offset) / count
         ends = torch.tensor(self.shares(epoch), dtype=torch.float64).cumsum(0)
         tasks = torch.searchsorted(ends, points, right=True).clamp(max=len(self.streams) - 1)
@@ -105,9 +105,9 @@ class MixtureBatches(Sampler[Draw]):
         """Count the steps of an epoch: as asked, one pass over as many rows as there are, or until a task runs dry."""
         asked = self.config.steps_per_epoch
         if self.config.dry == "cycle":
-            return asked or math.ceil(sum(stream.per_epoch() for stream in self.streams) / self.slots)
+            return asked or math.ceil(sum(stream.per_epoch() for stream in self.streams) / self.draws)
         most, name = min(
-            ((stream.begin(epoch + 1) - stream.begin(epoch)) / share / self.slots, name)
+            ((stream.begin(epoch + 1) - stream.begin(epoch)) / share / self.draws, name)
             for epoch in range(self.epochs)
             for stream, share, name in zip(self.streams, self.shares(epoch), self.sizes, strict=True)
         )

@@ -100,7 +100,7 @@ def text_roles(texts: Sequence[Field]) -> dict[str, str]:
         first, second = siblings
     elif len(texts) == 2 and any(TITLE.fullmatch(field.name) for field in texts):
         title, body = sorted(texts, key=lambda field: TITLE.fullmatch(field.name) is None)
-        return {"text": f"{_slot(title)}. {_slot(body)}"}
+        return {"text": f"{_placeholder(title)}. {_placeholder(body)}"}
     elif len(texts) == 2:
         first, second = texts
     else:
@@ -114,15 +114,15 @@ def joined(fields: Sequence[Field], separator: str = " ") -> str:
     """Write the template that reads these fields, one after the other."""
     if len(fields) == 1 and fields[0].form == "text":
         return alone(fields[0])
-    return separator.join(_slot(field) for field in fields)
+    return separator.join(_placeholder(field) for field in fields)
 
 
 def alone(field: Field) -> str:
     """Write an input that is one field: its name, or a template where the name itself looks like one."""
-    return _slot(field) if "{" in field.name else field.name
+    return _placeholder(field) if "{" in field.name else field.name
 
 
-def _slot(field: Field) -> str:
+def _placeholder(field: Field) -> str:
     """Write a field for a template: the items of a list of texts are lines, those of lists of lists are separated."""
     name = quoted(field.name)
     if field.form == "lists":
