@@ -12,8 +12,8 @@ TOPIC = re.compile(
     r"(.+_)?(category|categories|intents?|sentiment|polarity|stance|stars|rating|overall|score|grade|topics?|emotions?|"
     r"genres?|relation|type|tags?|answer|is_.+|toxic|toxicity|spam|similarity|value|judge?ment|verdict|quality|"
     r"severity|kategorie|cat[eé]gor[ií]a|cat[eé]gorie|bewertung|sterne|stimmung|thema|note|[eé]toiles|avis|sentimiento|"
-    r"sentimento|sentiment[_-]?label|(nps|csat)(_\d+)*|estrellas|calificaci[oó]n|valoraci[oó]n|tema|stelle|voto|категория|тональность|"
-    r"оценка)|类别|類別|分类|情感|评分|カテゴリ|感情|評価|카테고리|감정|평점",
+    r"sentimento|sentiment[_-]?label|(nps|csat)(_\d+)*|estrellas|calificaci[oó]n|valoraci[oó]n|tema|stelle|voto|"
+    r"категория|тональность|оценка)|类别|類別|分类|情感|评分|カテゴリ|感情|評価|카테고리|감정|평점",
     re.IGNORECASE,
 )
 WRITTEN = re.compile(
@@ -49,8 +49,9 @@ TITLE = re.compile(r"title|headline|subject|heading|summary", re.IGNORECASE)
 EXPLAINS = re.compile(r"(.+_)?(explanations?|rationales?|reason(ing)?s?|solution|exp)([_ ]?\d+)?", re.IGNORECASE)
 """Of texts that are written after the answer is known, so that they are not read beside it."""
 ASIDE = re.compile(
-    r"(.+_)?(ids?|gender|sex|segment|cohort|campaign|subreddit|model|plan|device|platform|brand|store|agent|authors?|user|username|annotators?|"
-    r"workers?|editor|reviewers?|customer|reporter|assignee|city|country|state|region|location|language|lang|url|source|"
+    r"(.+_)?(ids?|gender|sex|segment|cohort|campaign|subreddit|model|plan|device|platform|brand|store|agent|authors?|"
+    r"user|username|annotators?|workers?|editor|reviewers?|customer|reporter|assignee|city|country|state|region|location|"
+    r"language|lang|url|source|"
     r"channel|domain|split|version|date|year|month|day|hour|age|words|length|tokens|chars|count|votes|land|stadt|sprache|"
     r"datum|pays|ville|langue|pa[ií]s|ciudad|idioma|fecha|citt[aà]|lingua|страна|город|язык)|国家|城市|地区|日期",
     re.IGNORECASE,

@@ -62,8 +62,8 @@ class Method(nn.Module):
             raise UserError(what, where="ptuning.template", do="set it to null, or use method=ptuning")
 
     @classmethod
-    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
-        """Return its rate for prompts of these forms, on tasks with these `Features.answers`."""
+    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset(), rows: int | None = None) -> Rate | None:
+        """Return its rate for prompts of these forms, on tasks with these `Features.answers` and training rows."""
         return cls.rate
 
     @classmethod

@@ -96,7 +96,8 @@ def length(run: Run) -> Choice:
 
 def rate(run: Run) -> Choice | None:
     """Choose `optim.lr`, the lowest of the methods' rates; None where one of them has none."""
-    rates = [(name, method.rate_for(run.forms, run.answers)) for name, method in run.methods.items()]
+    rows = sum(rows for _, rows in run.tasks)
+    rates = [(name, method.rate_for(run.forms, run.answers, rows)) for name, method in run.methods.items()]
     known = [(rate.value, f"{rate.of or name}, {run.about}: {rate.source}") for name, rate in rates if rate is not None]
     return Choice("optim.lr", *min(known, key=lambda pair: pair[0])) if len(known) == len(rates) else None
 

@@ -40,7 +40,7 @@ class Prefix(DeepPrompt):
         super().__init__(self._projected(config), backbone, artifacts)
 
     @classmethod
-    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
+    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset(), rows: int | None = None) -> Rate | None:
         return cls.rate
 
     @staticmethod

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ptv2.artifact.files import read_artifact
 from ptv2.backbone import backbone_about, backbone_size
 from ptv2.backbone.half import chosen_dtype
@@ -21,6 +19,7 @@ from ptv2.methods import defaults, method_named, methods_named
 from ptv2.methods.defaults import Choice, Run
 from ptv2.model.library import first_prompt
 from ptv2.rows.sources import load_rows
+from ptv2.runtime.run_devices import device_count
 
 OF_ANY_FORM = ("length", "layers", "form", "init", "init_std", "dropout", "dropout_per", "retrieve", "memory")
 """Keys of `prompt` that say nothing for or against a form."""
@@ -167,16 +166,3 @@ def steps_per_epoch(config: Config, rows: Mapping[str, int]) -> int:
             sizes = {name: max(1, devices * budget // config.tasks[name].max_length) for name in rows}
         batches = sum(math.ceil(count / sizes[name]) for name, count in rows.items())
     return max(1, math.ceil(batches / config.trainer.get("accumulate_grad_batches", 1)))
-
-
-def device_count(trainer: Mapping[str, Any]) -> int:
-    """Count the devices of a run on all nodes, from what `trainer` says; all GPUs of this node where it says `auto`."""
-    devices, nodes = trainer.get("devices", 1), trainer.get("num_nodes", 1)
-    if isinstance(devices, str) and "," in devices:
-        devices = [part for part in devices.split(",") if part.strip()]
-    if isinstance(devices, list):
-        return max(1, len(devices)) * nodes
-    if str(devices) in ("auto", "-1"):
-        gpus = torch.cuda.device_count() if trainer.get("accelerator", "auto") != "cpu" else 0
-        return max(1, gpus) * nodes
-    return max(1, int(devices) if str(devices).isdigit() else 1) * nodes

@@ -34,7 +34,7 @@ from ptv2.errors import UserError
 from ptv2.model.module import PromptModule
 from ptv2.rows.arrays import column
 from ptv2.runtime.progress import Progress
-from ptv2.runtime.rank_device import rank_device
+from ptv2.runtime.run_devices import rank_device
 
 VERSION = 1  # of the code that computes and stores states
 TOKENS = 8192  # of a batch when states are computed: they follow from no setting of the run

@@ -28,7 +28,7 @@ from ptv2.errors import UserError
 from ptv2.methods.vectors import VectorMethod
 from ptv2.model.build import build
 from ptv2.rows.arrays import column
-from ptv2.runtime.rank_device import rank_device
+from ptv2.runtime.run_devices import rank_device
 from ptv2.train.changes import drawn, plain
 
 TOKENS = 2**13  # of the task's rows that are read, as far as FEWEST rows have no more

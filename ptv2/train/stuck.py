@@ -37,7 +37,7 @@ class Facts:
     @property
     def rate(self) -> Rate | None:
         """What is known of the rates of the method, where it trains alone."""
-        return self.method.rate_for(self.config.prompt.forms, {self.answers} - {"text"})
+        return self.method.rate_for(self.config.prompt.forms, {self.answers} - {"text"}, self.rows)
 
     @property
     def answers(self) -> str:

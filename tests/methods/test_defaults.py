@@ -61,6 +61,10 @@ def test_the_form(changes, form):
     [
         ({}, 0.02),
         ({"forms": ("slots", "values")}, 0.003),
+        ({"tasks": [("cls", 100)], "forms": ("values", "slots")}, 0.001),
+        ({"tasks": [("cls", 100), ("regression", 100)], "forms": ("values", "slots")}, 0.003),
+        ({"tasks": [("cls", 100)]}, 0.02),
+        ({"tasks": [("span", 100)], "forms": ("values", "slots")}, 0.003),
         ({"methods": methods("full")}, 0.0001),
         ({"methods": methods("deep", "full")}, 0.0001),
         ({"methods": methods("deep", "lora")}, 0.003),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ptv2.config.load import load_config
-from ptv2.model.auto import device_count, steps_per_epoch
+from ptv2.model.auto import steps_per_epoch
 
 ROWS = {"topics": 96}
 
@@ -36,10 +36,3 @@ def config(tmp_path):
 )
 def test_steps_of_an_epoch(config, more, steps):
     assert steps_per_epoch(config(*more), ROWS) == steps
-
-
-@pytest.mark.parametrize("devices", ["auto", -1, "-1"])
-def test_all_gpus_of_a_machine(monkeypatch, devices):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
-    assert device_count({"devices": devices, "num_nodes": 2}) == 8
-    assert device_count({"devices": devices, "accelerator": "cpu"}) == 1

@@ -75,8 +75,8 @@ class DeepPrompt(VectorMethod):
             backbone.position_shift = self.max_length
 
     @classmethod
-    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset()) -> Rate | None:
-        return rate_of(forms, answers)
+    def rate_for(cls, forms: Sequence[str], answers: Set[str] = frozenset(), rows: int | None = None) -> Rate | None:
+        return rate_of(forms, answers, rows)
 
     @classmethod
     def check(cls, config: Config) -> None:

@@ -1,9 +1,9 @@
-"""The device of a run's rank, before there is a Trainer."""
+"""The devices of a run, before there is a Trainer."""
 
 import pytest
 import torch
 
-from ptv2.runtime.rank_device import rank_device
+from ptv2.runtime.run_devices import device_count, rank_device
 
 
 @pytest.fixture
@@ -36,3 +36,10 @@ def test_on_a_machine_without(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     assert rank_device({"devices": 2, "accelerator": "auto"}) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("devices", ["auto", -1, "-1"])
+def test_all_gpus_of_a_machine(monkeypatch, devices):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert device_count({"devices": devices, "num_nodes": 2}) == 8
+    assert device_count({"devices": devices, "accelerator": "cpu"}) == 1
