@@ -18,7 +18,7 @@ class Learning(Callback):
 
     def __init__(self) -> None:
         self.said = False
-        self.validated = 0  # the step of the last validation
+        self.validated: int | None = 0  # the step of the last validation; None: not known, of an older checkpoint
 
     def on_validation_end(self, trainer: L.Trainer, module: Any) -> None:
         step, total = trainer.global_step, trainer.estimated_stepping_batches
