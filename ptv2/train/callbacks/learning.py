@@ -40,12 +40,10 @@ class Learning(Callback):
             print("\n".join(lines), flush=True)
 
     def on_train_end(self, trainer: L.Trainer, module: Any) -> None:
-        last, first = trainer.global_step, self.validated + 1
-        if (
-            trainer.is_global_zero
-            and first <= last
-            and any("validation" in data.rows for data in module.tasks.values())
-        ):
+        has_rows = any("validation" in data.rows for data in module.tasks.values())
+        if self.validated is None or not has_rows or not trainer.is_global_zero:
+            return
+        if (first := self.validated + 1) <= (last := trainer.global_step):
             steps = f"step {last} was" if first == last else f"steps {first} to {last} were"
             do = "end at a whole epoch, or set trainer.val_check_interval"
             print(f"{steps} not validated, as the run ended inside of an epoch: {do}", flush=True)
@@ -54,4 +52,4 @@ class Learning(Callback):
         return {"said": self.said, "validated": self.validated}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.said, self.validated = state["said"], state.get("validated", 0)  # which older checkpoints lack
+        self.said, self.validated = state["said"], state.get("validated")
