@@ -29,7 +29,7 @@ SIZES = "experiments/defaults/sizes/table.md"
 OF_WORDS = Rate(
     0.002, "at 0.003 rare tags are not learned, in experiments/defaults/rates/table.md", "values+slots", (1e-3, 2e-3)
 )
-OF_FEW_LABELS = Rate(0.001, f"with 100 rows ahead of 0.003 on both tasks of {SIZES}", "values+slots", (1e-3, 3e-3))
+OF_FEW_LABELS = Rate(0.001, f"with 100 rows of questions steadier than 0.003, in {SIZES}", "values+slots", (1e-3, 3e-3))
 FEW = 200  # training rows, between the 100 and the 300 of that table
 
 
