@@ -38,10 +38,10 @@ def test_a_run_chooses_what_nothing_sets_says_why_and_keeps_it(ptv2, write_confi
     config = write_config(**UNSET, trainer={"accelerator": "cpu"})
     said = ptv2("fit", "--config", config, "data.batch_size=2")
     assert (said.code, said.err) == (0, "")
-    assert "  optim.lr 0.003: values+slots, cls, 48 rows: " in said.out
+    assert "  optim.lr 0.001: values+slots, cls, 48 rows: " in said.out
     held = yaml.safe_load((config.parent / "runs" / "topics" / "config.yaml").read_text())
     assert held["prompt"]["form"] == ["values", "slots"] and held["prompt"]["length"] == 16
-    assert (held["optim"]["lr"], held["optim"]["head_lr"], held["head"]["pooling"]) == (0.003, 0.002, "mean")
+    assert (held["optim"]["lr"], held["optim"]["head_lr"], held["head"]["pooling"]) == (0.001, 0.002, "mean")
     assert held["trainer"]["max_epochs"] == 17 and "preset" not in held and "auto" not in held
     about = json.loads((config.parent / "runs" / "topics" / "prompt" / "artifact.json").read_text())
     assert about["config"]["optim"] == held["optim"] and about["config"]["prompt"]["form"] == ["values", "slots"]
