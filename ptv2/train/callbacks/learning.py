@@ -13,7 +13,7 @@ class Learning(Callback):
     """Print once, at the first validation after a third of the steps, each task's score and that of its trivial answer.
 
     Where it is not passed, what to try follows. The last validation is left to the results, which say the same. A run
-    that ends inside an epoch may train behind it: none of these steps can be the best.
+    may end behind it, as inside of an epoch: none of the steps since then can be the best.
     """
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class Learning(Callback):
             return
         if (first := self.validated + 1) <= (last := trainer.global_step):
             steps = f"step {last} was" if first == last else f"steps {first} to {last} were"
-            do = "end at a whole epoch, or set trainer.val_check_interval"
-            print(f"{steps} not validated, as the run ended inside of an epoch: {do}", flush=True)
+            do = "end at a whole epoch, or change trainer.check_val_every_n_epoch or val_check_interval"
+            print(f"{steps} not validated, as the run ended before its next validation: {do}", flush=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"said": self.said, "validated": self.validated}
