@@ -24,6 +24,8 @@ class BatchGradient:
         # A task that reads the encoder alone has no gradient at the decoder's prompt.
         flat = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in parameters]
         total = torch.cat(flat).detach() * (trainer.accumulate_grad_batches / loss_scale(trainer))
+        if trainer.accumulate_grad_batches == 1:  # nothing to tell apart, nor to keep
+            return total
         if is_own(trainer):
             gradient = trainer.strategy.reduce(total - self.mine, reduce_op="mean")
         else:

@@ -44,7 +44,7 @@ class FiniteGuard(Callback):
         self.rows += [{"task": part["task"], "rows": part["row"].tolist()} for part in parts]
 
     def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
-        self.losses.append(loss.detach() * (trainer.accumulate_grad_batches / loss_scale(trainer)))
+        self.losses.append(loss.detach())
 
     def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
         # A scaler of fp16 skips updates with such gradients itself.
@@ -72,7 +72,9 @@ class FiniteGuard(Callback):
 
     def _dump(self, trainer: L.Trainer, what: str | None) -> None:
         path = self.folder / _dump_name(trainer, trainer.global_rank)
-        about = {"step": trainer.global_step, "what": what, "losses": [str(float(loss)) for loss in self.losses]}
+        whole = trainer.accumulate_grad_batches / loss_scale(trainer)  # Lightning divides each by the batches of a step
+        losses = [str(float(loss) * whole) for loss in self.losses]
+        about = {"step": trainer.global_step, "what": what, "losses": losses}
         path.write_text(json.dumps(about | {"batches": self.rows}, indent=2) + "\n", encoding="utf-8")
 
     def state_dict(self) -> dict[str, int]:
