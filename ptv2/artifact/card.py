@@ -124,12 +124,14 @@ def data_lines(results: dict[str, Any]) -> list[str]:
     """Say for each task what it was trained on, what was cut or left out, and what the trivial answer is."""
     lines = []
     for task, splits in results.get("data", {}).items():
-        said = [f"{task}: trained on {rows_of(splits['train'])} rows"] if "train" in splits else [f"{task}:"]
-        if answer := results.get("baseline_answer", {}).get(task):
+        said = [f"trained on {rows_of(splits['train'])} rows"] if "train" in splits else []
+        compared = any(results.get("baseline", {}).get(task, {}).values())
+        if compared and (answer := results.get("baseline_answer", {}).get(task)):
             said.append(f"the trivial answer is {answer}")
         said += [f"{about['bad']} bad {split} rows left out" for split, about in splits.items() if about["bad"]]
         said += [f"{split}: {notice}" for split, about in splits.items() for notice in about["notices"]]
-        lines.append("; ".join(said))
+        if said:
+            lines.append(f"{task}: {'; '.join(said)}")
     return lines
 
 
