@@ -37,6 +37,7 @@ class ClozeFeatures(Features):
     grading = CLOZE
 
     roles = ("text", "query", "entities")
+    several = True
     trivial = "the entity that is named most often"
     valid_options = COMMON | CUT | {"placeholder": FILLED, "replace": TEXTS}
 

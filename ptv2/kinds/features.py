@@ -43,6 +43,7 @@ class Features(ABC):
     trivial = "the commonest label"  # what `guesses` answers, in words
     by_word = False  # whether each word of a row has an answer of its own
     repeats = True  # whether a label may stand twice in a row
+    several = False  # whether a training row may become several features
     one_name = False  # whether each row is given one of a set of names
     grading = EQUAL  # how wrong an answer is, for those who look at mistakes
     limits: tuple[str, ...] = ("cut",)  # what features count of a row that a limit took: tokens, words, answers

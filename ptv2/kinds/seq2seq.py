@@ -40,6 +40,7 @@ class Seq2SeqFeatures(Features):
 
     roles = ("source",)
     answers = "text"
+    several = True
     trivial = "the training text of median length"
     limits = ("cut", "target_cut")
     valid_options = (

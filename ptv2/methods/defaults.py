@@ -50,7 +50,7 @@ class Run:
     family: str  # of the backbone
     size: Callable[[], int]  # of the backbone: its parameters
     is_decoder: bool  # that it has no encoder
-    steps: int  # optimizer steps an epoch
+    steps: Callable[[], int]  # optimizer steps an epoch
     plain: bool  # that `prompt` sets nothing which only keys and values have
     rate_is_given: bool
     forms: tuple[str, ...]  # of the prompt, as far as they are known
@@ -114,8 +114,9 @@ def epochs(run: Run) -> Choice:
     """Choose `trainer.max_epochs`: as many as make the steps of our comparisons, within limits."""
     least, most = EPOCHS
     wanted = STEPS_OF_TEXTS if run.writes else STEPS
-    value = min(most, max(least, round(wanted / run.steps)))
-    why = f"about {wanted} steps ({run.steps:,} an epoch), at least {least} epochs and at most {most}"
+    steps = run.steps()
+    value = min(most, max(least, round(wanted / steps)))
+    why = f"about {wanted} steps ({steps:,} an epoch), at least {least} epochs and at most {most}"
     return Choice("trainer.max_epochs", value, why)
 
 

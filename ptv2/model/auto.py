@@ -3,18 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ptv2.artifact.files import read_artifact
-from ptv2.backbone import backbone_about, backbone_size
+from ptv2.backbone import backbone_about, backbone_size, load_tokenizer
 from ptv2.backbone.half import chosen_dtype
 from ptv2.config.auto import value_at, with_values
 from ptv2.config.load import to_plain
 from ptv2.config.methods import PromptConfig
 from ptv2.config.names import parse_forms
 from ptv2.config.schema import AUTO, Config
+from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError
+from ptv2.kinds import kind_of
 from ptv2.methods import defaults, method_named, methods_named
 from ptv2.methods.defaults import Choice, Run
 from ptv2.model.library import first_prompt
@@ -92,7 +95,7 @@ def choices(config: Config, start: Mapping[str, Any] | None = None) -> list[Choi
         family=family,
         size=lambda: backbone_size(config.backbone),
         is_decoder=is_decoder,
-        steps=steps_per_epoch(config, rows),
+        steps=lambda: steps_per_epoch(config, train_features(config, rows, is_decoder)),
         plain=known is None and _is_plain(config.prompt),
         rate_is_given="optim.lr" not in config.auto,
         forms=config.prompt.forms,
@@ -146,6 +149,31 @@ def train_rows(config: Config, task: str) -> int:
     return len(rows.data) if limit is None else min(limit, len(rows.data))
 
 
+def train_features(config: Config, rows: Mapping[str, int], decoder_only: bool) -> dict[str, int]:
+    """Count the features that the training rows of each task become: windows of a text, entities, references.
+
+    Where a row may become several, the rows are tokenised for it, which the run then finds in the cache.
+
+    Raises:
+        UserError: a row cannot be used.
+    """
+    found = dict(rows)
+    for name, card in config.tasks.items():
+        if config.mixture.steps_per_epoch is None and kind_of(card).features.several:
+            data = TaskData(
+                card,
+                load_tokenizer(config.backbone),
+                config.data.limit,
+                config.seed,
+                config.data.seed,
+                splits=("train",),
+                decoder_only=decoder_only,
+                notices_to=StringIO(),  # the run says them
+            )
+            found[name] = len(data.encoded("train"))
+    return found
+
+
 def _is_plain(prompt: PromptConfig) -> bool:
     """Tell whether nothing is set that only keys and values have."""
     usual = PromptConfig()
@@ -153,16 +181,16 @@ def _is_plain(prompt: PromptConfig) -> bool:
     return prompt.start.kind == "normal" and all(getattr(prompt, name) == getattr(usual, name) for name in others)
 
 
-def steps_per_epoch(config: Config, rows: Mapping[str, int]) -> int:
-    """Count the optimizer steps of an epoch, from the rows of each task.
+def steps_per_epoch(config: Config, features: Mapping[str, int]) -> int:
+    """Count the optimizer steps of an epoch, from the training features of each task.
 
-    Where batches are filled up to a number of tokens, as if all rows had `max_length`, as none is tokenised yet: there
+    Where batches are filled up to a number of tokens, as if all had `max_length`, as none is tokenised yet: there
     are not more steps than that.
     """
     devices, batches = device_count(config.trainer), config.mixture.steps_per_epoch
     if batches is None:
-        sizes = dict.fromkeys(rows, devices * config.data.batch_size)
+        sizes = dict.fromkeys(features, devices * config.data.batch_size)
         if budget := config.data.tokens_per_batch:
-            sizes = {name: max(1, devices * budget // config.tasks[name].max_length) for name in rows}
-        batches = sum(math.ceil(count / sizes[name]) for name, count in rows.items())
+            sizes = {name: max(1, devices * budget // config.tasks[name].max_length) for name in features}
+        batches = sum(math.ceil(count / sizes[name]) for name, count in features.items())
     return max(1, math.ceil(batches / config.trainer.get("accumulate_grad_batches", 1)))

@@ -2,7 +2,11 @@
 
 import json
 
+import pytest
 import yaml
+
+from ptv2.config.load import load_config
+from ptv2.model.auto import steps_per_epoch, train_features
 
 
 def test_auto_becomes_a_number_that_the_run_keeps(ptv2, write_config):
@@ -66,3 +70,33 @@ def test_a_rate_that_is_given_is_for_keys_and_values(ptv2, write_config):
     assert "  prompt.form kv: the official form, as optim.lr is given" in said.out and "optim.lr" not in said.out.split(
         ":"
     )
+
+
+@pytest.mark.parametrize(
+    ("card", "rows"),
+    [
+        (
+            {"kind": "span", "inputs": {"question": "question", "context": "context"}, "label": "answers"},
+            [{"question": "red cow", "context": "cow " * 40, "answers": {"text": ["cow"], "answer_start": [0]}}] * 8,
+        ),
+        (
+            {"kind": "cloze", "inputs": {"text": "t", "query": "q", "entities": "e"}, "label": "a"},
+            [{"t": "red cow", "q": "@placeholder", "e": list("abcd"), "a": ["a"]}] * 8,
+        ),
+        (
+            {"kind": "seq2seq", "inputs": {"source": "t"}, "label": "a"},
+            [{"t": "red cow", "a": ["cow", "red", "a cow", "red red"]}] * 8,
+        ),
+    ],
+    ids=["windows", "entities", "references"],
+)
+def test_steps_are_those_of_the_features_that_rows_become(card, rows, tiny_bert, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    metrics = {"span": ["squad_f1"], "cloze": ["squad_em"], "seq2seq": ["perplexity"]}[card["kind"]]
+    card |= {"dataset": {"path": "json", "data_files": {"train": "rows.jsonl"}}, "metrics": metrics, "max_length": 24}
+    card |= {"options": {"stride": 8}} if card["kind"] == "span" else {}
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card))
+    (tmp_path / "run.yaml").write_text(f"task: {tmp_path / 'card.yaml'}\ndata: {{batch_size: 4}}\n")
+    config = load_config(tmp_path / "run.yaml", [f"backbone.name={tiny_bert}"])
+    steps = steps_per_epoch(config, train_features(config, {"card": 8}, decoder_only=False))
+    assert steps == {"span": 6, "cloze": 8, "seq2seq": 8}[card["kind"]]

@@ -30,7 +30,7 @@ RUN = Run(
     family="bert",
     size=lambda: 22_000_000,
     is_decoder=False,
-    steps=32,
+    steps=lambda: 32,
     plain=True,
     rate_is_given=False,
     forms=("kv",),
@@ -107,7 +107,7 @@ def test_heads_train_at_the_rate_of_a_method_that_trains_every_weight():
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 40), (32, 12), (157, 3), (12_500, 3)])
 def test_the_epochs(steps, epochs):
-    assert defaults.epochs(replace(RUN, steps=steps)).value == epochs
+    assert defaults.epochs(replace(RUN, steps=lambda: steps)).value == epochs
 
 
 def test_heads_follow_a_rate_that_is_given():

@@ -68,6 +68,7 @@ class SpanFeatures(Features):
 
     roles = ("question", "context")
     answers = "passage"
+    several = True
     trivial = "the first sentence, or no answer"
     limits = ("answer_cut", "answer_split")
     valid_options = COMMON | OPTIONS
