@@ -95,7 +95,8 @@ class PromptedModel(nn.Module):
         head = self.head(parts[0]["task"])
         states = self.backbone(self.inputs(batch), self.prompts(batch), head.asks or head.reads)
         split = states.split([len(part["input_ids"]) for part in parts] * copies)
-        read = [self.heads[part["task"]](own) for part, own in zip(parts * copies, split, strict=True)]
+        with torch.autocast(states.mask_BT.device.type, enabled=False):  # trainer.precision is the backbone's
+            read = [self.heads[part["task"]](own) for part, own in zip(parts * copies, split, strict=True)]
         return [(part, read[i :: len(parts)]) for i, part in enumerate(parts)]
 
     def inputs(self, batch: dict[str, Any]) -> dict[str, Any]:
