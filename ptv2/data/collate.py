@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ptv2.backbone import KNOWN
+from ptv2.data.slices import DUMMY
 from ptv2.data.taskdata import TaskData
 from ptv2.kinds.features import Feature
 
@@ -22,8 +23,12 @@ def collate(drawn: list[tuple[str, Feature]], tasks: dict[str, TaskData], pad_to
 
 
 def _part(name: str, features: list[Feature], tasks: dict[str, TaskData], length: int | None) -> dict[str, Any]:
-    """Collate the features of one task, with the states of theirs that are known."""
-    part: dict[str, Any] = tasks[name].features.collate(features, length) | {"task": name}
+    """Collate the features of one task, with the states of theirs that are known.
+
+    `counted` is the number of those that are no dummies. It is counted here, as to ask a GPU would wait for it.
+    """
+    counted = sum(feature["row"] != DUMMY for feature in features)
+    part: dict[str, Any] = tasks[name].features.collate(features, length) | {"task": name, "counted": counted}
     if KNOWN in features[0]:
         part[KNOWN] = padded([feature[KNOWN] for feature in features], part["attention_mask"])
     return part

@@ -10,7 +10,7 @@ dummy row, a copy of another's that computes along and counts for nothing.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch.utils.data import Sampler
 
@@ -56,11 +56,6 @@ def turns(batches: Sequence[Draw], rank: int, world: int) -> list[list[Drawn]]:
 def dummy(batch: Draw) -> list[Drawn]:
     """Make a slice of one dummy row, the first of the batch."""
     return [Drawn(*batch[0], counts=False)]
-
-
-def counted_rows(batch: dict[str, Any]) -> int:
-    """Count the features of a collated batch that are not dummies."""
-    return int((batch["row"] != DUMMY).sum())
 
 
 def joint_sizes(config: DataConfig, world: int) -> DataConfig:

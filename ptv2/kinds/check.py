@@ -1,6 +1,6 @@
 """What only the code can check in a card: its kind, metrics, inputs and options."""
 
-from fnmatch import fnmatch
+import re
 
 from ptv2.config.cards import TaskCard
 from ptv2.errors import UserError, nearest
@@ -31,9 +31,10 @@ def check_card(card: TaskCard) -> None:
             raise UserError(f"no input '{role}'", where=f"{card.name}.inputs", do=do)
     for role, template in card.inputs.items():
         check_template(template, f"{card.name}.inputs.{role}")
-        if not any(fnmatch(role, pattern) for pattern in kind.roles + kind.optional_roles):
+        if not any(re.fullmatch(pattern, role) for pattern in kind.roles + kind.optional_roles):
             do = nearest(role, kind.roles + kind.optional_roles)
             raise UserError(f"unknown input '{role}'", where=f"{card.name}.inputs", do=do)
+    kind.check_inputs(card)
     if not kind.has_labels() and (card.labels is not None or card.label_ids):
         key = "labels" if card.labels is not None else "label_ids"
         what = f"kind '{card.kind}' has no label names"

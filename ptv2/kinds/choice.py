@@ -57,13 +57,19 @@ class ChoiceFeatures(Features):
 
     grading = BY_CHOICE
 
-    optional_roles = ("choices", "choice[0-9]*")
+    optional_roles = ("choices", "choice[0-9]+")
     trivial = "the place that is right most often"
     valid_options = COMMON | CUT | {"label_in": FIELD, "first": FIRST}
 
     @classmethod
     def has_labels(cls) -> bool:
         return False
+
+    @classmethod
+    def check_inputs(cls, card: TaskCard) -> None:
+        if "choices" in card.inputs and (one := next((r for r in card.inputs if r[len("choice") :].isdigit()), None)):
+            what = f"both 'choices' and '{one}' name the choices"
+            raise UserError(what, where=f"{card.name}.inputs", do="keep the list, or one input for each choice")
 
     def encode(
         self, row: Row, where: Callable[[], str], labelled: bool = True, training: bool = False
@@ -133,7 +139,7 @@ class ChoiceFeatures(Features):
         else:
             what = f"{len(choices)} choices and {len(letters)} of '{named}'"
             raise UserError(what, where=where(), do="give each choice its letter")
-        value = str(int(value)) if isinstance(value, bool) else text_of(value)
+        value = str(int(value)) if isinstance(value, bool) and letters is None else text_of(value)
         if value not in names:
             hint = " (-1 marks hidden test labels)" if value == "-1" else ""
             what = f"no choice is right: field '{field}' is '{value}'{hint}, the choices are {', '.join(names)}"
@@ -155,7 +161,7 @@ class ChoiceFeatures(Features):
             alphabet = ascii_lowercase if first.islower() else ascii_uppercase
             return list(alphabet[alphabet.index(first) :][:count])
         letters = value_at(row, field) if field else None
-        return [str(letter) for letter in letters] if isinstance(letters, list) else None
+        return [text_of(letter) for letter in letters] if isinstance(letters, list) else None
 
     def reference(self, row: Row) -> dict[str, Any]:
         choices = self._choices(row, lambda: self.card.name)

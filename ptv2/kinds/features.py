@@ -36,7 +36,7 @@ class Features(ABC):
 
     version = 2  # of the code below: part of the key under which features are cached
     roles: tuple[str, ...] = ("text",)  # the inputs that a card must name
-    optional_roles: tuple[str, ...] = ()  # patterns of those that it may name
+    optional_roles: tuple[str, ...] = ()  # regular expressions of those that it may name
     valid_options: Mapping[str, Option] = COMMON  # what a card may set
     first_name: str | None = None  # of the names that the training rows give: what an unsure head should say
     answers = "label"  # what they are, for advice on the length of prompts: label | words | passage | text
@@ -69,6 +69,11 @@ class Features(ABC):
             UserError: the answer has another form; `where()` says which row it is.
         """
         return [one_label(value, field, where)]
+
+    @classmethod
+    def check_inputs(cls, card: TaskCard) -> None:
+        """Refuse inputs that exclude each other."""
+        return
 
     @classmethod
     def check_names(cls, card: TaskCard, names: list[str]) -> None:
@@ -146,7 +151,7 @@ class Features(ABC):
         """
         replaced = {}
         for field, words in (self.card.options.get("words") or {}).items():
-            if (value := row.get(field)) is None:
+            if (value := value_at(row, field)) is None:
                 continue
             words = {str(name): word for name, word in words.items()}
             if str(value) not in words:

@@ -52,7 +52,10 @@ class Head(nn.Module, ABC):
         """Compute the mean loss of the batch, a scalar."""
 
     def terms(self, batch: dict[str, Any]) -> int:
-        """Count the terms that `loss` is the mean of: the weight of one rank's slice of a batch."""
+        """Count the terms that `loss` is the mean of: the weight of one rank's slice of a batch.
+
+        `terms` of a batch is what its features counted when it was collated: to ask a GPU would wait for it.
+        """
         return len(batch["labels"])
 
     def weights(self, counts_C: Tensor, rows: int, given_C: Tensor | None) -> Tensor:

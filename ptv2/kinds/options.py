@@ -46,8 +46,10 @@ WORDS = Option(
     "write what to read for a field's values, e.g. {question: {cause: because, effect: so}}",
 )
 
-COMMON = {"words": WORDS, "group": FIELDS}
-"""Options of every kind, see `Features.parts` and `Features.side`."""
+GROUP = {"group": FIELDS}
+"""The option of every kind, see `Features.side`."""
+COMMON = GROUP | {"words": WORDS}
+"""Options of every kind that reads texts, see `Features.parts`."""
 CUT = {"truncate": FIELD}
 """Options of kinds whose texts are cut, see `Features.fitted`."""
 
@@ -70,12 +72,12 @@ NUMBERS = {
 """Settings of `generate` that count something; transformers would find out row by row, or not at all."""
 
 
-OF_SCORING = ("references", "group", "group_by")
-"""Options that name fields which only scoring reads, so that no row is bad without them."""
+OF_FIELDS = ("references", "group", "group_by", "words")
+"""Options that name fields without which no row is bad: only scoring reads them, or they only replace what is there."""
 
 
 def check_fields(options: Mapping[str, Any], columns: Iterable[str], where: str) -> None:
-    """Refuse a field for scoring that no row of the data set has.
+    """Refuse a field in an option that no row of the data set has.
 
     Args:
         options: of the card.
@@ -86,7 +88,7 @@ def check_fields(options: Mapping[str, Any], columns: Iterable[str], where: str)
         UserError: names the first one.
     """
     known = sorted(set(columns))
-    for option in OF_SCORING:
+    for option in OF_FIELDS:
         named = options.get(option) or []
         for field in [named] if isinstance(named, str) else named:
             if field not in known and field.partition(".")[0] not in known:

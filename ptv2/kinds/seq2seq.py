@@ -206,7 +206,7 @@ class Seq2SeqFeatures(Features):
     def collate(self, features: list[Feature], length: int | None = None) -> dict[str, Any]:
         """Collate training inputs padded on the right; for decoder-only also the sources alone, padded on the left."""
         pad = cast(int, self.tokenizer.pad_token_id)  # a backbone's tokenizer has one
-        batch = {
+        batch: dict[str, Any] = {
             "input_ids": self._pad([f["input_ids"] for f in features], pad, length=length),
             "attention_mask": self._pad([f["attention_mask"] for f in features], 0, length=length),
             "row": torch.tensor([f["row"] for f in features]),
@@ -214,6 +214,7 @@ class Seq2SeqFeatures(Features):
         if "labels" in features[0]:
             same = length if self.decoder_only else None
             batch["labels"] = self._pad([f["labels"] for f in features], IGNORE, length=same)
+            batch["terms"] = int(predicted(batch["labels"], self.decoder_only).sum())
         if self.decoder_only:
             sources = [f["input_ids"][: f["source_length"]] for f in features]
             batch["source_ids"] = self._pad(sources, pad, left=True)
@@ -232,6 +233,11 @@ class Seq2SeqFeatures(Features):
         lines = [self.tokens(source, "source, tokens"), self.tokens(ids, "target, tokens")]
         text = cast(str, self.tokenizer.decode(ids, skip_special_tokens=True))  # a list only of several sequences
         return lines, {"text": text.strip()}
+
+
+def predicted(labels_BT: Tensor, decoder_only: bool) -> Tensor:
+    """Tell which labels are predicted: nothing stands before a decoder-only model's first."""
+    return (labels_BT[:, 1:] if decoder_only else labels_BT) != IGNORE
 
 
 def _text(target: Any) -> Any:
@@ -257,14 +263,14 @@ class Seq2SeqHead(Head):
         return nll_BT.sum() / self.terms(batch)
 
     def terms(self, batch: dict[str, Any]) -> int:
-        return int(self._targets(batch).sum())
+        return batch["terms"]
 
     def decode(self, nll_BT: Tensor | None, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         """Sum the negative log-likelihood of each row's target in float64, and count its tokens."""
         if "labels" not in batch:
             return [{} for _ in batch["row"]]
         assert nll_BT is not None  # only rows without a target have none
-        counts = self._targets(batch).sum(1).tolist()
+        counts = predicted(batch["labels"], self.decoder_only).sum(1).tolist()
         sums = nll_BT.cpu().double().sum(1).tolist()  # not every device has float64
         return [{"nll": nll, "tokens": n} for nll, n in zip(sums, counts, strict=True)]
 
@@ -298,7 +304,3 @@ class Seq2SeqHead(Head):
                 # transformers looks at some values only when it generates
                 what = f"`generate` refuses these settings ({error})"
                 raise Joint(what, where="task.options.generation", do="correct them") from error
-
-    def _targets(self, batch: dict[str, Any]) -> Tensor:
-        """Tell which labels are predicted: nothing stands before a decoder-only model's first."""
-        return (batch["labels"][:, 1:] if self.decoder_only else batch["labels"]) != IGNORE

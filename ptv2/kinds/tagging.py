@@ -14,7 +14,7 @@ from ptv2.errors import UserError
 from ptv2.kinds.features import IGNORE, Explained, Feature, Features, Row, lost, one_label, share
 from ptv2.kinds.grading import TAGGING
 from ptv2.kinds.head import Head
-from ptv2.kinds.options import COMMON, FIELD, whole
+from ptv2.kinds.options import FIELD, GROUP, whole
 from ptv2.kinds.tag_scheme import OUTSIDE, check_tags
 from ptv2.rows.arrays import Encoded
 
@@ -39,14 +39,14 @@ class TaggingFeatures(Features):
     optional_roles = ("predicate",)
     first_name = OUTSIDE
     by_word = True
-    valid_options = COMMON | {
+    valid_options = GROUP | {
         "spans_column": FIELD,
         "text_column": FIELD,
         "token_column": whole(),
         "tag_column": whole(),
     }
 
-    version = 4
+    version = 5
 
     def __init__(self, card: Any, tokenizer: Any, *args: Any, **kwargs: Any):
         super().__init__(card, tokenizer, *args, **kwargs)
@@ -182,7 +182,7 @@ class TaggingFeatures(Features):
             }
             for f in features
         ]  # per row: word -> column of its first piece
-        return batch
+        return batch | ({"terms": int((batch["labels"] != IGNORE).sum())} if "labels" in batch else {})
 
     def collate_labels(self, labels: list[Any], length: int) -> torch.Tensor:
         rows = torch.full((len(labels), length), IGNORE)
@@ -221,7 +221,7 @@ class TaggingHead(Head):
         return self.cross_entropy(logits_BTC.flatten(0, 1), batch["labels"].flatten())
 
     def terms(self, batch: dict[str, Any]) -> int:
-        return int((batch["labels"] != IGNORE).sum())
+        return batch["terms"]
 
     def decode(self, logits_BTC: Tensor, batch: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
         best_BT = logits_BTC.argmax(-1).tolist()

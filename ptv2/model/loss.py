@@ -15,7 +15,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ptv2.config.schema import MixtureConfig
-from ptv2.data.slices import counted_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.errors import UserError, nearest
 from ptv2.kinds.head import Head
@@ -66,8 +65,7 @@ def batch_loss(
 
 def _counts(part: dict[str, Any], heads: nn.ModuleDict) -> tuple[int, int]:
     """Count the loss terms and the rows of a part; dummy rows have neither."""
-    rows = counted_rows(part)
-    return (cast(Head, heads[part["task"]]).terms(part) if rows else 0), rows
+    return (cast(Head, heads[part["task"]]).terms(part) if part["counted"] else 0), part["counted"]
 
 
 def joint_counts(

@@ -14,7 +14,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from ptv2.backbone import Backbone
 from ptv2.config.schema import Config
 from ptv2.data.mixture import own_seed
-from ptv2.data.slices import counted_rows
 from ptv2.data.taskdata import TaskData
 from ptv2.methods.base import Artifacts
 from ptv2.metrics.table import METRICS, goodness
@@ -112,7 +111,7 @@ class PromptModule(PromptedModel, L.LightningModule):
     def validation_step(self, batch: dict[str, Any], _index: int, dataloader_idx: int = 0) -> None:
         logits = self(batch)
         task = batch["task"]
-        if "labels" in batch and counted_rows(batch) and (terms := self.head(task).terms(batch)):  # else it is 0/0
+        if "labels" in batch and batch["counted"] and (terms := self.head(task).terms(batch)):  # else it is 0/0
             self.validation_losses.append((task, float(self.head(task).loss(logits, batch)), terms))
         self.keep_outputs(batch, logits, self.validation_metrics(task))
 

@@ -15,6 +15,7 @@ from ptv2.errors import UserError
 from ptv2.model.predictions import Record, line
 
 ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+EXACT = 2**53  # whole numbers up to it are exact as decimals
 BATCH = 10_000  # records of a Parquet row group
 
 FIRST = ("row", "id", "idx", "task", "prediction", "gold", "generated", "score", "scores")
@@ -139,6 +140,8 @@ def type_of(value: Any) -> str:
         return "texts" if all(isinstance(item, str) for item in value) else "json"
     if type(value) is int and not -(2**63) <= value < 2**63:
         return "json"
+    if type(value) is int and abs(value) > EXACT:
+        return "long"
     names = {type(None): "", bool: "bool", int: "int", float: "float", str: "text"}
     return names.get(type(value), "json")
 
@@ -150,7 +153,9 @@ def column_type(name: str, types: set[str]) -> pa.DataType:
     found = types - {""}
     if found == {"int", "float"}:
         return pa.float64()
-    known = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "texts": pa.list_(pa.string())}
+    if found and found <= {"int", "long"}:
+        return pa.int64()
+    known = {"bool": pa.bool_(), "float": pa.float64(), "texts": pa.list_(pa.string())}
     return known.get(next(iter(found)), pa.string()) if len(found) == 1 else pa.string()
 
 

@@ -88,4 +88,6 @@ def _plain(value: Any) -> Any:
     """Turn what JSON does not have into what it has: NumPy's numbers and lists into Python's, dates into text."""
     if isinstance(value, bytes | bytearray):
         raise TypeError("a field holds bytes")
+    if type(value).__name__ in ("NAType", "NaTType"):  # pandas' missing values
+        return None
     return value.tolist() if hasattr(value, "tolist") else str(value)

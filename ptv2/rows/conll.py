@@ -14,6 +14,8 @@ DOCUMENT = "-DOCSTART-"
 TAG = re.compile(r"O|[BIESLUM][-_]\S+")
 NOT_A_WORD = re.compile(r"\d+-\d+|\d+\.\d+")  # of CoNLL-U: several words written as one, and words that are not written
 
+NUMBERED = re.compile(r"(\d{1,9})(?:-(\d{1,9})|\.(\d{1,9}))?")
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -48,7 +50,7 @@ def conll_sentences(path: Path, columns: Columns) -> Iterator[tuple[int, list[st
     Raises:
         UserError: a line without the columns asked for, or with others than the line before it in its sentence.
     """
-    width, known = _form(path, columns)
+    width, known, numbered = _form(path, columns)
     first, count, tokens, tags = 0, 0, [], []
     with opened(path, newline=None) as file:
         for number, line in enumerate(file, start=1):
@@ -60,7 +62,7 @@ def conll_sentences(path: Path, columns: Columns) -> Iterator[tuple[int, list[st
             cells = _cells(line)
             if line.startswith("#") and not tokens and not _is_word(line, cells, columns, width, known):
                 continue
-            if columns.token_column != 0 and NOT_A_WORD.fullmatch(cells[0]):
+            if numbered and columns.token_column != 0 and NOT_A_WORD.fullmatch(cells[0]):
                 continue
             try:
                 token, tag = cells[columns.token_column].strip(), cells[columns.tag_column].strip()
@@ -83,19 +85,28 @@ def conll_sentences(path: Path, columns: Columns) -> Iterator[tuple[int, list[st
         yield first, tokens, tags
 
 
-def _form(path: Path, columns: Columns) -> tuple[int, set[str]]:
-    """Find the number of columns of the first word, and every tag of lines that do not begin with #.
+def _form(path: Path, columns: Columns) -> tuple[int, set[str], bool]:
+    """Look through a file.
+
+    Returns:
+        The number of columns of the first word, every tag of lines that do not begin with #, and whether the first
+        column numbers the words of each sentence.
 
     Raises:
         UserError: the words are the numbers of a CoNLL-U file.
     """
     width, known, begin = 0, set(), []
+    numbered, place = True, None
     with opened(path, newline=None) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip() or line.startswith(("#", DOCUMENT)):
+                place = place if line.strip() else None
                 continue
             cells = _cells(line)
             width = width or len(cells)
+            if numbered:
+                place = _numbered(cells[0], place)
+                numbered = place is not None
             if -len(cells) <= columns.tag_column < len(cells):
                 known.add(cells[columns.tag_column].strip())
             if len(begin) < 2:
@@ -103,7 +114,25 @@ def _form(path: Path, columns: Columns) -> tuple[int, set[str]]:
             if width == 10 and columns.token_column == 0 and begin in (["1", "2"], ["1-2", "1"]):
                 do = "set task.options.token_column=1, and tag_column=3 for parts of speech"
                 raise UserError("the first column numbers the words, as in CoNLL-U", where=f"{path}:{number}", do=do)
-    return width, known
+    return width, known, numbered
+
+
+def _numbered(cell: str, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Read a cell as the number of what stands next in a sentence of CoNLL-U; None where it is not that.
+
+    Args:
+        cell: of the first column.
+        before: the number of the last word, and how many empty nodes stand behind it; None: the sentence begins.
+    """
+    word, empty = before or (0, 0)
+    if (found := NUMBERED.fullmatch(cell)) is None:
+        return None
+    number, is_range, part = int(found[1]), found[2] is not None, found[3]
+    if part is not None:
+        return (word, empty + 1) if (number, int(part)) == (word, empty + 1) else None
+    if is_range:  # stands before the words that it names
+        return (word, empty) if number == word + 1 else None
+    return (number, 0) if number == word + 1 or (before is None and number == 0) else None
 
 
 def _is_word(line: str, cells: list[str], columns: Columns, width: int, known: set[str]) -> bool:

@@ -3,9 +3,10 @@
 import csv
 import re
 import sys
+import warnings
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 """Delimiters that a header is searched for where it has one cell alone, as they are written in a card."""
 SEP = re.compile(r"sep=.?", re.IGNORECASE)
 """The line that spreadsheets write before the header."""
+
+QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
+"""A cell as writers of CSV put it: in quotation marks, those inside of it doubled, of which there are some."""
 
 
 def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = None) -> tuple[Table, array]:
@@ -51,14 +55,17 @@ def csv_rows(
         raise UserError(f"quoting is '{quoting}'", where="task.dataset.quoting", do=nearest(quoting, QUOTING))
     quoted = quoting == "minimal" or (quoting is None and not tabs)
     form: dict[str, Any] = {"delimiter": mark, "strict": True, "quoting": QUOTING["minimal" if quoted else "none"]}
+    doubtful = not quoted and quoting is None
     csv.field_size_limit(sys.maxsize)
     ended = 0
     with opened(path, newline="") as file:
-        reader = csv.reader(file, **form)
+        read: list[str] = []
+        reader = csv.reader(_remembered(file, read), skipinitialspace=True, **form)
         try:
             header = next((cells for cells in reader if any(cells)), [])
             ended = reader.line_num
-            spaced = any(name.startswith(" ") for name in header[1:])  # written with a space after each delimiter
+            *_, plain = [[], *csv.reader(read, delimiter=mark, quoting=form["quoting"])]
+            spaced = any(name.startswith(" ") for name in plain[1:])  # written with a space after each delimiter
             names = _names(header, mark, f"{path}:{ended}")
             twice = [name for name, count in Counter(names).items() if count > 1 and name]
             faults |= {name: (0, "appears twice in the header") for name in twice}
@@ -71,11 +78,22 @@ def csv_rows(
                 if len(cells) != len(names):
                     what = f"{len(cells)} cell(s), the header has {len(names)}"
                     raise UserError(what, where=f"{path}:{begin}", do=_advice(mark, quoted))
+                if doubtful and any(cell.startswith('"') and QUOTED.fullmatch(cell) for cell in cells):
+                    doubtful = False
+                    what = f"{path}:{begin}: a cell stands in quotation marks that are read as part of it"
+                    warnings.warn(f"{what}; set task.dataset.quoting to minimal, or to none if so", stacklevel=2)
                 found = zip(names, cells, strict=True)
                 yield begin, {name: cell or None for name, cell in found if name and name not in twice}
         except csv.Error as error:
             do = "close the quotation mark, double those inside of a cell, or set task.dataset.quoting=none"
             raise UserError(f"cannot be read as CSV ({error})", where=f"{path}:{ended + 1}", do=do) from error
+
+
+def _remembered(lines: Iterable[str], read: list[str]) -> Iterator[str]:
+    """Yield lines, and append each to `read`."""
+    for line in lines:
+        read.append(line)
+        yield line
 
 
 def is_tsv(path: Path) -> bool:

@@ -8,6 +8,13 @@ from ptv2.rows.table import Row
 
 WRAPPERS = ("data", "rows", "examples", "instances")
 """Keys under which a document may hold the list of its rows."""
+OF_ROWS = ("examples", "instances")
+"""Those that a row may have, too: of a few-shot prompt."""
+ABOUT = {
+    "citation", "count", "dataset", "date", "description", "features", "homepage", "info", "language", "licence",
+    "license", "meta", "metadata", "name", "size", "source", "split", "task", "title", "total", "url", "version",
+}  # fmt: skip
+"""Keys that tell of a document, beside its rows."""
 
 
 def rows_in(document: Any, path: str) -> list[Any] | None:
@@ -32,6 +39,9 @@ def rows_in(document: Any, path: str) -> list[Any] | None:
     for key in WRAPPERS:
         listed = document.get(key)
         if isinstance(listed, list) and listed and all(isinstance(item, dict) for item in listed):
+            others = document.keys() - {key}
+            if others & set().union(*listed) - ABOUT or (key in OF_ROWS and others - ABOUT):
+                return None  # a row itself, which has such a list
             return [item["row"] if isinstance(item.get("row"), dict) else item for item in listed]
     if all(isinstance(value, dict) for value in values):
         if _numbers(document):

@@ -203,4 +203,5 @@ def _shifted(names: list[str]) -> str | None:
 
 
 def _is_id(text: str, count: int) -> bool:
-    return bool(re.fullmatch(r"0|[1-9][0-9]*", plain(text))) and int(plain(text)) < count
+    digits = plain(text)
+    return bool(re.fullmatch(r"0|[1-9][0-9]*", digits)) and len(digits) <= len(str(count)) and int(digits) < count

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -97,21 +98,44 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     if table.column_names.count(name) > 1:
         raise Unreadable("appears twice in the file")
     column = table.column(name)
-    if pa.types.is_float32(column.type):  # 0.1 is 0.1, not the nearest number of 64 bits
-        return column.cast(pa.string()).cast(pa.float64())
     wanted = _plain(column.type)
     if wanted == column.type:
         return column
     try:
-        made = column.cast(wanted)
-        # The unit of a time is the file's, not the value's: 10:00:00.000000 is 10:00:00.
-        if not pa.types.is_temporal(column.type):
-            return made
-        options = pc.ReplaceSubstringOptions(r"\.0+(Z?)$", r"\1")
-        return pc.call_function("replace_substring_regex", [made], options)
+        return pa.chunked_array([_as_plain(chunk, wanted) for chunk in column.chunks], type=wanted)
     except pa.ArrowException as error:
         what = f"cannot be read as text (it is {column.type}: {str(error).splitlines()[0]})"
         raise Unreadable(what, _first_not(column, wanted)) from error
+
+
+def _as_plain(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Return values as they are read, inside of lists and objects too: times as text, 0.1 of 32 bits as 0.1."""
+    kind = array.type
+    if isinstance(array, pa.ExtensionArray):
+        return _as_plain(array.storage, wanted)
+    if isinstance(array, pa.DictionaryArray):
+        return _as_plain(array.dictionary_decode(), wanted)
+    if pa.types.is_list(wanted):
+        ends = np.cumsum(pc.call_function("list_value_length", [array]).fill_null(0).to_numpy(), dtype=np.int32)
+        values = _as_plain(array.flatten(), wanted.value_type)
+        return pa.ListArray.from_arrays(pa.array([0, *ends], pa.int32()), values, mask=array.is_null())
+    if pa.types.is_struct(wanted):
+        parts = [_as_plain(part, field.type) for part, field in zip(array.flatten(), wanted, strict=True)]
+        return pa.StructArray.from_arrays(parts, fields=list(wanted), mask=array.is_null())
+    if pa.types.is_float32(kind):
+        return array.cast(pa.string()).cast(pa.float64())
+    if pa.types.is_float16(kind):  # Arrow writes all digits of these
+        short = (None if value is None else float(str(np.float16(value))) for value in array.to_pylist())
+        return pa.array(list(short), pa.float64())
+    if pa.types.is_duration(kind):
+        lengths = array.cast(pa.duration("us"), safe=False).to_pylist()
+        return pa.array([None if length is None else str(length) for length in lengths], pa.string())
+    made = array.cast(wanted)
+    if not pa.types.is_temporal(kind):
+        return made
+    # The unit of a time is the file's, not the value's: 10:00:00.000000 is 10:00:00.
+    options = pc.ReplaceSubstringOptions(r"\.0+(Z?)$", r"\1")
+    return pc.call_function("replace_substring_regex", [made], options)
 
 
 def _first_not(column: pa.ChunkedArray, wanted: pa.DataType) -> int:
@@ -137,8 +161,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
         return pa.struct([(field.name, _plain(field.type)) for field in kind])
     if isinstance(kind, pa.BaseExtensionType):
         return _plain(kind.storage_type)
-    if pa.types.is_float16(kind):
-        return pa.float32()
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind):
+        return pa.float64()
     texts = (
         pa.types.is_binary,
         pa.types.is_large_binary,

@@ -137,8 +137,10 @@ def _elsewhere(card: TaskCard, split: str) -> Source | None:
         return _from_demo(dataset.name, asked)
     where = f"{'/'.join(filter(None, (dataset.path, dataset.name)))} split '{asked}'"
     data = load_split(dataset, asked, where)
+    table = data.data.table.replace_schema_metadata(data.features.arrow_schema.metadata)
+    rows, faults = dataset_of([table])  # read as a file of the same columns would be
     # For the hub, the library's own fingerprint comes from the commit and the split, not from a clock.
-    return Source(data, NamedPlaces(where), ("hub", data._fingerprint), {})
+    return Source(rows, NamedPlaces(where), ("hub", data._fingerprint), faults)
 
 
 def _known_splits(mapping: dict[str, Any], where: str) -> None:

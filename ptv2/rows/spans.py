@@ -10,6 +10,9 @@ Span = tuple[int, int, str]
 START = ("start", "start_offset", "begin", "begin_offset", "start_char", "char_start")
 END = ("end", "end_offset", "finish", "finish_offset", "end_char", "char_end")
 TYPE = ("type", "label", "tag", "entity_group", "entity", "category", "labels")  # the last a list of one: Label Studio
+UNSEEN_SPACES = "\u200b\ufeff"  # the space without width, and that which is a byte order mark in other places
+JOINER = "\u200d"
+SKINS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 DO = "write spans as [start, end, type] or {start, end, type}; the end is exclusive"
 
 
@@ -38,8 +41,9 @@ def text_tags(text: Any, spans: Any, field: str, where: str) -> tuple[list[str],
     for span in spans or []:
         start, end, type = _span(span, field, where)
         inside = text[start:end] if 0 <= start < end <= len(text) else ""
-        first, last = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
-        if first not in starts or last not in ends or not inside.strip():
+        seen = "".join(" " if _is_unseen(character) else character for character in inside)
+        first, last = start + len(seen) - len(seen.lstrip()), end - len(seen) + len(seen.rstrip())
+        if first not in starts or last not in ends or not seen.strip():
             what = f"'{field}' has a span {start}..{end} ('{inside}') that does not begin and end with a word"
             raise UserError(what, where=where, do="correct the span; offsets count characters, the end is exclusive")
         found.append((starts[first], ends[last], type))
@@ -50,19 +54,33 @@ def text_tags(text: Any, spans: Any, field: str, where: str) -> tuple[list[str],
 def words_of(text: str) -> list[tuple[int, int]]:
     """Find where the words of a text begin and end (exclusive).
 
-    Spaces separate words; each punctuation mark, symbol and Chinese character is a word of its own.
+    Spaces separate words; each punctuation mark, symbol and Chinese character is a word of its own. What is not seen
+    is no word: accents and variants continue what stands before them, as does what a zero-width joiner joins; marks
+    of format are left out at a word's ends.
     """
-    places, begin = [], None
+    places: list[tuple[int, int]] = []
+    begin, joined = None, False
     for i, character in enumerate([*text, " "]):
-        alone = unicodedata.category(character)[0] in "PS" or "\u3400" <= character <= "\u9fff"
-        if begin is not None and (alone or character.isspace()):
-            places.append((begin, i))
+        kind, space = unicodedata.category(character), character.isspace() or character in UNSEEN_SPACES
+        continues = not space and (kind[0] == "M" or character in SKINS or character == JOINER or joined)
+        joined = character == JOINER
+        if continues and begin is None and places and places[-1][1] == i:
+            places[-1] = (places[-1][0], i + 1)
+            continue
+        alone = not continues and (kind[0] in "PS" or "\u3400" <= character <= "\u9fff")
+        if begin is not None and (alone or space):
+            places.append((begin, next(end for end in range(i, begin, -1) if not _is_unseen(text[end - 1]))))
             begin = None
         if alone:
             places.append((i, i + 1))
-        elif not character.isspace() and begin is None:
+        elif not space and begin is None and kind != "Cf":
             begin = i
     return places
+
+
+def _is_unseen(character: str) -> bool:
+    """Tell whether a character is a mark of format, such as a soft hyphen; a joiner is a part of what it joins."""
+    return unicodedata.category(character) == "Cf" and character != JOINER
 
 
 def _span(span: Any, field: str, where: str) -> Span:

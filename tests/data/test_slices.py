@@ -1,9 +1,8 @@
 """What each rank gets of a batch: between them everything once, and always something."""
 
 import pytest
-import torch
 
-from ptv2.data.slices import DUMMY, Drawn, Slices, counted_rows, slice_of, turns
+from ptv2.data.slices import Drawn, Slices, slice_of, turns
 
 BATCH = [(0, row) for row in range(10, 17)]
 
@@ -36,7 +35,3 @@ def test_every_rank_sees_as_many_batches():
     assert [len(Slices(batches, rank, 2)) for rank in (0, 1)] == [
         len(list(Slices(batches, rank, 2))) for rank in (0, 1)
     ]
-
-
-def test_dummy_rows_do_not_count():
-    assert counted_rows({"row": torch.tensor([3, 0])}) == 2 and counted_rows({"row": torch.tensor([DUMMY])}) == 0

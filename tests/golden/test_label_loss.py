@@ -68,8 +68,12 @@ def test_the_parts_of_two_ranks_sum_to_the_loss_of_one(kind, smoothing):
     if kind == "tagging":  # rows of four tokens, some without a label
         labels = torch.tensor([[0, IGNORE, 2, 1], [IGNORE, IGNORE, 0, IGNORE], [1, 1, 2, IGNORE]])
         logits = logits_of(3, 4, 3)
-    whole = {"labels": labels}
-    parts = [(logits[at], {"labels": labels[at]}) for at in (slice(0, 1), slice(1, None))]
+
+    def batch(labels):
+        return {"labels": labels, "terms": int((labels != IGNORE).sum())}
+
+    whole = batch(labels)
+    parts = [(logits[at], batch(labels[at])) for at in (slice(0, 1), slice(1, None))]
     joint = sum(made.loss(own, part) * made.terms(part) / made.terms(whole) for own, part in parts)
     torch.testing.assert_close(joint, made.loss(logits, whole))
 

@@ -7,6 +7,7 @@ from datasets import Dataset
 from ptv2.config.cards import make_card
 from ptv2.errors import UserError
 from ptv2.kinds import KINDS
+from ptv2.kinds.check import check_card
 
 COPA = {
     "premise": "the cat eats",
@@ -178,6 +179,26 @@ def test_a_label_that_is_the_text_of_a_choice_gets_the_option_that_reads_it(toke
     assert "set options.label_in=texts" in says(features(tokenizer, **card), row)
     found = features(tokenizer, **card, options={"label_in": "texts"}).encode(row, lambda: "")
     assert found[0]["labels"] == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "label", "right"), [([1.5, 2.0, 3.0], 2.0, 1), ([True, False], False, 1), ([10, 20], "20", 1)]
+)
+def test_a_label_that_is_a_choice_may_be_a_number_or_a_truth_value(tokenizer, texts, label, right):
+    kind = features(tokenizer, inputs={"text": "q", "choices": "c"}, options={"label_in": "c"})
+    assert kind.encode({"q": "the cat", "c": texts, "label": label}, where)[0]["labels"] == right
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        ({"choices": "c", "choice1": "a"}, "both 'choices' and 'choice1' name the choices"),
+        ({"choice1": "a", "choice2": "b", "choice3b": "c"}, "unknown input 'choice3b'"),
+    ],
+)
+def test_inputs_of_no_use_are_refused(tokenizer, inputs, says):
+    with pytest.raises(UserError, match=says):
+        check_card(features(tokenizer, inputs={"text": "q", **inputs}, options={}).card)
 
 
 def test_letters_count_from_the_first(tokenizer):

@@ -84,9 +84,10 @@ def test_label_names_belong_to_kinds_that_have_labels(kind):
         ({"references": "refrences"}, r"options\.references: no column 'refrences'; did you mean 'references'\?"),
         ({"group": ["id.part", "idd.part"]}, r"options\.group: no column 'idd\.part'"),
         ({"group_by": "source"}, r"options\.group_by: no column 'source'"),
+        ({"words": {"references": {}, "idd": {}}}, r"options\.words: no column 'idd'; did you mean 'id'\?"),
     ],
 )
-def test_a_field_that_only_scoring_reads_is_there(options, says):
+def test_a_field_that_an_option_names_is_there(options, says):
     check_fields({"references": "references", "group": ["id.part"], "stride": 3}, ["references", "id"], "mine.options")
     with pytest.raises(UserError, match=says):
         check_fields(options, ["references", "id"], "mine.options")

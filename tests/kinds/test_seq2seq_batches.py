@@ -126,9 +126,10 @@ def test_an_encoder_decoders_batch_is_padded_on_the_right():
     rows = [{"text": "the cat sees", "target": "a cow"}, {"text": "hen", "target": SOURCE}]
     encoded = [features.encode(row, lambda: "row")[0] | {"row": i} for i, row in enumerate(rows)]
     batch = features.collate(encoded)
-    assert set(batch) == {"input_ids", "attention_mask", "labels", "row"}
+    assert set(batch) == {"input_ids", "attention_mask", "labels", "row", "terms"}
     short, long = (feature["labels"] for feature in encoded)
     assert batch["labels"].tolist() == [short + [IGNORE] * (len(long) - len(short)), long]
+    assert batch["terms"] == len(short) + len(long)
     assert (
         batch["input_ids"][1].tolist()[len(encoded[1]["input_ids"]) :].count(0)
         == batch["attention_mask"][1].eq(0).sum()

@@ -1,7 +1,6 @@
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from ptv2.config.run import PredictionsConfig
 from ptv2.errors import UserError
@@ -100,5 +99,5 @@ def test_a_validation_batch_without_a_word_to_score_has_no_loss(terms, losses):
     module = Module(
         head=lambda _: head, validation_losses=[], keep_outputs=lambda *_: None, validation_metrics=lambda _: []
     )
-    PromptModule.validation_step(module, {"task": "t", "labels": None, "row": torch.tensor([0, 1])}, 0)
+    PromptModule.validation_step(module, {"task": "t", "labels": None, "counted": 2}, 0)
     assert module.validation_losses == losses

@@ -63,6 +63,8 @@ def test_tsv_has_one_line_per_record_and_no_quotation_marks(tmp_path):
         ([["O", None], ["O"]], ['["O", null]', '["O"]']),
         (["a", 1, True, ["b"]], ["a", "1", "true", '["b"]']),
         ([2**70, 1], [str(2**70), "1"]),
+        ([2**60 + 1, 1], [2**60 + 1, 1]),
+        ([2**60 + 1, 1.5], [str(2**60 + 1), "1.5"]),
         ([None, None], [None, None]),
     ],
 )

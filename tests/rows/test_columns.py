@@ -3,6 +3,7 @@
 import datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ptv2.errors import UserError
@@ -20,6 +21,8 @@ def read(*values):
     [
         (2**70, 2**70),
         (float("nan"), None),  # how pandas writes a missing value
+        (pd.NA, None),
+        (pd.NaT, None),
         (np.int64(3), 3),
         (np.float32(0.5), 0.5),
         (np.array([1, 2]), [1, 2]),

@@ -60,6 +60,11 @@ def test_ranges_and_empty_nodes_of_conllu_are_no_words(tmp_path):
     ]
 
 
+def test_a_number_that_numbers_no_words_is_a_column_as_any_other(tmp_path):
+    content = "0.35 the O\n0.61 Paris B-LOC\n1 was O\n"
+    assert read(tmp_path / "a.conll", content, token_column=1) == [(["the", "Paris", "was"], ["O", "B-LOC", "O"])]
+
+
 def test_a_range_is_a_word_where_words_stand_in_the_first_column(tmp_path):
     assert read(tmp_path / "a.conll", "1-2 O\n3.5 O\n") == [(["1-2", "3.5"], ["O", "O"])]
 

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 
 from ptv2.errors import UserError
@@ -27,6 +29,7 @@ FORMS = {
     "an ending in capitals": ("A.TSV", "text\tlabel\nx y\t1\nz\t2\n", {}),
     "quoted": ("a.csv", '"text","label"\n"x y","1"\n"z",2\n', {}),
     "a blank behind each comma": ("a.csv", 'text, label\n"x y", "1"\nz, 2\n', {}),
+    "a blank behind each comma, quoted": ("a.csv", '"text", "label"\n"x y", "1"\n"z", "2"\n', {}),
     "blanks in the header": ("a.csv", " text , label \nx y,1\nz,2\n", {}),
     "blank lines": ("a.csv", "\ntext,label\n\nx y,1\n   \nz,2\n\n", {}),
     "columns without a name": ("a.csv", ",text,label,\n0,x y,1,\n1,z,2,\n", {}),
@@ -52,6 +55,26 @@ def test_quotation_marks_are_characters_in_tsv(tmp_path):
     assert table["text"] == ['"open', 'a "b" c'] and list(lines) == [2, 3]
     table, _ = read(tmp_path / "a.csv", 'text,label\n"open,1\n', quoting="none")
     assert table["text"] == ['"open']
+
+
+@pytest.mark.parametrize(
+    ("header", "names"), [('id, "text, long"', ["id", "text, long"]), ('id,"a, b"', ["id", "a, b"])]
+)
+def test_a_comma_in_a_columns_name_may_be_in_quotation_marks(tmp_path, header, names):
+    table, _ = read(tmp_path / "a.csv", f"{header}\n1, 2\n")
+    assert table.column_names == names and table[names[1]][0] == ("2" if ", " in header[:5] else " 2")
+
+
+def test_a_cell_of_tsv_that_looks_quoted_is_said_to_be_read_as_it_stands(tmp_path):
+    content = 'text\tlabel\n"He said ""hi"""\t1\n"open\t2\n'
+    with pytest.warns(
+        UserWarning, match=r"a.tsv:2: a cell stands in .* set task.dataset.quoting to minimal, or to none"
+    ):
+        table, _ = read(tmp_path / "a.tsv", content)
+    assert table["text"][0] == '"He said ""hi"""'
+    with warnings.catch_warnings(action="error"):
+        read(tmp_path / "a.tsv", content, quoting="none")
+        read(tmp_path / "b.tsv", 'text\tlabel\n"word"\t1\n')
 
 
 def test_a_cell_may_be_long_and_hold_line_breaks_and_lines_are_counted(tmp_path):

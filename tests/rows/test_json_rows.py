@@ -86,6 +86,23 @@ def test_one_row_is_a_row_even_where_its_fields_are_lists(tmp_path):
     assert read(tmp_path / "a.json", json.dumps(row, indent=2)) == [row]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "What follows?", "examples": [{"text": "one"}, {"text": "two"}]},
+        {"question": "What follows?", "examples": [{"q": "one"}]},
+        {"text": "a", "data": [{"text": "b"}]},
+    ],
+)
+def test_one_row_may_hold_a_list_of_examples(tmp_path, row):
+    assert read(tmp_path / "a.jsonl", json.dumps(row)) == [row]
+
+
+def test_a_document_may_say_of_what_its_examples_are(tmp_path):
+    about = {"name": "sky", "version": 1, "description": "blue or not"}
+    assert read(tmp_path / "a.json", json.dumps(about | {"examples": ROWS})) == ROWS
+
+
 ARTICLE = {
     "title": "Rain",
     "paragraphs": [

@@ -1,6 +1,7 @@
 import datetime
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ def written(path, columns) -> pa.Table:
     return read_parquet(path)
 
 
+OBJECT = pa.struct([("t", pa.timestamp("us")), ("x", pa.float32())])
 COLUMNS = {
     "binary": (pa.array(["é".encode(), None]), ["é", None]),
     "binary of one length": (pa.array([b"ab", b"cd"], pa.binary(2)), ["ab", "cd"]),
@@ -29,6 +31,14 @@ COLUMNS = {
     "times": (pa.array([datetime.datetime(2024, 5, 1, 10), None], pa.timestamp("s")), ["2024-05-01 10:00:00", None]),
     "decimals": (pa.array([Decimal("1.50"), None]), ["1.50", None]),
     "numbers of 32 bits": (pa.array([0.1, None], pa.float32()), [0.1, None]),
+    "numbers of 16 bits": (pa.array(np.array([0.1, 2], np.float16)), [0.1, 2.0]),
+    "lists of numbers of 32 bits": (pa.array([[0.1], None], pa.list_(pa.float32())), [[0.1], None]),
+    "objects of times": (
+        pa.array([{"t": datetime.datetime(2024, 5, 1, 10), "x": 0.1}, None], OBJECT),
+        [{"t": "2024-05-01 10:00:00", "x": 0.1}, None],
+    ),
+    "lists of objects": (pa.array([[{"t": None, "x": 0.1}], []], pa.list_(OBJECT)), [[{"t": None, "x": 0.1}], []]),
+    "lengths of time": (pa.array([datetime.timedelta(seconds=5), None]), ["0:00:05", None]),
     "short numbers": (pa.array([1, 2], pa.int8()), [1, 2]),
     "truth values": (pa.array([True, None]), [True, None]),
     "nothing": (pa.nulls(2), [None, None]),
@@ -41,6 +51,13 @@ def test_a_column_is_read_by_the_type_that_the_file_says(tmp_path, kind):
     column, values = COLUMNS[kind]
     data, faults = dataset_of([written(tmp_path / "a.parquet", {"x": column, "n": [1, 2]})])
     assert data["x"][:] == values and not faults
+
+
+def test_parts_of_a_column_are_read_as_the_whole(tmp_path):
+    rows = [[{"t": None, "x": i / 10}] if i % 3 else None for i in range(7)]
+    table = pa.table({"x": pa.array(rows, pa.list_(OBJECT))})
+    whole = dataset_of([table])[0]["x"][:]
+    assert dataset_of([table[:3], table[3:]])[0]["x"][:] == whole == rows
 
 
 UNREADABLE = {

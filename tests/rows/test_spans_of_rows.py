@@ -15,6 +15,10 @@ TEXT = "Dr. Ann saw New York."
         ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
         ("ok 😀!", ["ok", "😀", "!"]),
         (" ", []),
+        ("I ❤️ Paris\u200b now", ["I", "❤️", "Paris", "now"]),
+        ("the 👨\u200d👩\u200d👧 👍🏽!", ["the", "👨\u200d👩\u200d👧", "👍🏽", "!"]),
+        ("\u200fshalom\u200f, co\u00adop\u00ad", ["shalom", ",", "co\u00adop"]),
+        ("\ufeffAnn\u200bBo", ["Ann", "Bo"]),
     ],
 )
 def test_a_text_is_split_into_words(text, words):
@@ -41,6 +45,11 @@ def test_spans_of_characters_become_tags_of_words(spans):
         "New": "B-LOC",
         "York": "I-LOC",
     }
+
+
+def test_marks_that_are_not_seen_at_the_ends_of_a_span_do_not_count():
+    words, tags = text_tags("to Paris\u200b now", [[2, 9, "LOC"]], "spans", "row 0")
+    assert (words, tags) == (["to", "Paris", "now"], ["O", "B-LOC", "O"])
 
 
 def test_a_text_without_spans_is_all_outside():
