@@ -135,6 +135,12 @@ def data_lines(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+def steps_of(results: dict[str, Any]) -> str:
+    """Write which step was the best, of how many, and what ended training before those that were planned."""
+    said, by = f"{results['best_step']} of {results['steps']}", results.get("ended_by")
+    return said if by is None else f"{said} done of {results['planned_steps']} planned, ended by {by}"
+
+
 def rows_of(about: dict[str, Any] | None) -> str:
     """Write how many rows a split has: `200 of 4,797` where some were left out."""
     if about is None:

@@ -41,6 +41,8 @@ def read_artifact(path: str | Path) -> Artifact:
     path = fetched(str(path)) if is_on_hub(path) else Path(path)
     folder = path / "prompt" if (path / "prompt" / "artifact.json").is_file() else path
     if not (folder / "artifact.json").is_file():
+        if (path / "config.yaml").is_file() and (path / "checkpoints").is_dir():
+            raise UserError("is a run that is not finished", where=path, do="finish it: start the same fit again")
         raise UserError("no artifact here (artifact.json is missing)", where=path, do="give a run's prompt/ folder")
     try:
         about = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))

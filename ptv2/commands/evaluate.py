@@ -49,28 +49,28 @@ def main(options: argparse.Namespace) -> None:
             for split in splits:
                 found.append((predictor, predictor.score_card(options.task, split, head, overrides, options.input)))
     if options.json is None:
-        show(found)
+        show(found, options.input)
         return
     from ptv2.rows.json_rows import finite
 
-    made = [plain(predictor, scored) for predictor, scored in found]
+    made = [plain(predictor, scored, options.input) for predictor, scored in found]
     text = json.dumps(finite(made[0] if len(made) == 1 else made), allow_nan=False)
     if options.json == PRINTED:
         print(text)
     else:
-        show(found)
+        show(found, options.input)
         write_text(Path(options.json), text + "\n")
 
 
-def show(found: "list[tuple[Predictor, Scored]]") -> None:
-    """Print the scores, with the rows that they are of."""
+def show(found: "list[tuple[Predictor, Scored]]", input: Path | None = None) -> None:
+    """Print the scores, with the rows that they are of: a split of the card, or those of a file."""
     _, first = found[0]
-    title, columns = f"{first.task}, {first.split}, {rows_of(first.about)} rows", ["metric"]
+    title, columns = f"{first.task}, {place(first, input)}, {rows_of(first.about)} rows", ["metric"]
     if len(found) > 1:
-        title, columns = "scores", ["artifact", "task", "split", "rows", "metric"]
+        title, columns = "scores", ["artifact", "task", "split" if input is None else "input", "rows", "metric"]
     rows: list[list[Any]] = []
     for predictor, scored in found:
-        about = [str(predictor.artifact.path), scored.task, scored.split, rows_of(scored.about)]
+        about = [str(predictor.artifact.path), scored.task, place(scored, input), rows_of(scored.about)]
         for metric, value in scored.scores.items():
             ends, trivial = between(scored.intervals[metric]), scored.baseline.get(metric)
             rows.append([*(about if len(found) > 1 else []), metric, value, ends, trivial])
@@ -80,8 +80,16 @@ def show(found: "list[tuple[Predictor, Scored]]") -> None:
             print(f"{path}: {task} was trained on {rows_of(about)} rows")
     for line in dict.fromkeys(f"{s.task}: the trivial answer is {s.baseline_answer}" for _, s in found if s.baseline):
         print(line)
-    for line in dict.fromkeys(f"{s.task} {s.split}: {notice}" for _, s in found for notice in s.about["notices"]):
+    noticed = [f"{s.task} {place(s, input)}: {notice}" for _, s in found for notice in s.about["notices"]]
+    for line in dict.fromkeys(noticed):
         print(line)
+
+
+def place(scored: "Scored", input: Path | None) -> str:
+    """Say where rows stand: a split of the card, or of a folder, or a file, which has none."""
+    if input is None:
+        return scored.split
+    return f"{input}, {scored.split}" if input.is_dir() else str(input)
 
 
 def trained_on(predictor: "Predictor") -> dict[str, dict[str, Any]]:
@@ -94,9 +102,11 @@ def trained_on(predictor: "Predictor") -> dict[str, dict[str, Any]]:
     }
 
 
-def plain(predictor: "Predictor", scored: "Scored") -> dict[str, Any]:
+def plain(predictor: "Predictor", scored: "Scored", input: Path | None = None) -> dict[str, Any]:
     """Return scores as plain values."""
-    about = {"artifact": str(predictor.artifact.path), "task": scored.task, "split": scored.split}
+    rows = {"split": scored.split} if input is None or input.is_dir() else {}
+    rows |= {} if input is None else {"input": str(input)}
+    about = {"artifact": str(predictor.artifact.path), "task": scored.task} | rows
     values = {"scores": scored.scores, "intervals": scored.intervals}
     trivial = {"baseline": scored.baseline, "baseline_answer": scored.baseline_answer}
     return about | scored.about | values | trivial | {"trained_on": trained_on(predictor)}

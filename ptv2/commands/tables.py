@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ptv2.artifact.card import between, data_lines, rows_of
+from ptv2.artifact.card import between, data_lines, rows_of, steps_of
 from ptv2.commands.shell import import_words
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def print_results(results: dict[str, Any], folder: Path) -> None:
         print("\n".join(lines))
     trainable = sum(n["trainable"] for n in results["parameters"].values())
     print(
-        f"best step {results['best_step']} of {results['steps']}, {results['wall_seconds']} s, "
+        f"best step {steps_of(results)}, {results['wall_seconds']} s, "
         f"{results['tokens_per_second']:.0f} tokens/s, {trainable:,} trainable parameters"
     )
     print(f"artifact: {folder / 'prompt'}")

@@ -28,7 +28,7 @@ from ptv2.guess.names import (
     is_named,
 )
 from ptv2.guess.proposal import Proposal, Seen
-from ptv2.guess.unclear import check_single, no_answer
+from ptv2.guess.unclear import check_flags, check_single, is_flag, no_answer
 
 NO_LABEL = ("-", "--", "?", "n/a", "na", "nan", "null")  # as SNLI's "-", of rows whose annotators disagree
 MOST_LABELS = 1000
@@ -79,6 +79,7 @@ def by_answer(seen: Seen) -> Proposal:
     if (quantity := _best(steps, QUANTITY)) is not None:
         return regression(seen, quantity)
     if classes and not any(field.form != "text" for field in rich):
+        check_flags(classes)
         return classification(seen, _likeliest(classes), classes)
     check_ranked(seen)
     several = [field for field in several if not _is_parallel(field, seen)]
@@ -178,10 +179,10 @@ def classification(seen: Seen, label: Field, candidates: Collection[Field] = ())
     if names is not None:
         why.append(f"'{names.name}' names the numbers of '{label.name}' one to one, so it is read instead")
         label = names
-    if passed := [field.name for field in candidates if field is not label and not _is_flag(field)]:
+    if passed := [field.name for field in candidates if field is not label and not is_flag(field)]:
         hold = f"{', '.join(map(repr, passed))} hold{'s' if len(passed) == 1 else ''} values that rows share, too"
         why.append(f"{hold}: change `label` to learn {'that' if len(passed) == 1 else 'one of those'}")
-    if others := [field.name for field in seen.of("whole", "truth") if field is not label and _is_flag(field)]:
+    if others := [field.name for field in seen.of("whole", "truth") if field is not label and is_flag(field)]:
         hold = f"{', '.join(map(repr, others))} hold{'s' if len(others) == 1 else ''} a 0 or 1 a row, too"
         why.append(f"{hold}: change `label` to learn that, or write all as a list of labels a row (kind multilabel)")
     if odd := [name for name in label.counts if name.lower() in NO_LABEL]:
@@ -192,11 +193,6 @@ def classification(seen: Seen, label: Field, candidates: Collection[Field] = ())
         metrics = ["macro_f1", "accuracy"]
         why.append(f"one label is that of {most / label.counts.total():.0%} of the rows, so macro F1 comes first")
     return Proposal("cls", _text_inputs(seen, {label.name}, label), label.name, metrics, why)
-
-
-def _is_flag(field: Field) -> bool:
-    """Tell whether it says yes or no of each row."""
-    return set(field.counts) in ({"0", "1"}, {"false", "true"}) and field.filled > 0.9
 
 
 def _names(field: Field, label: Field) -> bool:

@@ -22,6 +22,7 @@ NAME = 5  # words of a label, at most
 CODE = re.compile(r"[A-Za-z]{0,2}\d+(\.\d+)?")
 IN_BRACKETS = re.compile(r"(<[^<>]+>)+")
 SHOWN = 20  # fields that a message lists
+FLAGS = 3  # columns of 0 and 1 side by side, from which they are labels and not a label and an aside
 AMOUNTS = 5  # that differ, from which they are a quantity
 
 
@@ -76,6 +77,24 @@ def check_single(field: Field) -> None:
     if found:
         do = "write a list a row, as JSON lines: kind multilabel"
         raise UserError(f"'{field.name}' holds several labels in a cell, such as {example}", do=do)
+
+
+def check_flags(candidates: list[Field]) -> None:
+    """Refuse several columns of 0 and 1, one for each label, of which no name chooses one.
+
+    Raises:
+        UserError: all candidates for the label are such.
+    """
+    if len(candidates) >= FLAGS and all(map(is_flag, candidates)):
+        *_, last = names = [field.name for field in candidates]
+        what = f"{', '.join(map(repr, names[:-1]))} and '{last}' hold a 0 or 1 a row, as for several labels"
+        do = "write the labels of a row as a list (kind multilabel), or its only one as a name in a column 'label'"
+        raise UserError(what, do=do)
+
+
+def is_flag(field: Field) -> bool:
+    """Tell whether it says yes or no of each row."""
+    return set(field.counts) in ({"0", "1"}, {"false", "true"}) and field.filled > 0.9
 
 
 def check_commas(field: Field) -> None:

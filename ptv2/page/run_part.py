@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ptv2.artifact.card import between, data_lines, rows_of
+from ptv2.artifact.card import between, data_lines, rows_of, steps_of
 from ptv2.config.text import dump
 from ptv2.model.predictions import Record
 from ptv2.page.answers import wrong_answer
@@ -50,7 +50,7 @@ def facts(run: Run) -> Html:
         share = f" ({100 * trainable / total:.3g} %)" if total else ""
         found += [("trainable numbers", f"{trainable:,} of {total:,}{share}")]
         if "best_step" in results:
-            found += [("best step", f"{results['best_step']} of {results['steps']}")]
+            found += [("best step", steps_of(results))]
         found += [("time", f"{results['wall_seconds']:,} s")] if "wall_seconds" in results else []
         found += [("tokens/s", f"{results['tokens_per_second']:,.0f}")] if "tokens_per_second" in results else []
         memory = results.get("peak_memory", {})

@@ -136,7 +136,7 @@ def _elsewhere(card: TaskCard, split: str) -> Source | None:
     if dataset.path == "demo":
         return _from_demo(dataset.name, asked)
     where = f"{'/'.join(filter(None, (dataset.path, dataset.name)))} split '{asked}'"
-    data = load_split(dataset, asked, where)
+    data = load_split(dataset, asked, where, card.name)
     table = data.data.table.replace_schema_metadata(data.features.arrow_schema.metadata)
     rows, faults = dataset_of([table])  # read as a file of the same columns would be
     # For the hub, the library's own fingerprint comes from the commit and the split, not from a clock.

@@ -34,6 +34,7 @@ from ptv2.train.callbacks.checkpoint import Checkpoints
 from ptv2.train.callbacks.known_states import KnownStates
 from ptv2.train.checkpoint_file import read
 from ptv2.train.choose import check_dtype, settled
+from ptv2.train.ending import ended_by, planned_steps
 from ptv2.train.folder import RunFolder
 from ptv2.train.loggers.tracker import Tracker
 from ptv2.train.resume import Start, find_start
@@ -249,6 +250,8 @@ def on_all_ranks(
         "baseline_answer": {name: data.features.trivial for name, data in parts.tasks.items()},
         "best_step": trainer.global_step if checkpoints.best_step is None else checkpoints.best_step,
         "steps": trainer.global_step,
+        "planned_steps": planned_steps(trainer),
+        "ended_by": ended_by(trainer),
         "wall_seconds": round(seconds, 1),
         "tokens_per_second": round(summed([int(parts.module.tokens_seen)], parts.module.device)[0] / seconds, 1),
         "padding": parts.data.padding(trainer.world_size),

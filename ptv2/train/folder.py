@@ -109,7 +109,8 @@ class RunFolder:
                 raise UserError(
                     f"holds a run with another config ({', '.join(different[:4])} differ)",
                     where=self.path,
-                    do="give this run another run.name, or set run.overwrite=true to replace it",
+                    do=f"give this run another run.name, with resume={self.path} to go on from its checkpoint, "
+                    "or set run.overwrite=true to replace it",
                 )
         elif self.path.exists() and any(entry.name != lock.NAME for entry in self.path.iterdir()):
             raise UserError("is not empty and is not a run folder", where=self.path, do="choose another run.name")

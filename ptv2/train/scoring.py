@@ -23,7 +23,8 @@ def not_learned(config: Config, parts: Parts, results: dict[str, Any]) -> dict[s
             metric, value = next(iter(results["scores"][split][name].items()))
             trivial = results["baseline"][name].get(split, {}).get(metric)
             if not passed(metric, value, trivial):
-                found[name] = block(config, data, f"{name} {split} {metric} {value:.4f}, trivial answer {trivial:.4f}")
+                said = f"{name} {split} {metric} {value:.4f}, trivial answer {trivial:.4f}"
+                found[name] = block(config, data, said, results["ended_by"])
     return found
 
 

@@ -195,17 +195,19 @@ def what_to_try(facts: Facts) -> list[Try]:
     return [*_rate(facts), *(rule for rule in TRIES if rule.when(facts))][:TRIED]
 
 
-def block(config: Config, data: TaskData, said: str) -> list[str]:
+def block(config: Config, data: TaskData, said: str, ended_by: str | None = None) -> list[str]:
     """Say in lines that a task was not learned, and the three things to try.
 
     Args:
         config: of the run.
         data: of the task.
         said: task, metric and both scores.
+        ended_by: the setting that ended training early, if one did: it may have ended it too soon.
     """
     facts = Facts(config, data.card.kind, len(data.rows["train"].data))
     tries = what_to_try(facts)
     wide = max(len(rule.setting) for rule in tries)
-    lines = [f"not learned: {said} ({data.features.trivial}). Try, one at a time:"]
+    early = f" {ended_by} ended training early: raise it first." if ended_by else ""
+    lines = [f"not learned: {said} ({data.features.trivial}).{early} Try, one at a time:"]
     lines += [f"  {rule.setting:<{wide}}  {rule.reason.why} ({rule.reason.source})" for rule in tries]
     return [*lines, "  the rest is in docs/troubleshooting.md"]

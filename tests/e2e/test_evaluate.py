@@ -101,6 +101,10 @@ def test_the_rows_of_a_file_are_scored(ptv2, finished, cards, tmp_path):
     for rows in (tmp_path / "mine.csv", test, test.parent):
         said = ptv2(*argv, "--input", rows)
         assert said.code == 0 and json.loads(said.out)["scores"] == whole["scores"], said.err
+        made = json.loads(said.out)
+        assert made["input"] == str(rows) and ("split" in made) == rows.is_dir() and "input" not in whole
+    said = ptv2(*argv[:-1], "--input", test)
+    assert f"topics, {test}, {whole['rows']} rows" in " ".join(said.out.split())
     said = ptv2(*argv, "--input", tmp_path / "none.csv")
     assert said.code == 2 and "none.csv" in said.err and len(said.err.splitlines()) == 1
 

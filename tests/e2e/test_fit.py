@@ -127,7 +127,8 @@ def test_a_run_of_another_config_stays_as_it_is(finished, ptv2):
     said = ptv2("fit", "--config", folder / "config.yaml", "optim.lr=0.5", "prompt.length=2")
     assert said.code == 2 and said.err == (
         f"error: {folder}: holds a run with another config (prompt.length, optim.lr differ); "
-        "give this run another run.name, or set run.overwrite=true to replace it\n"
+        f"give this run another run.name, with resume={folder} to go on from its checkpoint, "
+        "or set run.overwrite=true to replace it\n"
     )
     assert files(folder) == before
 

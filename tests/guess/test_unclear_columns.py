@@ -257,6 +257,10 @@ def test_what_is_unclear_is_said(name, tmp_path):
             "several labels in a cell",
         ),
         (
+            [{"text": text(i), "joy": i % 2, "fear": i % 3 // 2, "rage": i % 5 // 4} for i in range(60)],
+            "'joy', 'fear' and 'rage' hold a 0 or 1 a row, as for several labels; write the labels of a row as a list",
+        ),
+        (
             [{"text": text(i), "labels": ["27", "2", "10,14", "2,27", "14,2"][i % 5]} for i in range(60)],
             "several labels in a cell",
         ),

@@ -36,6 +36,12 @@ def test_a_hub_that_does_not_answer_is_asked_once(asked):
     assert constants.HF_HUB_OFFLINE and datasets.config.HF_HUB_OFFLINE
 
 
+def test_it_is_said_which_folder_was_looked_for(asked, monkeypatch, tmp_path):
+    monkeypatch.setenv("PTV2_DATA", str(tmp_path))
+    with pytest.raises(Unreachable, match=rf"PTV2_DATA=FOLDER of data sets \({tmp_path} has no folder 'sst2'\), "):
+        load_split(DatasetCard(path="some/where"), "train", "some/where", "glue/sst2")
+
+
 def test_a_run_without_a_network_by_choice_asks_nothing(asked, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, ProgressBar
 
 from ptv2.runtime.progress import Progress, clock
+from ptv2.train.ending import ended_by
 from ptv2.train.lightning_private import EpochsFromOne
 
 
@@ -38,10 +39,16 @@ class Opening(Callback):
 
     def __init__(self, lines: Callable[[int], list[str]]):
         self.lines = lines
+        self.said = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.said = True
         if trainer.is_global_zero:
             print("\n".join(self.lines(int(trainer.estimated_stepping_batches))), flush=True)
+
+    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if not self.said:  # no step was left, so training did not start
+            self.on_train_start(trainer, module)
 
 
 class Resumed(Callback):
@@ -53,11 +60,22 @@ class Resumed(Callback):
 
     def __init__(self, checkpoint: Path):
         self.checkpoint = checkpoint
+        self.said = False
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.said = True
         if trainer.is_global_zero:
             step, total = trainer.global_step, trainer.estimated_stepping_batches
             print(f"resuming from step {step} of {total:.0f} (checkpoint {self.checkpoint})", flush=True)
+
+    def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.said:
+            return
+        self.on_train_start(trainer, module)
+        if trainer.is_global_zero:
+            by = ended_by(trainer)
+            why = f": {by} counts the sessions before this one; raise it to go on" if by == "trainer.max_time" else ""
+            print(f"nothing is left to train{why}", flush=True)
 
 
 class PlainProgress(ProgressBar):
