@@ -92,8 +92,9 @@ def few(words: list[str], tiny: dict[str, str]) -> list[str]:
     if name in ("fit", "prepare"):
         limits = [f"data.limit.{split}={count}" for split, count in FEW.items()]
         more = [*limits, "trainer.max_epochs=1", "trainer.check_val_every_n_epoch=1"]
-        if any("configs/" in word for word in words):  # a config of the project names its backbone itself
-            more.append(f"backbone.name={tiny['demo:minilm-l6']}")
+        if (config := next((word for word in words if "configs/" in word), None)) is not None:  # it names its backbone
+            named = (ROOT / config).read_text(encoding="utf-8")
+            more += [f"backbone.name={other}" for name, other in tiny.items() if name in named] + ["prompt.layers=all"]
         return more + (["mixture.steps_per_epoch=3"] if "configs/pretrain/demo.yaml" in words else [])
     if name == "evaluate" and "--limit" not in words:
         return ["--limit", "20"]
