@@ -12,7 +12,6 @@ from dataclasses import fields
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
@@ -155,14 +154,6 @@ class SoftPrompt(VectorMethod):
         if self.copies > 1:
             vectors_KNPW = vectors_KNPW.expand(-1, batch, -1, -1)
         return Injection(inputs=InputPrompt(self._dropped(vectors_KNPW.flatten(0, 1), batch * self.copies)))
-
-    def _dropped(self, vectors_BPW: Tensor, rows: int) -> Tensor:
-        """Drop numbers of the vectors, for each row or alike in all."""
-        if not (self.training and self.config.dropout):
-            return vectors_BPW
-        if self.config.dropout_per == "example":
-            return F.dropout(vectors_BPW.expand(rows, -1, -1), self.config.dropout)
-        return vectors_BPW * F.dropout(torch.ones_like(vectors_BPW[:1]), self.config.dropout)
 
     def shapes(self) -> list[tuple[str, str]]:
         sizes = zip(self.lengths, self.widths, strict=True)

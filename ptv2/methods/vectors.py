@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
@@ -116,6 +117,14 @@ class VectorMethod(Method):
             return [self.task_vectors(self.tasks[task])], None
         present, pick_B = task.unique(return_inverse=True)  # tasks that are not there get no gradient, not one of zeros
         return [self.task_vectors(self.tasks[i]) for i in present.tolist()], pick_B
+
+    def _dropped(self, states: Tensor, rows: int) -> Tensor:
+        """Drop numbers of keys, values or vectors [1 or B, ...]; with dropout per batch, all rows share a mask."""
+        if not (self.training and self.config.dropout):
+            return states
+        if self.config.dropout_per == "example":  # as the official code: after expansion to the batch
+            return F.dropout(states.expand(rows, *states.shape[1:]), self.config.dropout)
+        return states * F.dropout(torch.ones_like(states[:1]), self.config.dropout)
 
     # -- what is kept of it ------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence, Set
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptv2.artifact.artifact import Artifact
@@ -215,14 +214,6 @@ class DeepPrompt(VectorMethod):
             if self.gates is not None:
                 prompt.gate = self.gates[i] if self.config.sharing == "shared" else self.gates[i][task]
         return Injection(sites)
-
-    def _dropped(self, states_BGPD: Tensor, batch: int) -> Tensor:
-        """Drop keys or values [1 or B, G, P, D]; with dropout per batch, the rows of a task share a mask."""
-        if not (self.training and self.config.dropout):
-            return states_BGPD
-        if self.config.dropout_per == "example":  # as the official code: after expansion to the batch
-            return F.dropout(states_BGPD.expand(batch, -1, -1, -1), self.config.dropout)
-        return states_BGPD * F.dropout(torch.ones_like(states_BGPD[:1]), self.config.dropout)
 
     # -- what is kept of it ------------------------------------------------------------------------------------------
 
