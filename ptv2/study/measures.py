@@ -42,7 +42,9 @@ def measures(config: Config, run: Path, outside: Sequence[str]) -> dict[str, Any
     predictor = Predictor(run, overrides=["backbone.compile=false"], device=device, imports=config.imports)
     (name,) = config.tasks
     module = predictor.module.to(device)
-    bare = load_backbone(replace(config.backbone, compile=False), module.head(name).reads).to(device).eval()
+    dtype = predictor.config.backbone.dtype  # which the run chose, where the config says `auto`
+    config = replace(config, backbone=replace(config.backbone, compile=False, dtype=dtype))
+    bare = load_backbone(config.backbone, module.head(name).reads).to(device).eval()
     batch = moved(timed_batch(config, predictor, name), device)
     measured: dict[str, Any] = {"overhead": overhead(module, bare, batch)}
     losses = outside_losses(config, module, bare, name, outside)

@@ -16,7 +16,8 @@ from ptv2.backbone import load_backbone
 from ptv2.config.load import make_config
 from ptv2.model.build import build
 from ptv2.study.forgetting import outside_losses
-from ptv2.study.measures import overhead
+from ptv2.study.measures import measures, overhead
+from ptv2.train.fit import fit
 
 ROWS = [{"text": f"the {animal} eats", "label": animal} for animal in ("cat", "dog")] * 4
 
@@ -62,18 +63,22 @@ def losses(tmp_path):
     for split in ("train", "validation", "test"):
         (tmp_path / "rows" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
-    def measure(backbone, *overrides, kind="cls"):
+    def config_of(backbone, *overrides, kind="cls"):
         metrics = {"cls": "accuracy", "seq2seq": "perplexity"}[kind]
         inputs = {"cls": {"text": "text"}, "seq2seq": {"source": "text"}}[kind]
         card = {"name": "t", "kind": kind, "inputs": inputs, "metrics": [metrics], "max_length": 24}
         card["dataset"] = {"path": str(tmp_path / "rows")}
         values = {"preset": "official", "tasks": {"t": card}, "backbone": {"name": str(backbone)}, "run": {"name": "x"}}
-        config = make_config(values, ["prompt.length=4", "prompt.init_std=1", *overrides])
+        return make_config(values, ["prompt.length=4", "prompt.init_std=1", *overrides])
+
+    def measure(backbone, *overrides, kind="cls"):
+        config = config_of(backbone, *overrides, kind=kind)
         parts = build(config)
         module = parts.module.eval()
         bare = load_backbone(config.backbone, module.head("t").reads)
         return outside_losses(config, module, bare, "t"), module, bare, parts
 
+    measure.config = config_of
     return measure
 
 
@@ -154,6 +159,22 @@ def test_a_quantised_backbone_is_compared_with_itself(losses, masked_bert, tiny_
         plain, packed = (losses(backbone, *overrides, *more, kind=kind)[0] for more in ([], [int8]))
         assert packed["off"] != plain["off"] and packed["off"] == pytest.approx(plain["off"], rel=0.05)
         assert (packed["on"] == packed["off"]) is (kind == "cls")
+
+
+@pytest.mark.parametrize(("method", "dtype"), [("full", torch.float32), ("deep", torch.bfloat16)])
+def test_the_bare_backbone_has_the_dtype_that_the_run_chose(method, dtype, losses, masked_bert, tmp_path, monkeypatch):
+    """A backbone that trains is in float32, whatever `backbone.dtype: auto` means on this machine."""
+    for module in ("ptv2.backbone.load", "ptv2.model.auto"):
+        monkeypatch.setattr(f"{module}.chosen_dtype", lambda *_: ("bfloat16", "said"))
+    run = (f"run.folder={tmp_path / 'runs'}", "trainer.max_steps=1", "backbone.dtype=auto", f"method={method}")
+    config = losses.config(masked_bert, *run)
+    seen = []
+    monkeypatch.setattr(
+        "ptv2.study.measures.overhead", lambda module, bare, batch: seen.append(bare.model.dtype) or 1.0
+    )
+    fit(config)
+    found = measures(config, tmp_path / "runs" / "x", [])
+    assert seen == [dtype] and found["forgetting"] is not None
 
 
 def test_overhead_is_the_ratio_of_the_times_in_turn(losses, tiny_bert, monkeypatch):
