@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 100) -> None:
     """Print a table; first column to the left, the others to the right; `width` where there is no terminal."""
-    made = Table(title=escape(title), title_justify="left")
+    made = Table()
     for i, column in enumerate(columns):
         made.add_column(column, justify="left" if i == 0 else "right", overflow="fold")  # a name cut short is none
     for row in rows:
@@ -26,6 +26,7 @@ def table(title: str, columns: list[str], rows: list[list[Any]], width: int = 10
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(width, console.width))
+    console.print(escape(title), style="italic", highlight=False, soft_wrap=True)  # a path in it stays whole
     console.print(made)
 
 
