@@ -20,8 +20,8 @@ OTHERS = {";": "';'", "\t": "tab", "|": "'|'", ",": "','"}
 SEP = re.compile(r"sep=.?", re.IGNORECASE)
 """The line that spreadsheets write before the header."""
 
-QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
-"""A cell as writers of CSV put it: in quotation marks, those inside of it doubled, of which there are some."""
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+"""A cell as writers of CSV put it: in quotation marks, those inside of it doubled."""
 
 
 def read_csv(path: Path, delimiter: str | None = None, quoting: str | None = None) -> tuple[Table, array]:
@@ -78,7 +78,7 @@ def csv_rows(
                 if len(cells) != len(names):
                     what = f"{len(cells)} cell(s), the header has {len(names)}"
                     raise UserError(what, where=f"{path}:{begin}", do=_advice(mark, quoted))
-                if doubtful and any(cell.startswith('"') and QUOTED.fullmatch(cell) for cell in cells):
+                if doubtful and any('""' in cell[1:-1] and QUOTED.fullmatch(cell) for cell in cells):
                     doubtful = False
                     what = f"{path}:{begin}: a cell stands in quotation marks that are read as part of it"
                     warnings.warn(f"{what}; set task.dataset.quoting to minimal, or to none if so", stacklevel=2)
