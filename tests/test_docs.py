@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from experiments.defaults import beside
 from ptv2.config.cards import DatasetCard, TaskCard, make_card
 from ptv2.kinds import KINDS
 from ptv2.kinds.check import check_card
@@ -112,6 +113,11 @@ def test_what_the_readme_says_of_the_methods_study_stands_in_its_table():
     assert scores["deep-values-slots"]["share"] == "0.656 %"
     for method in ("deep-values-slots", "full", "lora", "deep-kv"):
         assert scores[method]["score"] in readme, method
+
+
+def test_what_the_page_of_defaults_says_of_sizes_follows_from_the_tables_and_the_rules():
+    page = (ROOT / "docs" / "defaults.md").read_text(encoding="utf-8")
+    assert beside.told([kind for name in beside.STUDIES for kind in beside.kinds(name)]) in page
 
 
 def test_the_scores_of_the_quickstart_are_those_of_its_study():

@@ -1,0 +1,143 @@
+"""What a run chooses by itself, beside the best setting of the studies of sizes: written into docs/defaults.md.
+
+Run: python -m experiments.defaults.beside
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from experiments.pages import filled
+from ptv2.backbone import backbone_about
+from ptv2.config.schema import Config
+from ptv2.methods import defaults, methods_named
+from ptv2.runtime.files import write_text
+from ptv2.study.config import Study, read_study
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "defaults.md"
+STUDIES = ("sizes", "sizes_long", "sizes_decoder")
+MARKS = ("<!-- sizes: written by python -m experiments.defaults.beside -->", "<!-- end -->")
+SIZES = (100, 300, 1000)
+POINT = 0.01
+LOWER_IS_BETTER = {"perplexity"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of task on one backbone: the scores of all settings by number of rows, and which is the default."""
+
+    name: str
+    metric: str
+    seeds: int
+    test_rows: int
+    scores: dict[int, dict[str, float]]  # number of rows -> setting -> mean over the seeds
+    default: dict[int, str]
+
+    def best(self, scores: dict[str, float]) -> float:
+        return min(scores.values()) if self.metric in LOWER_IS_BETTER else max(scores.values())
+
+    @property
+    def one_setting(self) -> float:
+        """The best mean over all numbers of rows that one setting has, of those that ran for each."""
+        common = set.intersection(*(set(scores) for scores in self.scores.values()))
+        return self.best({setting: mean(scores[setting] for scores in self.scores.values()) for setting in common})
+
+    @property
+    def of_default(self) -> float:
+        return mean(scores[self.default[size]] for size, scores in self.scores.items())
+
+    @property
+    def near(self) -> list[bool]:
+        """Tell for each number of rows whether the default is within a point of the best setting."""
+        return [abs(self.best(of) - of[self.default[size]]) <= POINT for size, of in self.scores.items()]
+
+    def cells(self) -> list[str]:
+        found = []
+        for size in SIZES:
+            of = self.scores[size]
+            own, best = of[self.default[size]], self.best(of)
+            found.append(f"{own:.3f}" if own == best else f"{own:.3f} (best {best:.3f})")
+        return [
+            self.name,
+            self.metric,
+            *found,
+            f"{self.of_default:.3f} ({self.one_setting:.3f})",
+            f"{self.seeds}, {self.test_rows}",
+        ]
+
+
+def main() -> None:
+    """Write the table and what follows from it."""
+    found = [kind for name in STUDIES for kind in kinds(name)]
+    write_text(PAGE, filled(PAGE.read_text(encoding="utf-8"), MARKS, told(found)))
+
+
+def kinds(name: str) -> list[Kind]:
+    """Read the kinds of a study from its committed table."""
+    study = read_study(ROOT / "experiments" / "defaults" / f"{name}.yaml")
+    lines = (ROOT / "experiments" / "defaults" / name / "table.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["task"] in study.config.tasks]
+    made = []
+    for kind in dict.fromkeys(row["task"].rpartition("-")[0] for row in rows):
+        own = [row for row in rows if row["task"].rpartition("-")[0] == kind]
+        scores: dict[int, dict[str, float]] = {size: {} for size in SIZES}
+        for row in own:
+            scores[int(row["task"].rpartition("-")[2])][row["method"]] = row["mean"]["score"]
+        first = study.run_config(own[0]["task"], own[0]["method"])
+        said = f"{kind} (decoder)" if backbone_about(first.backbone)[1] else kind
+        seeds, test_rows = min(len(row["seeds"]) for row in own), first.data.limit["test"]
+        default = {size: chosen(study, f"{kind}-{size}") for size in SIZES}
+        made.append(Kind(said, own[0]["metric"], seeds, test_rows, scores, default))
+    return made
+
+
+def chosen(study: Study, task: str) -> str:
+    """Return the setting of the study that a run on the task would choose by itself."""
+    settings = {m: study.run_config(task, m) for t, m in study.pairs if t == task}
+    config = next(iter(settings.values()))
+    family, is_decoder = backbone_about(config.backbone)
+    (card,) = config.tasks.values()
+    run = defaults.Run(
+        methods=methods_named("deep"),
+        tasks=[(card.kind, config.data.limit["train"])],
+        family=family,
+        size=lambda: 0,
+        is_decoder=is_decoder,
+        steps=lambda: 1,
+        plain=True,
+        rate_is_given=False,
+        forms=(),
+    )
+    form = defaults.form(run).value
+    forms = (form,) if isinstance(form, str) else tuple(form)
+    rate = defaults.rate(defaults.Run(**{**vars(run), "forms": forms}))
+    assert rate is not None
+    return next(name for name, config in settings.items() if is_setting(config, forms, rate.value))
+
+
+def is_setting(config: Config, forms: tuple[str, ...], rate: float) -> bool:
+    return set(config.prompt.forms) == set(forms) and config.optim.lr == rate
+
+
+def told(found: list[Kind]) -> str:
+    """Say the table, and how often the default is near the best."""
+    head = ["rows of", "score", *(f"{size:,} rows" for size in SIZES), "mean (best setting)", "seeds, test rows"]
+    table = [head, ["---"] * len(head), *(kind.cells() for kind in found)]
+    lines = [f"| {' | '.join(row)} |" for row in table]
+    scored = [kind for kind in found if kind.metric not in LOWER_IS_BETTER]
+    near = [is_near for kind in scored for is_near in kind.near]
+    level = [kind.name for kind in scored if kind.one_setting - kind.of_default <= POINT]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Within a point of the best setting for that number of rows in {sum(near)} of {len(near)}. Over all three",
+            f"numbers, within a point of the best single setting on {len(level)} of {len(scored)}: {', '.join(level)}.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
