@@ -4,16 +4,17 @@ Run: python -m experiments.defaults.beside
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
 from experiments.pages import filled
 from ptv2.backbone import backbone_about
+from ptv2.config.names import parse_forms
 from ptv2.config.schema import Config
 from ptv2.methods import defaults, methods_named
 from ptv2.runtime.files import write_text
-from ptv2.study.config import Study, read_study
+from ptv2.study.config import read_study
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "defaults.md"
@@ -79,29 +80,28 @@ def kinds(name: str) -> list[Kind]:
     study = read_study(ROOT / "experiments" / "defaults" / f"{name}.yaml")
     lines = (ROOT / "experiments" / "defaults" / name / "table.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [row for row in map(json.loads, lines) if row["task"] in study.config.tasks]
+    settings = {m: study.run_config(next(t for t, of in study.pairs if of == m), m) for m in study.config.methods}
     made = []
     for kind in dict.fromkeys(row["task"].rpartition("-")[0] for row in rows):
         own = [row for row in rows if row["task"].rpartition("-")[0] == kind]
         scores: dict[int, dict[str, float]] = {size: {} for size in SIZES}
         for row in own:
             scores[int(row["task"].rpartition("-")[2])][row["method"]] = row["mean"]["score"]
-        first = study.run_config(own[0]["task"], own[0]["method"])
-        said = f"{kind} (decoder)" if backbone_about(first.backbone)[1] else kind
-        seeds, test_rows = min(len(row["seeds"]) for row in own), first.data.limit["test"]
-        default = {size: chosen(study, f"{kind}-{size}") for size in SIZES}
+        config = study.run_config(own[0]["task"], own[0]["method"])
+        seeds, test_rows = min(len(row["seeds"]) for row in own), config.data.limit["test"]
+        default = {size: chosen(config, size, settings) for size in SIZES}
+        said = f"{kind} (decoder)" if backbone_about(config.backbone)[1] else kind
         made.append(Kind(said, own[0]["metric"], seeds, test_rows, scores, default))
     return made
 
 
-def chosen(study: Study, task: str) -> str:
-    """Return the setting of the study that a run on the task would choose by itself."""
-    settings = {m: study.run_config(task, m) for t, m in study.pairs if t == task}
-    config = next(iter(settings.values()))
+def chosen(config: Config, rows: int, settings: dict[str, Config]) -> str:
+    """Name the setting that a run on the config's task with so many rows would choose by itself."""
     family, is_decoder = backbone_about(config.backbone)
     (card,) = config.tasks.values()
     run = defaults.Run(
         methods=methods_named("deep"),
-        tasks=[(card.kind, config.data.limit["train"])],
+        tasks=[(card.kind, rows)],
         family=family,
         size=lambda: 0,
         is_decoder=is_decoder,
@@ -110,15 +110,10 @@ def chosen(study: Study, task: str) -> str:
         rate_is_given=False,
         forms=(),
     )
-    form = defaults.form(run).value
-    forms = (form,) if isinstance(form, str) else tuple(form)
-    rate = defaults.rate(defaults.Run(**{**vars(run), "forms": forms}))
+    forms = parse_forms(defaults.form(run).value)
+    rate = defaults.rate(replace(run, forms=forms))
     assert rate is not None
-    return next(name for name, config in settings.items() if is_setting(config, forms, rate.value))
-
-
-def is_setting(config: Config, forms: tuple[str, ...], rate: float) -> bool:
-    return set(config.prompt.forms) == set(forms) and config.optim.lr == rate
+    return next(m for m, of in settings.items() if (of.prompt.forms, of.optim.lr) == (forms, rate.value))
 
 
 def told(found: list[Kind]) -> str:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -252,10 +254,20 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _load_config(config: BackboneConfig) -> PretrainedConfig:
+    where = _source(config)
     try:
-        return AutoConfig.from_pretrained(**_source(config))
+        if "gguf_file" not in where:
+            return AutoConfig.from_pretrained(**where)
+        file = Path(where["pretrained_model_name_or_path"], where["gguf_file"])
+        return deepcopy(_gguf_config(file.stat().st_mtime_ns if file.is_file() else None, **where))
     except (OSError, ValueError) as error:
         raise _not_loaded(config.name, error) from error
+
+
+@lru_cache(maxsize=4)
+def _gguf_config(changed: int | None, **where: Any) -> PretrainedConfig:
+    """Read the config of a GGUF file: seconds, as the whole vocabulary stands in front of it."""
+    return AutoConfig.from_pretrained(**where)
 
 
 def _dtype(config: BackboneConfig) -> torch.dtype:
