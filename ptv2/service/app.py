@@ -129,12 +129,24 @@ class Counted:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        def count(status: int) -> None:
+            nonlocal begun
+            begun = True
+            self.metrics.requests[getattr(scope.get("route"), "path", "none"), status] += 1
+
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.metrics.requests[getattr(scope.get("route"), "path", "none"), message["status"]] += 1
+                count(message["status"])
             await send(message)
 
-        await self.app(scope, receive, sent)
+        try:
+            await self.app(scope, receive, sent)
+        except Exception:
+            if not begun and scope["type"] == "http":  # `failed` answers, outside of this
+                count(500)
+            raise
 
 
 async def read(request: Request, model: type[Model], limit: int, seconds: int) -> Model:

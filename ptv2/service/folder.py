@@ -54,7 +54,11 @@ class ArtifactFolder:
             raise nothing
         for place in (self.root / name / "prompt", self.root / name):
             files = [place / ABOUT, place / WEIGHTS]
-            if all(file.is_file() for file in files):
+            try:
+                there = all(file.is_file() for file in files)
+            except OSError:  # a folder that may not be entered
+                there = False
+            if there:
                 if not all(file.resolve().is_relative_to(self.real) for file in files):
                     raise nothing
                 return place
@@ -71,6 +75,13 @@ class ArtifactFolder:
             UserError: it cannot be read.
         """
         place = self.place(name)
+        try:
+            return self._read(place, name)
+        except OSError as error:
+            what = f"cannot be read ({error.strerror or error})"
+            raise UserError(what, where=name, do="see its permissions") from error
+
+    def _read(self, place: Path, name: str) -> tuple[Artifact, str]:
         with tempfile.TemporaryDirectory(prefix="ptv2-serve-") as made:
             before, digest = _state(place), hashlib.sha256()
             for file in (ABOUT, WEIGHTS):

@@ -97,8 +97,10 @@ def _written(backbone: Backbone, groups: list[Group], settings: dict[str, Any]) 
     ids_BT = head.generate_ids(backbone, injection, batch, head.settings | settings)
     texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
     written_BT = ids_BT[:, 1:] if backbone.is_encoder_decoder else ids_BT  # a decoder starts from a token of its own
-    ends = head.settings.get("eos_token_id")
-    outputs = [_output(text, ids, ends) for text, ids in zip(texts, written_BT.tolist(), strict=True)]
+    made = head.settings | settings
+    ends, most = made.get("eos_token_id"), made.get("max_new_tokens")
+    pad = backbone.tokenizer.pad_token_id
+    outputs = [_output(text, ids, ends, pad, most) for text, ids in zip(texts, written_BT.tolist(), strict=True)]
     split, at = [], 0
     for group in groups:
         split.append(outputs[at : at + len(group.pieces)])
@@ -106,11 +108,17 @@ def _written(backbone: Backbone, groups: list[Group], settings: dict[str, Any]) 
     return split
 
 
-def _output(text: str, ids: list[int], ends: Any) -> dict[str, Any]:
-    """Return a text with the number of its tokens, its end included, and whether it ended by itself."""
+def _output(text: str, ids: list[int], ends: Any, pad: int | None, most: int | None) -> dict[str, Any]:
+    """Return a text with the number of its tokens, its end included, and whether it ended by itself.
+
+    A text that a stop string ends has no end token; it is padded to the longest of its batch.
+    """
     end = set(ends) if isinstance(ends, list) else {ends}
     place = next((i for i, token in enumerate(ids) if token in end), None)
-    return {"text": text.strip(), "written": len(ids) if place is None else place + 1, "ended": place is not None}
+    last = next((i for i in reversed(range(len(ids))) if ids[i] != pad), -1)
+    written = (last if place is None else place) + 1
+    ended = place is not None or written < len(ids) or (most is not None and written < most)
+    return {"text": text.strip(), "written": written, "ended": ended}
 
 
 def _of_groups(groups: list[Group], counts: list[int], backbone: Backbone) -> Injection:

@@ -106,7 +106,7 @@ class Residents:
         self.tokenizing = threading.Lock()
         self.joined: OrderedDict[tuple[str, str], Joined] = OrderedDict()
         self.in_force = ""  # digest of the drawn weights that the backbone has now
-        self.seconds: list[float] = []  # of every join
+        self.joins = 0
 
     def check(self, artifact: Artifact) -> None:
         """Refuse an artifact that cannot share the backbone, by its description alone.
@@ -130,10 +130,9 @@ class Residents:
         if key in self.joined:
             self.joined.move_to_end(key)
             return self.joined[key]
-        started = time.perf_counter()
         with self.tokenizing:
             self.joined[key] = made = self._join(resident)
-        self.seconds.append(time.perf_counter() - started)
+        self.joins += 1
         while len(self.joined) > self.hot:
             self.joined.popitem(last=False)
         return made

@@ -39,11 +39,12 @@ def bound(host: str, port: int) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
         made.listen(1)  # or another server could take it, too
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
             what = f"port {port} of {host} is in use"
             raise UserError(what, where="--port", do="name another one, or 0 for any that is free") from error
-        what = f"{host}:{port} cannot be listened to ({error.strerror or error})"
+        why = getattr(error, "strerror", None) or error
+        what = f"{host}:{port} cannot be listened to ({why})"
         raise UserError(what, where="--host", do="name an address of this machine, and a port above 1023") from error
     return made
 

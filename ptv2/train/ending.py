@@ -20,4 +20,4 @@ def ended_by(trainer: L.Trainer) -> str | None:
 
 def planned_steps(trainer: L.Trainer) -> int:
     """Return the steps that the schedule of the learning rate is made for."""
-    return int(trainer.estimated_stepping_batches)
+    return 0 if trainer.max_epochs == 0 else int(trainer.estimated_stepping_batches)

@@ -45,3 +45,10 @@ def test_a_run_without_a_step_left_says_what_it_is_and_why(ptv2, write_config):
     assert "nothing is left to train: trainer.max_time counts the sessions before this one; raise it" in said.out
     said = ptv2("fit", "--config", config, f"resume={first}", "run.name=more")
     assert read(config, "more")["steps"] == planned and "nothing is left" not in said.out
+
+
+def test_a_run_without_an_epoch_plans_no_step(ptv2, write_config):
+    config = write_config(trainer={"max_epochs": 0})
+    said = ptv2("fit", "--config", config)
+    assert said.code == 0 and "0 steps" in said.out, said
+    assert (read(config)["steps"], read(config)["planned_steps"]) == (0, 0)

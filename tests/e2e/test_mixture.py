@@ -243,3 +243,9 @@ def test_an_artifact_of_several_tasks_answers_for_all(ptv2, write_mixture, rows,
     lines = [json.loads(line) for line in said.out.splitlines()]
     expected = [json.loads(x) for x in (folder / "predictions" / "names.test.jsonl").read_text().splitlines()]
     assert [line["prediction"] for line in lines[1::2]] == [line["prediction"] for line in expected]
+
+
+def test_the_curves_of_tasks_have_the_last_step_where_it_is_the_only_one(ptv2, write_mixture, tmp_path):
+    assert ptv2("fit", "--config", write_mixture(), "run.log_every=1000").code == 0
+    shares = [line for line in logged(tmp_path / "runs" / "topics") if "train/topics/share" in line]
+    assert len(shares) == 1

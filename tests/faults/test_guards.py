@@ -95,6 +95,13 @@ def test_a_step_that_hangs(scene, undisturbed, outcome):
     outcome("a step that hangs, guard.step_timeout=3", "stacks written, code 2, same end")
 
 
+@pytest.mark.faults
+def test_a_step_that_hangs_where_the_stacks_cannot_be_written(scene):
+    pipe = f"import time; os.mkfifo({str(scene.folder / 'hang.txt')!r}); time.sleep(120)"  # nobody reads it
+    ended = scene.run("guard.step_timeout=3", before=at_step(8, pipe))
+    assert ended.code == 2 and ended.line.startswith("error: step 8: no step was finished for 3 s (guard.step_timeout)")
+
+
 def test_a_worker_that_dies(scene, undisturbed, outcome):
     kill = "import multiprocessing; os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)"
     ended = scene.run("data.workers=2", before=at_step(8, kill))

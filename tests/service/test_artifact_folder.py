@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -78,3 +79,23 @@ def test_no_place_of_this_machine_stands_in_a_message(folder):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         ArtifactFolder(tmp_path / "nothing")
+
+
+def test_a_folder_that_cannot_be_entered_is_no_artifact_and_a_file_that_cannot_be_read_is_named(folder, monkeypatch):
+    entered = Path.is_file
+
+    def is_file(path):
+        if "lost" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return entered(path)
+
+    (folder.root / "lost").mkdir()
+    monkeypatch.setattr(Path, "is_file", is_file)
+    assert folder.names() == ["run", "topics"]
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(UserError, match=r"topics: cannot be read \(Permission denied\)"):
+        folder.read("topics")

@@ -11,6 +11,7 @@ from ptv2.rows.asked import of_python
 from ptv2.service.folder import ArtifactFolder
 from ptv2.service.jobs import read_job
 from ptv2.service.limits import Limits
+from ptv2.service.passes import _output
 from ptv2.service.start import start
 
 MIXED = [name for name, (_, keys) in ENCODER_ARTIFACTS.items() if keys.get("method") != "prompt"]
@@ -120,3 +121,18 @@ def test_one_artifact_with_tasks_that_read_other_things(tmp_path):
     rows = [row | {"task": "topics"} for row in ROWS["cls"]] + [row | {"task": "text"} for row in ROWS["seq2seq"]]
     ((records,), _), wanted = answers(folder, [("both", rows)]), ptv2.load(folder / "both").predict(rows)
     assert_same(records, wanted)
+
+
+@pytest.mark.parametrize(
+    ("ids", "written", "ended"),
+    [
+        ([5, 6, 2, 0], 3, True),  # by its end token
+        ([5, 6, 0, 0], 2, True),  # by a stop string, padded to the longest of its batch
+        ([5, 6, 7, 8], 4, True),  # by a stop string, and the longest
+        ([5, 6, 7, 8, 9], 5, False),  # cut
+        ([0, 0, 0, 0], 0, True),
+    ],
+)
+def test_a_texts_tokens_are_counted_without_padding(ids, written, ended):
+    made = _output("x", ids, 2, pad=0, most=5)
+    assert (made["written"], made["ended"]) == (written, ended)

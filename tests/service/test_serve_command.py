@@ -14,7 +14,8 @@ from served import ROWS
 
 import ptv2
 from ptv2.commands import serve, shell
-from ptv2.service.server import read_tokens
+from ptv2.errors import UserError
+from ptv2.service.server import bound, read_tokens
 
 
 def refused(capsys, *argv):
@@ -114,3 +115,9 @@ def test_asked_to_stop_it_answers_what_it_took_and_ends_with_0(process, encoder_
     assert (ended.code, ended.out.splitlines()[1:]) == (0, ["stopped"]) and "Traceback" not in ended.err
     with pytest.raises(OSError):
         post(address, {"artifact": "topics", "rows": rows})
+
+
+@pytest.mark.parametrize("host", ["192.168..1", ".local", f"{'a' * 64}.org"])
+def test_a_host_that_no_name_can_have_is_refused(host):
+    with pytest.raises(UserError, match="cannot be listened to"):
+        bound(host, 0)

@@ -83,17 +83,21 @@ def test_artifacts_that_are_not_hot_are_joined_again(two, serving):
         first = client.predict("topics", ROWS["cls"]).json
         client.predict("long", ROWS["cls"])
         assert client.predict("topics", ROWS["cls"]).json == first
-        assert len(client.service.residents.seconds) == 3 and len(client.service.residents.joined) == 1
+        assert client.service.residents.joins == 3 and len(client.service.residents.joined) == 1
 
 
-def test_metrics_are_written_as_prometheus_reads_them(two, serving):
+def test_metrics_are_written_as_prometheus_reads_them(two, serving, monkeypatch):
     with serving(two) as client:
         client.predict("topics", ROWS["cls"])
         client.predict("nothing", ROWS["cls"])
+        with monkeypatch.context() as broken:
+            broken.setattr(client.service.folder, "names", lambda: 1 / 0)
+            assert client("GET", "/v1/artifacts").status == 500
         answer = client("GET", "/metrics")
     lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
     assert lines['ptv2_requests_total{route="/v1/predict",status="200"}'] == "1"
     assert lines['ptv2_requests_total{route="/v1/predict",status="404"}'] == "1"
+    assert lines['ptv2_requests_total{route="/v1/artifacts",status="500"}'] == "1"
     assert (lines["ptv2_rows_total"], lines["ptv2_artifacts"], lines["ptv2_joined"]) == ("3", "2", "1")
     assert lines['ptv2_answer_seconds_bucket{le="+Inf"}'] == lines["ptv2_answer_seconds_count"] == "1"
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -11,9 +11,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from ptv2.config.load import load_config
+from ptv2.errors import UserError
 from ptv2.model.module import PromptModule
 from ptv2.train.board.tensorboard import hparams
 from ptv2.train.fit import fit
+from ptv2.train.loggers.csv import CsvLogger
+from ptv2.train.loggers.jsonl import JsonlLogger
+from ptv2.train.loggers.make import last_logged
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +145,45 @@ def test_an_epochs_last_step_is_the_mean_of_fewer_batches():
     module.step_scale = cast(Any, PromptModule.step_scale).fget(module)
     PromptModule.on_before_optimizer_step(cast(Any, module), torch.optim.SGD([weight], lr=1))
     assert weight.grad.tolist() == [6, 8] and module.scalars["train/grad_norm"] == 10
+
+
+def test_a_value_without_a_step_is_of_the_last_one_and_a_damaged_line_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    logger = JsonlLogger(path)
+    for values, step in (({"a": 1.0}, 1), ({"mine": 2.0}, None), ({"a": 3.0}, 2)):
+        logger.log_metrics(values, step)
+    assert [line["step"] for line in lines(path)] == [1, 1, 2]
+    with path.open("a") as file:
+        file.write('\n{"step": null, "b": 1}\nno json\n{"step": 2, "a"')
+    assert last_logged(tmp_path) == {"a": 2, "mine": 1, "b": 0}
+    JsonlLogger(path, start=2).log_metrics({"a": 4.0}, None)
+    assert [(line["step"], *line.keys() - {"step"}) for line in lines(path)] == [(1, "a"), (1, "mine"), (1, "a")]
+
+
+def test_earlier_rows_of_the_table_are_in_the_file_from_the_first_value_on(tmp_path):
+    before = CsvLogger(tmp_path)
+    before.log_metrics({"a": 1.0}, 1)
+    before.save()
+    CsvLogger(tmp_path, start=2).log_metrics({"a": 2.0}, 2)  # and is killed
+    assert "1.0" in (tmp_path / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("trainer.val_check_interval=3",), "every 3 batches, while a step has 2 batches"),
+        (("trainer.val_check_interval=0.5",), "every 3 batches"),
+        (("trainer.val_check_interval='00:00:00:10'",), "a time"),
+        (("trainer.val_check_interval=4", "trainer.check_val_every_n_epoch=null", "trainer.accumulate_grad_batches=4"),
+         "an epoch 6"),
+    ],
+)  # fmt: skip
+def test_a_validation_inside_of_a_step_is_refused(run, more, says):
+    with pytest.raises(UserError, match=says):
+        run("trainer.accumulate_grad_batches=2", *more)
+
+
+@pytest.mark.parametrize("interval", ["2", "1.0", "0.7"])
+def test_a_validation_between_steps_is_not(run, interval):
+    _, results = run("trainer.accumulate_grad_batches=2", f"trainer.val_check_interval={interval}")
+    assert results["steps"] == 6

@@ -19,6 +19,26 @@ from ptv2.train import checkpoint_file as files
 from ptv2.train.lightning_private import dump_checkpoint, logged_batches, position, set_logged_batches, set_position
 
 
+def check_validates_between_steps(trainer: L.Trainer) -> None:
+    """Refuse validations inside of an accumulated step: what they score cannot be saved before the step is whole.
+
+    Raises:
+        UserError: an interval of batches or of time that would come to lie there.
+    """
+    each, every, batches = trainer.accumulate_grad_batches, trainer.val_check_batch, trainer.num_training_batches
+    if each == 1:
+        return
+    timed = getattr(trainer, "_val_check_time_interval", None) is not None
+    across = trainer.check_val_every_n_epoch is None and batches % each  # it counts on where a shorter step ended
+    if not timed and every is not None and (math.isinf(every) or every % batches == 0 or not (every % each or across)):
+        return
+    at = "a time" if timed else f"every {every} batches"
+    of = f", an epoch {batches}" if across else ""
+    what = f"validates inside of a step: {at}, while a step has {each} batches{of}"
+    do = f"give a multiple of {each} batches, or 1.0 (an epoch)"
+    raise UserError(what, where="trainer.val_check_interval", do=do)
+
+
 class Checkpoints(Checkpoint):
     """Save after every epoch, every `save_every` steps, and after a validation that is the best so far.
 
@@ -68,6 +88,8 @@ class Checkpoints(Checkpoint):
     # -- when --------------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self.validated:
+            check_validates_between_steps(trainer)
         trained = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)
         with same_error(trainer):
             if trainer.is_global_zero:  # weights and two moments; those kept, the best, and the one being written

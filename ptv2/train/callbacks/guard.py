@@ -20,6 +20,8 @@ from ptv2.runtime.ranks import gather
 from ptv2.train.callbacks.batch_gradient import loss_scale
 from ptv2.train.callbacks.checkpoint import at_boundary
 
+STACKS_SECONDS = 10.0  # that the watchdog waits for its own file
+
 
 class FiniteGuard(Callback):
     """Check loss and gradients before every update: a non-finite one, on any rank, never reaches the weights.
@@ -34,14 +36,14 @@ class FiniteGuard(Callback):
     def __init__(self, folder: Path, skips: int):
         self.folder, self.skips = folder, skips
         self.skipped = 0
-        self.rows: list[dict[str, Any]] = []  # of the batches of this step
+        self.rows: list[tuple[str, Tensor]] = []  # task and rows of the batches of this step, on their device
         self.losses: list[Tensor] = []  # on their device: they are looked at once all of the step is asked for
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int) -> None:
         if at_boundary(trainer, batch_idx):
             self.rows, self.losses = [], []
         parts = batch.get("parts", [batch])
-        self.rows += [{"task": part["task"], "rows": part["row"].tolist()} for part in parts]
+        self.rows += [(part["task"], part["row"]) for part in parts]
 
     def on_before_backward(self, trainer: L.Trainer, module: L.LightningModule, loss: Tensor) -> None:
         self.losses.append(loss.detach())
@@ -74,8 +76,9 @@ class FiniteGuard(Callback):
         path = self.folder / _dump_name(trainer, trainer.global_rank)
         whole = trainer.accumulate_grad_batches / loss_scale(trainer)  # Lightning divides each by the batches of a step
         losses = [str(float(loss) * whole) for loss in self.losses]
-        about = {"step": trainer.global_step, "what": what, "losses": losses}
-        path.write_text(json.dumps(about | {"batches": self.rows}, indent=2) + "\n", encoding="utf-8")
+        batches = [{"task": task, "rows": rows.tolist()} for task, rows in self.rows]
+        about = {"step": trainer.global_step, "what": what, "losses": losses, "batches": batches}
+        path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     def state_dict(self) -> dict[str, int]:
         return {"skipped": self.skipped}
@@ -149,13 +152,24 @@ class Watchdog(Callback):
             if self.done.wait(left):
                 return
         path = self.folder / "hang.txt"
-        with path.open("w", encoding="utf-8") as file:
-            faulthandler.dump_traceback(file, all_threads=True)
         what = (
             f"no step was finished for {self.timeout:g} s (guard.step_timeout); the stacks of its threads are in {path}"
         )
         print(f"error: step {trainer.global_step}: {what}", file=sys.stderr, flush=True)
+        # In a thread of its own: what hangs may be the file system of the run folder.
+        writer = threading.Thread(target=_write_stacks, args=(path,), daemon=True)
+        writer.start()
+        writer.join(STACKS_SECONDS)
         os._exit(2)  # the thread that hangs cannot be asked
+
+
+def _write_stacks(path: Path) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+    except OSError as error:
+        print(f"{path}: cannot be written ({error.strerror}); the stacks are:", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback(sys.stderr, all_threads=True)
 
 
 def _dump_name(trainer: L.Trainer, rank: int) -> str:

@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, ProgressBar
 
 from ptv2.runtime.progress import Progress, clock
-from ptv2.train.ending import ended_by
+from ptv2.train.ending import ended_by, planned_steps
 from ptv2.train.lightning_private import EpochsFromOne
 
 
@@ -44,7 +44,7 @@ class Opening(Callback):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.said = True
         if trainer.is_global_zero:
-            print("\n".join(self.lines(int(trainer.estimated_stepping_batches))), flush=True)
+            print("\n".join(self.lines(planned_steps(trainer))), flush=True)
 
     def on_fit_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if not self.said:  # no step was left, so training did not start

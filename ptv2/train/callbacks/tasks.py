@@ -70,7 +70,7 @@ class TaskCurves(Callback):
             self.kept, self.listening = {}, False
         if self.cosine_every and step % self.cosine_every == 0:
             self.listening = True
-        if step % self.log_every == 0:
+        if step % self.log_every == 0 or step >= trainer.estimated_stepping_batches:
             values |= self._curves()
         if values:
             for logger in trainer.loggers:

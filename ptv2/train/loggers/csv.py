@@ -33,6 +33,7 @@ class CsvLogger(Logger, CSVLogger):
                 warnings.simplefilter("ignore")  # that the folder is not empty: it removes metrics.csv alone
                 self.path.unlink(missing_ok=True)
                 super().experiment.metrics += kept
+                super().experiment.save()  # a kill before the next save would lose them
         return self._experiment
 
     @rank_zero_only

@@ -26,6 +26,7 @@ class JsonlLogger(Logger):
         super().__init__()
         self.path, self.start = path, start
         self.started = False
+        self.last = max(start - 1, 0)  # the step of a value that is logged without one
 
     @property
     def name(self) -> str:
@@ -40,7 +41,8 @@ class JsonlLogger(Logger):
         if not self.started:
             self._rewind()
             self.started = True
-        line = json.dumps({"step": step} | {k: v if isinstance(v, int) else float(v) for k, v in metrics.items()})
+        self.last = self.last if step is None else step
+        line = json.dumps({"step": self.last} | {k: v if isinstance(v, int) else float(v) for k, v in metrics.items()})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -57,5 +59,15 @@ class JsonlLogger(Logger):
     def _rewind(self) -> None:
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n")]  # a killed process may leave a part of one
-            write_text(self.path, "".join(line for line in whole if json.loads(line)["step"] < self.start))
+            values = [values_of(line) for line in lines]
+            earlier = (type(of.get("step")) is int and of["step"] < self.start for of in values)
+            write_text(self.path, "".join(line for line, is_kept in zip(lines, earlier, strict=True) if is_kept))
+
+
+def values_of(line: str) -> dict[str, Any]:
+    """Read a line with its end; nothing of one that is damaged or cut off, as a killed process may leave it."""
+    try:
+        values = json.loads(line) if line.endswith("\n") else {}
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -1,6 +1,5 @@
 """The loggers that `run.loggers` names."""
 
-import json
 from pathlib import Path
 
 from lightning.pytorch.loggers.logger import Logger
@@ -9,7 +8,7 @@ from ptv2.config.schema import Config
 from ptv2.train.board.tensorboard import Board
 from ptv2.train.folder import RunFolder
 from ptv2.train.loggers.csv import CsvLogger
-from ptv2.train.loggers.jsonl import JsonlLogger
+from ptv2.train.loggers.jsonl import JsonlLogger, values_of
 from ptv2.train.loggers.tracker import OPENERS, Tracker, check_installed
 
 
@@ -46,8 +45,7 @@ def last_logged(folder: Path) -> dict[str, int]:
     last: dict[str, int] = {}
     for path in (folder / "metrics.jsonl", folder / "speed.jsonl"):
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else ():
-            if line.endswith("\n"):  # a killed process may leave a part of one
-                values = json.loads(line)
-                step = values.pop("step") or 0
-                last |= {name: max(step, last.get(name, 0)) for name in values}
+            values = values_of(line)
+            step = values.pop("step", None) or 0
+            last |= {name: max(step, last.get(name, 0)) for name in values}
     return last
