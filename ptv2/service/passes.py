@@ -99,7 +99,7 @@ def _written(backbone: Backbone, groups: list[Group], settings: dict[str, Any]) 
     written_BT = ids_BT[:, 1:] if backbone.is_encoder_decoder else ids_BT  # a decoder starts from a token of its own
     made = head.settings | settings
     ends, most = made.get("eos_token_id"), made.get("max_new_tokens")
-    pad = backbone.tokenizer.pad_token_id
+    pad = cast(int | None, backbone.tokenizer.pad_token_id)
     outputs = [_output(text, ids, ends, pad, most) for text, ids in zip(texts, written_BT.tolist(), strict=True)]
     split, at = [], 0
     for group in groups:
