@@ -56,9 +56,10 @@ def test_the_transfer_starts_from_the_pretraining_and_the_study_runs_what_the_qu
     source, target = (load_config(ROOT / "configs" / part / "demo.yaml") for part in ("pretrain", "transfer"))
     assert target.prompt.start.path == target.head.start.path == f"runs/{source.run.name}"
     assert target.head.start.task in source.tasks and "movie" not in source.tasks
-    assert (source.prompt.form, source.prompt.length) == (target.prompt.form, target.prompt.length)
+    for key in ("form", "length", "layers"):
+        assert getattr(source.prompt, key) == getattr(target.prompt, key)
     study = read_study(ROOT / "experiments" / "demo" / "study.yaml")
-    assert list(study.config.methods) == ["pretrained", "scratch", "full"]
+    assert list(study.config.methods) == ["pretrained", "scratch", "scratch-longer", "full"]
     lines = [line for line in (ROOT / "Makefile").read_text().splitlines() if "ptv2.fit --config" in line]
     rates = {float(rate) for line in lines for rate in re.findall(r"optim\.lr=(\S+)", line)} | {target.optim.lr}
     assert rates <= {rate for rates in study.rates.values() for rate in rates}
