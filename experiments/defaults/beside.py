@@ -13,6 +13,7 @@ from ptv2.backbone import backbone_about
 from ptv2.config.names import parse_forms
 from ptv2.config.schema import Config
 from ptv2.methods import defaults, methods_named
+from ptv2.metrics.table import METRICS
 from ptv2.runtime.files import write_text
 from ptv2.study.config import read_study
 
@@ -22,7 +23,6 @@ STUDIES = ("sizes", "sizes_long", "sizes_decoder")
 MARKS = ("<!-- sizes: written by python -m experiments.defaults.beside -->", "<!-- end -->")
 SIZES = (100, 300, 1000)
 POINT = 0.01
-LOWER_IS_BETTER = {"perplexity"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Kind:
     default: dict[int, str]
 
     def best(self, scores: dict[str, float]) -> float:
-        return min(scores.values()) if self.metric in LOWER_IS_BETTER else max(scores.values())
+        return max(scores.values()) if METRICS[self.metric].higher_is_better else min(scores.values())
 
     @property
     def one_setting(self) -> float:
@@ -121,7 +121,7 @@ def told(found: list[Kind]) -> str:
     head = ["rows of", "score", *(f"{size:,} rows" for size in SIZES), "mean (best setting)", "seeds, test rows"]
     table = [head, ["---"] * len(head), *(kind.cells() for kind in found)]
     lines = [f"| {' | '.join(row)} |" for row in table]
-    scored = [kind for kind in found if kind.metric not in LOWER_IS_BETTER]
+    scored = [kind for kind in found if METRICS[kind.metric].higher_is_better]
     near = [is_near for kind in scored for is_near in kind.near]
     level = [kind.name for kind in scored if kind.one_setting - kind.of_default <= POINT]
     return "\n".join(

@@ -266,7 +266,7 @@ def _load_config(config: BackboneConfig) -> PretrainedConfig:
 
 @lru_cache(maxsize=4)
 def _gguf_config(changed: int | None, **where: Any) -> PretrainedConfig:
-    """Read the config of a GGUF file: seconds, as the whole vocabulary stands in front of it."""
+    """Read the config of a GGUF file: seconds, as its vocabulary comes first; `changed` tells files apart."""
     return AutoConfig.from_pretrained(**where)
 
 

@@ -94,10 +94,10 @@ def _written(backbone: Backbone, groups: list[Group], settings: dict[str, Any]) 
         injection = groups[0].joined.module.prompts(batch | {"task": groups[0].task})
     else:
         injection = _of_groups(groups, [len(group.pieces) for group in groups], backbone)
-    ids_BT = head.generate_ids(backbone, injection, batch, head.settings | settings)
+    made = head.settings | settings
+    ids_BT = head.generate_ids(backbone, injection, batch, made)
     texts = backbone.tokenizer.batch_decode(ids_BT, skip_special_tokens=True)
     written_BT = ids_BT[:, 1:] if backbone.is_encoder_decoder else ids_BT  # a decoder starts from a token of its own
-    made = head.settings | settings
     ends, most = made.get("eos_token_id"), made.get("max_new_tokens")
     pad = cast(int | None, backbone.tokenizer.pad_token_id)
     outputs = [_output(text, ids, ends, pad, most) for text, ids in zip(texts, written_BT.tolist(), strict=True)]

@@ -106,7 +106,6 @@ class Residents:
         self.tokenizing = threading.Lock()
         self.joined: OrderedDict[tuple[str, str], Joined] = OrderedDict()
         self.in_force = ""  # digest of the drawn weights that the backbone has now
-        self.joins = 0
 
     def check(self, artifact: Artifact) -> None:
         """Refuse an artifact that cannot share the backbone, by its description alone.
@@ -132,7 +131,6 @@ class Residents:
             return self.joined[key]
         with self.tokenizing:
             self.joined[key] = made = self._join(resident)
-        self.joins += 1
         while len(self.joined) > self.hot:
             self.joined.popitem(last=False)
         return made
